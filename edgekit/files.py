@@ -1,0 +1,172 @@
+"""Write files and folders whole or not at all; name them by content.
+
+Knows paths, bytes and digests. Does not know what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+_SCRATCH_MARK = ".edgekit-"
+
+
+def canonical_json(data: Any) -> str:
+    """JSON with sorted keys and a final newline: equal data, equal bytes. NaN is refused."""
+    return json.dumps(data, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def digest_json(data: Any) -> str:
+    """sha256 of `canonical_json(data)`, in hex."""
+    return hashlib.sha256(canonical_json(data).encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_tree(root: Path) -> str:
+    """sha256 over the relative paths and contents of all files below `root` (or of one file).
+
+    Byte-code caches and hidden files don't count.
+    """
+    if root.is_file():
+        return sha256_file(root)
+    total = hashlib.sha256()
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        relative = path.relative_to(root)
+        if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
+            continue
+        total.update(f"{relative.as_posix()}\0{sha256_file(path)}\n".encode())
+    return total.hexdigest()
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file beside its place, flush it to disk, then rename it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(prefix=_SCRATCH_MARK, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes private files; an artifact is as public as the umask says.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+@contextmanager
+def scratch_folder(beside: Path) -> Iterator[Path]:
+    """A temporary folder on the same file system as `beside`, so that a rename out of it is atomic.
+
+    Folders that earlier, killed runs left there are removed first.
+    """
+    parent = beside.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale_scratch(parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH_MARK}{os.getpid()}-", dir=parent))
+    os.chmod(folder, 0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Put the folder `new` at `place`; whoever looks sees the old one or the new one, whole.
+
+    Linux and macOS exchange the two names in one system call. Elsewhere there is an instant
+    between two renames in which `place` does not exist.
+    """
+    for path in new.rglob("*"):
+        if path.is_file():
+            with path.open("rb+") as stream:
+                os.fsync(stream.fileno())
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(new, place)
+        return
+    if not _exchange(new, place):
+        aside = new.with_name(new.name + ".old")
+        os.rename(place, aside)
+        os.rename(new, place)
+        new = aside
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two paths atomically; False where the system cannot."""
+    import ctypes
+
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "linux":
+            at_fdcwd, rename_exchange = -100, 2
+            done = libc.renameat2(at_fdcwd, os.fsencode(a), at_fdcwd, os.fsencode(b), rename_exchange)
+        elif sys.platform == "darwin":
+            rename_swap = 2
+            done = libc.renamex_np(os.fsencode(a), os.fsencode(b), rename_swap)
+        else:
+            return False
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(done == 0)
+
+
+def _remove_stale_scratch(parent: Path) -> None:
+    for path in parent.glob(f"{_SCRATCH_MARK}*"):
+        owner = path.name.removeprefix(_SCRATCH_MARK).partition("-")[0]
+        if path.is_dir() and owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        return True  # os.kill(pid, 0) would end the process there
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def cache_folder() -> Path:
+    """The user's cache for edgekit: `EDGEKIT_CACHE`, else the system's convention."""
+    if chosen := os.environ.get("EDGEKIT_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "edgekit"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "edgekit" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit"
+
+
+def inside(root: Path, relative: str) -> Path:
+    """`root/relative`, refused if it leaves `root`: file names in a manifest are untrusted.
+
+    Raises:
+        ValueError: The path is absolute or climbs out.
+    """
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise ValueError(f"{relative!r} points outside {root}")
+    return path
