@@ -29,6 +29,9 @@ Handler = Callable[[dict[str, Any], Emit], dict[str, Any]]
 
 _MAX_ANSWER_CHARACTERS = 64 * 1024 * 1024
 
+_running: set[Child] = set()
+_ending = threading.Event()
+
 
 class ChildCrashed(EdgekitError):
     """The child process ended without an answer."""
@@ -55,6 +58,8 @@ class Child:
         python: str = sys.executable,
     ) -> None:
         self.entry = entry
+        if _ending.is_set():
+            raise ChildCrashed(f"no process for {entry}: edgekit is being ended")
         # A file, not a pipe: a chatty converter must not block on a reader that is busy elsewhere.
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  closed in close()
         self._closing = threading.Lock()
@@ -69,6 +74,7 @@ class Child:
             # Ctrl-C goes to edgekit, which ends its children in order.
             start_new_session=sys.platform != "win32",
         )
+        _running.add(self)
 
     @property
     def pid(self) -> int:
@@ -124,9 +130,12 @@ class Child:
         return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
 
     def kill(self) -> None:
-        """End the child at once."""
+        """End the child at once, and on POSIX the processes it started with it."""
         with suppress(OSError):
-            self._process.kill()
+            if sys.platform == "win32":
+                self._process.kill()
+            elif self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End the child in order: close its input, give it a moment, then kill it."""
@@ -141,6 +150,7 @@ class Child:
                 self.kill()
                 self._process.wait()
             self._log.close()
+            _running.discard(self)
 
     def __enter__(self) -> Child:
         return self
@@ -174,6 +184,16 @@ def run_in_child(
     """One call in one fresh process. Raises as `Child.call` does."""
     with Child(entry, environment=environment) as child:
         return child.call(payload, timeout_s=timeout_s, on_event=on_event)
+
+
+def end_all() -> None:
+    """End every running child at once, and refuse new ones: edgekit itself is being ended.
+
+    Threads that wait for a child then get `ChildCrashed` instead of holding up the exit.
+    """
+    _ending.set()
+    for child in list(_running):
+        child.kill()
 
 
 def serve(entry: str, parent: int) -> None:

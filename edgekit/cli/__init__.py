@@ -1,0 +1,171 @@
+"""The `edgekit` command: finds the verb, runs it, and turns every failure into one `error:` line.
+
+Owns the list of verbs and the error boundary. A verb's own file is imported when the verb is used,
+so `edgekit --help` costs little more than click. Does no work itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from types import FrameType
+
+import click
+
+from edgekit import __version__
+from edgekit.errors import EdgekitError, FileError, UsageError
+
+# Verb → the first line of its help; `edgekit.cli.<verb>` holds its command.
+VERBS = {
+    "train": "Train MODEL and keep its best weights.",
+    "export": "Convert MODEL to artifacts, each proven against it.",
+    "eval": "Measure the accuracy of ARTIFACTs on a data set, on a device.",
+    "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
+    "models": "List the models that edgekit knows, or describe one.",
+    "devices": "List the device profiles, and whether each can be reached.",
+    "doctor": "Show what is installed, what is missing and how to add it.",
+    "completion": "Print the completion script for a shell.",
+}
+
+_SIGINT_STATUS = 130  # 128 + SIGINT, as shells report it
+
+
+class _Verbs(click.Group):
+    """A group that knows its commands by name and loads one when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"edgekit.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in VERBS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(name, VERBS, n=3, cutoff=0.5)
+            meant = f"did you mean {' or '.join(close)}?" if close else "edgekit --help lists them"
+            raise UsageError(f"unknown command {name!r}", hint=meant)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["--help", "-h"]})
+@click.option(
+    "--debug",
+    is_flag=True,
+    envvar="EDGEKIT_DEBUG",
+    help="Print the traceback of an error (also: EDGEKIT_DEBUG=1).",
+)
+@click.version_option(__version__, message="edgekit %(version)s")
+def cli(debug: bool) -> None:
+    """From a Keras model to artifacts on devices: proven, measured, packaged."""
+    # Read back in `main`, which also reports errors from before this function runs.
+    os.environ["EDGEKIT_DEBUG"] = "1" if debug else ""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status; nothing is raised past this function."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without Unicode gets `?`, not a traceback.
+        with suppress(AttributeError, OSError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    status = _SIGINT_STATUS
+    try:
+        with _children_end_on_signals():
+            answer = cli.main(args, prog_name="edgekit", standalone_mode=False)
+            sys.stdout.flush()
+        return answer if isinstance(answer, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("error: interrupted", err=True)
+    except SystemExit as exit_:  # click's answer to completion requests and closed pipes
+        status = exit_.code if isinstance(exit_.code, int) else 1
+    except BaseException as error:
+        status = _report(error)
+    return status
+
+
+def _report(error: BaseException) -> int:
+    """Print what went wrong as one `error:` line with its facts, and choose the exit status."""
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        # Whoever read our output went away (`| head`): that is no error worth words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if os.environ.get("EDGEKIT_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    known = _as_edgekit_error(error)
+    with suppress(OSError):
+        click.echo(known.render(), err=True)
+    return known.exit_code
+
+
+def _as_edgekit_error(error: BaseException) -> EdgekitError:
+    if isinstance(error, EdgekitError):
+        return error
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "edgekit"
+        return UsageError(_sentence(error.format_message()), hint=f"{path} --help")
+    if isinstance(error, click.ClickException):
+        return EdgekitError(_sentence(error.format_message()))
+    if isinstance(error, OSError):
+        return FileError.from_os_error(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from edgekit import extras
+
+        if package := extras.owner_of(error.name):
+            return extras.missing(package)
+    reason = str(error).partition("\n")[0]
+    return EdgekitError(
+        f"unexpected {type(error).__name__}{': ' if reason else ''}{reason}",
+        hint="the same command after EDGEKIT_DEBUG=1, which prints the traceback",
+    )
+
+
+def _sentence(text: str) -> str:
+    """Click's sentence in the form of ours: no capital, no full stop, one line."""
+    text = " ".join(text.split()).removesuffix(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+class _children_end_on_signals:  # noqa: N801  reads as the statement it is used in
+    """While active, SIGINT and SIGTERM end edgekit's child processes and raise KeyboardInterrupt.
+
+    Children run in sessions of their own, and threads wait for them: without this an interrupted
+    export would first finish every conversion it had begun.
+    """
+
+    def __enter__(self) -> None:
+        self._old = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(ValueError):  # not the main thread: the caller keeps its handlers
+                self._old[number] = signal.signal(number, _interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Not imported yet means that no child was started.
+    if process := sys.modules.get("edgekit.process"):
+        process.end_all()
+    raise KeyboardInterrupt

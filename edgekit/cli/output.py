@@ -1,0 +1,159 @@
+"""What commands print: tables and JSON on stdout, progress on stderr.
+
+The only module besides the error boundary that writes to the terminal. rich is imported when
+something is drawn with it, not before.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgekit.progress import Progress, Report, silent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LINE_EVERY_S = 10.0
+
+
+def common_options(command: F) -> F:
+    """Add `--json`, `--quiet` and `--verbose`: parameters `as_json`, `quiet` and `verbose`."""
+    options = (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option("--quiet", "-q", is_flag=True, help="No progress, only the result."),
+        click.option("--verbose", "-v", is_flag=True, help="A line for every step, with its time."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def progress(*, quiet: bool, as_json: bool, verbose: bool = False) -> Iterator[Report]:
+    """A `Report` that shows bars on a terminal and plain lines elsewhere, on stderr.
+
+    Args:
+        quiet: Show nothing.
+        as_json: A program reads the result: without a terminal nobody reads the lines.
+        verbose: A line for every step even on a terminal, with the time since the start.
+    """
+    on_terminal = sys.stderr.isatty()
+    if quiet or (as_json and not on_terminal and not verbose):
+        yield silent
+    elif on_terminal and not verbose:
+        with _bars() as report:
+            yield report
+    else:
+        yield _Lines(every_step=verbose)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document to stdout. NaN is refused: it is not JSON."""
+    import json
+
+    click.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table to stdout; numbers stand right, and a pipe gets every line at full width.
+
+    Args:
+        title: A line above; empty for none.
+        columns: Headings.
+        rows: Cells, as many a row as there are columns; None prints as an em dash.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, heading in enumerate(columns):
+        numeric = all(_is_figure(row[index]) for row in rows)
+        table.add_column(
+            Text(heading), justify="right" if numeric and rows else "left", overflow="fold"
+        )
+    for row in rows:
+        # Text, not str: a name with [brackets] is no markup.
+        table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
+    if title:
+        click.secho(title, bold=True)
+    _console().print(table)
+
+
+def _is_figure(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, int | float)) or str(cell)[:1] in "0123456789-+±"
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Without a terminal there is no width to keep to: a table is never cut.
+    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 4096)
+
+
+@contextmanager
+def _bars() -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+    known: dict[str, Any] = {}
+    lock = threading.Lock()
+
+    def report(step: Progress) -> None:
+        with lock:
+            if step.task not in known:
+                known[step.task] = bars.add_task(step.task, total=step.total, note=step.note)
+        bars.update(known[step.task], completed=step.done, total=step.total, note=step.note)
+
+    with bars:
+        yield report
+
+
+class _Lines:
+    """Progress as lines: one when a task begins, one when it ends, and one now and then."""
+
+    def __init__(self, *, every_step: bool) -> None:
+        self._every_step = every_step
+        self._start = time.monotonic()
+        self._last: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, step: Progress) -> None:
+        now = time.monotonic()
+        finished = step.total is not None and step.done >= step.total
+        with self._lock:
+            last = self._last.get(step.task)
+            if last is not None and not (
+                finished or self._every_step or now - last >= _LINE_EVERY_S
+            ):
+                return
+            self._last[step.task] = now
+            click.echo(self._line(step, now - self._start, finished=finished), err=True)
+
+    def _line(self, step: Progress, elapsed_s: float, *, finished: bool) -> str:
+        parts = [step.task]
+        if finished and step.total:
+            parts.append("done")
+        elif step.total:
+            parts.append(f"{100 * step.done / step.total:.0f} %")
+        if step.note:
+            parts.append(step.note)
+        line = "  ".join(parts)
+        return f"{elapsed_s:7.1f} s  {line}" if self._every_step else line
