@@ -1,0 +1,252 @@
+"""Turn a `ModelSource` into a callable that TensorFlow can trace.
+
+Imports TensorFlow, so it runs in a child process or in training. Knows Keras's formats and their
+traps. Does not trace, freeze or convert.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import EdgekitError, MissingExtraError, ModelError
+from edgekit.models import ModelSource
+
+if TYPE_CHECKING:
+    import keras
+
+
+def import_tensorflow(purpose: str) -> Any:
+    """Import TensorFlow quietly, on the CPU, with results that repeat.
+
+    Raises:
+        MissingExtraError: TensorFlow is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        if error.name != "tensorflow":
+            raise
+        raise MissingExtraError("tensorflow", "tflite", purpose) from None
+    tf.get_logger().setLevel("ERROR")
+    return tf
+
+
+def build_keras(
+    source: ModelSource, *, weights: Path | None, classes: int | None
+) -> keras.Model | Any:
+    """Build a model and load its weights.
+
+    Args:
+        source: From `resolve_model`.
+        weights: A `.weights.h5` for a model folder; None leaves the initial values.
+        classes: Number of classes for a model folder's `build()`.
+
+    Returns:
+        A `keras.Model`; for a SavedModel, its serving signature (a ConcreteFunction).
+
+    Raises:
+        ModelError: The model does not build, load, or has weights that are not finite.
+        MissingExtraError: TensorFlow is not installed.
+    """
+    import_tensorflow(f"building {source.name}")
+    if source.kind == "folder":
+        model = _build_folder(source, classes)
+        if weights is not None:
+            _load_weights(model, weights)
+    elif weights is not None:
+        model = _load_file(source)
+        _load_weights(model, weights)
+    elif source.kind == "savedmodel":
+        return _load_saved_model(source)
+    else:
+        model = _load_file(source)
+    _refuse_bad_weights(model, weights or source.path)
+    return model
+
+
+def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
+    assert source.spec is not None
+    file = source.path / "model.py"
+    module_spec = spec_from_file_location(f"edgekit_model_{source.name}", file)
+    if module_spec is None or module_spec.loader is None:
+        raise ModelError(f"{file}: cannot be imported")
+    module = module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+        if not callable(getattr(module, "build", None)):
+            raise ModelError(f"{file}: has no function build()")
+        return module.build(classes=classes, **source.spec.parameters)
+    except EdgekitError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{file}: build() failed: {type(error).__name__}: {error}") from error
+
+
+def _load_file(source: ModelSource) -> keras.Model:
+    import keras
+
+    custom = {"DepthwiseConv2D": _depthwise_without_groups()} if source.kind == "h5" else {}
+    try:
+        # Compiling needs the training loss, which may be custom, and nothing here trains.
+        return keras.saving.load_model(
+            source.path, custom_objects=custom, compile=False, safe_mode=not source.trusted
+        )
+    except Exception as error:
+        raise ModelError(
+            f"{source.path}: Keras cannot load it: {_first_line(error)}",
+            hint="custom layers: write a model folder with model.py (docs/models.md)",
+        ) from error
+
+
+def _depthwise_without_groups() -> type:
+    """Keras 2 wrote a `groups` key into DepthwiseConv2D that Keras 3 refuses; it meant nothing."""
+    import keras
+
+    class DepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("groups", None)
+            super().__init__(*args, **kwargs)
+
+    return DepthwiseConv2D
+
+
+def _load_saved_model(source: ModelSource) -> Any:
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(source.path))
+    except Exception as error:
+        raise ModelError(
+            f"{source.path}: TensorFlow cannot load it: {_first_line(error)}"
+        ) from error
+    signature = loaded.signatures.get("serving_default")
+    if signature is None:
+        names = ", ".join(loaded.signatures) or "none"
+        raise ModelError(f"{source.path}: no signature serving_default; it has: {names}")
+    signature._edgekit_owner = loaded  # its variables live as long as the loaded object
+    return signature
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such weights file")
+    try:
+        model.load_weights(path)
+    except Exception as error:
+        raise ModelError(
+            f"{path}: these weights do not fit the model: {_first_line(error)}",
+            hint="same parameters (--set) and same number of classes as when they were trained?",
+        ) from error
+
+
+def _refuse_bad_weights(model: keras.Model, origin: Path) -> None:
+    import numpy as np
+
+    for variable in model.weights:
+        values = np.asarray(variable)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).sum())
+            raise ModelError(
+                f"{origin}: the weight {variable.path} holds {bad:,} values that are "
+                "NaN or infinite",
+                hint="training diverged? take an earlier checkpoint",
+            )
+
+
+def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[str]]:
+    """A copy of `model` whose recurrent layers are unrolled, and the names of those layers.
+
+    A loop cannot be quantized by TFLite's converter (it crashes), and OpenVINO cannot read it from
+    ONNX; unrolled, the same arithmetic converts everywhere. Sequences longer than `limit` steps are
+    left as loops: the graph would grow too large.
+    """
+    import keras
+
+    def recurrent(layer: Any) -> bool:
+        return (
+            isinstance(layer, keras.layers.RNN)
+            and not layer.unroll
+            and 1 < (layer.input.shape[1] or 0) <= limit
+        )
+
+    names = [layer.name for layer in model._flatten_layers() if recurrent(layer)]
+    if not names:
+        return model, []
+
+    def unrolled(layer: Any) -> Any:
+        config = keras.saving.serialize_keras_object(layer)
+        _set_unroll(config, set(names))
+        return keras.saving.deserialize_keras_object(config, safe_mode=False)
+
+    copy = keras.models.clone_model(model, clone_function=unrolled)
+    copy.set_weights(model.get_weights())
+    return copy, names
+
+
+def _set_unroll(config: Any, names: set[str]) -> None:
+    if isinstance(config, dict):
+        inner = config.get("config")
+        if isinstance(inner, dict) and inner.get("name") in names and "unroll" in inner:
+            inner["unroll"] = True
+        for value in config.values():
+            _set_unroll(value, names)
+    elif isinstance(config, list):
+        for value in config:
+            _set_unroll(value, names)
+
+
+@contextmanager
+def without_jit_compile() -> Iterator[None]:
+    """Make `tf.function` ignore `jit_compile` while tracing.
+
+    Keras wraps grouped convolutions in `tf.function(jit_compile=True)`; the call survives freezing
+    as a StatefulPartitionedCall that no converter understands.
+    """
+    import tensorflow as tf
+
+    original = tf.function
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("jit_compile", None)
+        return original(*args, **kwargs)
+
+    tf.function = plain
+    try:
+        yield
+    finally:
+        tf.function = original
+
+
+def sample_shape(name: str, shape: Any, override: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The fixed shape of one sample, without the batch axis.
+
+    Raises:
+        ModelError: The model leaves an axis open and no override was given, or it contradicts one.
+    """
+    declared = list(shape)[1:]
+    if override is not None:
+        fits = len(override) == len(declared) and all(
+            d in (None, o) for d, o in zip(declared, override, strict=True)
+        )
+        if not fits:
+            raise ModelError(f"input {name!r} is {declared}; --input-shape says {list(override)}")
+        return override
+    if any(size is None for size in declared):
+        raise ModelError(
+            f"input {name!r} has no fixed shape: {declared}",
+            hint="--input-shape 224,224,3 (without the batch axis)",
+        )
+    return tuple(int(size) for size in declared)
+
+
+def _first_line(error: BaseException) -> str:
+    text = next((line for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {text.strip()[:300]}"
