@@ -118,8 +118,8 @@ def _exchange(a: Path, b: Path) -> bool:
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "linux":
-            at_fdcwd, rename_exchange = -100, 2
-            done = libc.renameat2(at_fdcwd, os.fsencode(a), at_fdcwd, os.fsencode(b), rename_exchange)
+            here, rename_exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+            done = libc.renameat2(here, os.fsencode(a), here, os.fsencode(b), rename_exchange)
         elif sys.platform == "darwin":
             rename_swap = 2
             done = libc.renamex_np(os.fsencode(a), os.fsencode(b), rename_swap)

@@ -59,7 +59,8 @@ def _rounded(pair: tuple[float, float]) -> list[float]:
 
 def top1_hits(logits: Array, labels: Array) -> Array:
     """Per sample, whether the highest of `logits` [N, classes] is at `labels` [N]. bool [N]."""
-    return _flat(logits).argmax(axis=1) == labels
+    best: Array = _flat(logits).argmax(axis=1)
+    return best == labels
 
 
 def top5_hits(logits: Array, labels: Array) -> Array:
@@ -78,9 +79,7 @@ def _flat(logits: Array) -> Array:
 METRICS: dict[str, Callable[[Any, Any], Any]] = {"top1": top1_hits, "top5": top5_hits}
 
 
-def score(
-    name: str, outputs: Array, labels: Array, reference: Array | None = None
-) -> MetricValue:
+def score(name: str, outputs: Array, labels: Array, reference: Array | None = None) -> MetricValue:
     """Compute a metric, and its paired drop when reference outputs are given.
 
     Args:

@@ -24,7 +24,9 @@ def parts(group: str) -> dict[str, EntryPoint]:
     """Entry points of a group by name, unloaded. A third party's part wins over a built-in one."""
     found: dict[str, EntryPoint] = {}
     # Built-in first: later ones replace them.
-    for point in sorted(entry_points(group=group), key=lambda p: not p.value.startswith("edgekit.")):
+    for point in sorted(
+        entry_points(group=group), key=lambda p: not p.value.startswith("edgekit.")
+    ):
         found[point.name] = point
     return dict(sorted(found.items()))
 

@@ -45,9 +45,7 @@ class InputSpec:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> InputSpec:
-        return InputSpec(
-            **{**data, "shape": tuple(data["shape"]), "range": tuple(data["range"])}
-        )
+        return InputSpec(**{**data, "shape": tuple(data["shape"]), "range": tuple(data["range"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +102,7 @@ class ModelSpec:
     licence: str = ""
 
 
-def read_model_toml(
-    path: Path, overrides: Mapping[str, Scalar] | None = None
-) -> ModelSpec:
+def read_model_toml(path: Path, overrides: Mapping[str, Scalar] | None = None) -> ModelSpec:
     """Parse `model.toml`.
 
     Args:
@@ -175,9 +171,7 @@ class _Reader:
             name=self.take(entry, "name", str),
             dtype=self.choice("inputs.dtype", self.take(entry, "dtype", str), DTYPES),
             shape=tuple(self.size(item, parameters) for item in self.take(entry, "shape", list)),
-            layout=self.choice(
-                "inputs.layout", self.take(entry, "layout", str, ""), ("", "HWC")
-            ),
+            layout=self.choice("inputs.layout", self.take(entry, "layout", str, ""), ("", "HWC")),
             range=(float(low), float(high)),
             resize=self.choice(
                 "inputs.resize", self.take(entry, "resize", str, ""), ("", "bilinear")

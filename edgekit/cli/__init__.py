@@ -164,7 +164,7 @@ class _children_end_on_signals:  # noqa: N801  reads as the statement it is used
             signal.signal(number, handler)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     # Not imported yet means that no child was started.
     if process := sys.modules.get("edgekit.process"):
         process.end_all()
