@@ -59,8 +59,8 @@ def _rounded(pair: tuple[float, float]) -> list[float]:
 
 def top1_hits(logits: Array, labels: Array) -> Array:
     """Per sample, whether the highest of `logits` [N, classes] is at `labels` [N]. bool [N]."""
-    best: Array = _flat(logits).argmax(axis=1)
-    return best == labels
+    hits: Array = _flat(logits).argmax(axis=1) == labels
+    return hits
 
 
 def top5_hits(logits: Array, labels: Array) -> Array:

@@ -1,9 +1,9 @@
 """Find model folders and device profiles by name, over every installed shelf.
 
 A shelf is a folder with `models/` (folders that hold a `model.toml`, at most two levels deep:
-`models/<name>` or `models/<task>/<name>`) and `devices/` (`<name>.toml`). Packages offer one through
-the entry-point group `edgekit.shelves`: a function that returns the folder. Knows names and paths.
-Does not read what it finds.
+`models/<name>` or `models/<task>/<name>`) and `devices/` (`<name>.toml`). Packages offer one
+through the entry-point group `edgekit.shelves`: a function that returns the folder. Knows names
+and paths. Does not read what it finds.
 """
 
 from __future__ import annotations

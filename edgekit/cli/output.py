@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,7 +86,30 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
     if title:
         click.secho(title, bold=True)
-    _console().print(table)
+    console = _console()
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def print_facts(title: str, facts: Mapping[str, str]) -> None:
+    """Print labelled facts to stdout, one a line, below a title."""
+    click.secho(title, bold=True)
+    width = max((len(label) for label in facts), default=0)
+    for label, fact in facts.items():
+        click.echo(f"  {label:<{width}}  {fact}")
+
+
+def print_warnings(warnings: Iterable[object]) -> None:
+    """Print what is wrong but stops nothing, to stderr, one `warning:` line each."""
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes for people: `2.61 MB`."""
+    return f"{size / 1e6:.2f} MB"
 
 
 def _is_figure(cell: Any) -> bool:
