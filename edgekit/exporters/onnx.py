@@ -1,0 +1,145 @@
+"""ONNX files: float by tf2onnx from the frozen graph, the rest by ONNX Runtime from the float file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgekit.exporters import onnx_file
+from edgekit.exporters.base import (
+    KERAS,
+    Conversion,
+    Exporter,
+    FileGraph,
+    calibration_arrays,
+    wanted_io_dtype,
+)
+
+# The newest that tf2onnx writes without rewriting its own output.
+OPSET = 17
+
+# Integer kernels that pay at run time; convolutions would get ConvInteger, ten times slower.
+_DYNAMIC_OPS = ["MatMul", "Gemm", "LSTM", "GRU", "Attention"]
+
+
+class OnnxExporter(Exporter):
+    """ONNX Runtime's format: desktops, servers, browsers, phones."""
+
+    target: ClassVar[str] = "onnx"
+    runtime: ClassVar[str] = "onnxruntime"
+    model_file: ClassVar[str] = "model.onnx"
+    extra: ClassVar[str] = "onnx"
+    packages: ClassVar[tuple[str, ...]] = (
+        "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime",
+    )  # fmt: skip
+
+    def source(self, precision: str) -> str:
+        return KERAS if precision == "fp32" else "onnx-fp32"
+
+    def _convert(self, conversion: Conversion) -> None:
+        if conversion.precision == "fp32":
+            from edgekit.exporters.tf_to_onnx import frozen_to_onnx
+
+            model = frozen_to_onnx(conversion.source, OPSET)
+        else:
+            steps = {"fp16": _fp16, "dynamic": _dynamic, "int8": _int8}
+            model = steps[conversion.precision](conversion, conversion.source / self.model_file)
+        onnx_file.save(model, conversion.destination / self.model_file)
+
+    def inspect(self, folder: Path) -> FileGraph:
+        return onnx_file.inspect(folder / self.model_file)
+
+
+def _fp16(_: Conversion, source: Path) -> Any:
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    # Inputs and outputs stay float32: an app should not have to know the precision.
+    return convert_float_to_float16(onnx.load(source), keep_io_types=True)
+
+
+def _dynamic(conversion: Conversion, source: Path) -> Any:
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    file = _prepared(conversion, source)
+    quantized = conversion.destination / ".dynamic.onnx"
+    quantize_dynamic(
+        file,
+        quantized,
+        op_types_to_quantize=_DYNAMIC_OPS,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        extra_options={"MatMulConstBOnly": True},
+    )
+    model = onnx.load(quantized)
+    _discard(file, quantized)
+    onnx_file.quantize_convolution_weights(model)
+    return model
+
+
+def _int8(conversion: Conversion, source: Path) -> Any:
+    import numpy as np
+    import onnx
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
+    arrays = calibration_arrays(conversion)
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.rows = iter(zip(*arrays.values(), strict=True))
+
+        def get_next(self) -> dict[str, Any] | None:
+            row = next(self.rows, None)
+            if row is None:
+                return None
+            return {name: np.asarray(v)[None] for name, v in zip(arrays, row, strict=True)}
+
+    file = _prepared(conversion, source)
+    quantized = conversion.destination / ".static.onnx"
+    quantize_static(
+        file,
+        quantized,
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+    )
+    model = onnx.load(quantized)
+    _discard(file, quantized)
+    _set_io(model, conversion, arrays)
+    return model
+
+
+def _set_io(model: Any, conversion: Conversion, arrays: dict[str, Any]) -> None:
+    """Give the graph the inputs and outputs that `--io` asks for."""
+    for spec in conversion.inputs:
+        wanted = wanted_io_dtype(conversion.io, spec.dtype)
+        if spec.dtype in ("uint8", "int8", "float32") and wanted != spec.dtype:
+            data = arrays[spec.name]
+            exact = spec.dtype in ("uint8", "int8")
+            limits = spec.range if exact else (float(data.min()), float(data.max()))
+            onnx_file.retype_input(model, spec.name, wanted, limits)
+    if conversion.io in ("int8", "uint8"):
+        onnx_file.quantize_outputs(model, conversion.io)
+
+
+def _prepared(conversion: Conversion, source: Path) -> Path:
+    """The float model with batch norms and constants folded: what the quantizer expects."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    file = conversion.destination / ".prepared.onnx"
+    # Symbolic shape inference fails on transformers and NMS, and all shapes here are fixed.
+    quant_pre_process(source, file, skip_symbolic_shape=True)
+    return file
+
+
+def _discard(*files: Path) -> None:
+    for file in files:
+        file.unlink()

@@ -1,0 +1,105 @@
+"""The frozen TensorFlow graph as ONNX, by tf2onnx, with the repairs its output needs.
+
+Imports TensorFlow. Source: github.com/onnx/tensorflow-onnx.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import ConversionError
+from edgekit.exporters import onnx_file
+from edgekit.exporters.tracing import Trace
+
+
+def frozen_to_onnx(folder: Path, opset: int) -> Any:
+    """Convert a trace.
+
+    Args:
+        folder: A trace (`edgekit.exporters.tracing`).
+        opset: ONNX operator set to write.
+
+    Returns:
+        The `ModelProto`, with the model's own input and output names.
+
+    Raises:
+        ConversionError: An operator without an ONNX counterpart; the message names it.
+    """
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    from tf2onnx import convert
+
+    _register_erfc()
+    trace = Trace.read(folder)
+    inputs = [f"{spec.name}:0" for spec in trace.inputs]
+    graph = _without_scalar_constants(trace.graph_def())
+    try:
+        model, _ = convert.from_graph_def(
+            graph, input_names=inputs, output_names=list(trace.output_tensors), opset=opset
+        )
+    except Exception as error:
+        line = next((text for text in str(error).splitlines() if text.strip()), "")
+        raise ConversionError(f"tf2onnx failed: {type(error).__name__}: {line[:300]}") from error
+    names = dict(zip(inputs, [spec.name for spec in trace.inputs], strict=True))
+    names |= dict(zip(trace.output_tensors, trace.outputs, strict=True))
+    onnx_file.rename(model, names)
+    onnx_file.fix_output_shapes(model, dict(zip(trace.outputs, trace.output_shapes, strict=True)))
+    return model
+
+
+def _register_erfc() -> None:
+    """tf2onnx has no Erfc, which exact GELU is made of: erfc(x) = 1 − erf(x)."""
+    import numpy as np
+    from tf2onnx.handler import tf_op
+
+    @tf_op("Erfc")
+    class Erfc:
+        @classmethod
+        def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
+            dtype, shape = ctx.get_dtype(node.output[0]), ctx.get_shape(node.output[0])
+            erf = ctx.make_node("Erf", [node.input[0]], shapes=[shape], dtypes=[dtype])
+            one = ctx.make_const(f"{node.name}_one", np.array([1.0], np.float32))
+            ctx.remove_node(node.name)
+            ctx.make_node(
+                "Sub",
+                [one.output[0], erf.output[0]],
+                name=node.name,
+                outputs=node.output,
+                shapes=[shape],
+                dtypes=[dtype],
+            )
+
+
+_BROADCASTING = ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum")
+
+
+def _without_scalar_constants(graph: Any) -> Any:
+    """Scalar operands of elementwise nodes as one-element vectors.
+
+    tf2onnx's transpose optimizer trips on scalars and leaves its transposes in the graph (108 in
+    MobileNetV3, 1 without scalars). The result has the same shape: the other operand has axes.
+    """
+    from tensorflow.core.framework import types_pb2
+
+    scalars = {
+        node.name: node
+        for node in graph.node
+        if node.op == "Const"
+        and node.attr["value"].tensor.dtype == types_pb2.DT_FLOAT
+        and not node.attr["value"].tensor.tensor_shape.dim
+    }
+    users: dict[str, list[Any]] = {name: [] for name in scalars}
+    for node in graph.node:
+        for name in node.input:
+            if name in users:
+                users[name].append(node)
+    for name, node in scalars.items():
+        others_have_axes = all(
+            user.op in _BROADCASTING and not set(user.input) <= set(scalars)
+            for user in users[name]
+        )
+        if users[name] and others_have_axes:
+            node.attr["value"].tensor.tensor_shape.dim.add().size = 1
+    return graph

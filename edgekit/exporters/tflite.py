@@ -1,0 +1,115 @@
+"""TFLite files from the frozen graph, by TensorFlow's converter and quantizer.
+
+int8 is made in three separate stages (float file with statistics, ranges, quantization), so that the
+ranges are edgekit's and not the calibrator's. Never emits Flex operators.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edgekit.errors import ConversionError
+from edgekit.exporters import tflite_file
+from edgekit.exporters.base import (
+    KERAS,
+    Conversion,
+    Exporter,
+    FileGraph,
+    calibration_arrays,
+    wanted_io_dtype,
+)
+from edgekit.exporters.tracing import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class TfliteExporter(Exporter):
+    """LiteRT's format: phones, boards, microcontrollers."""
+
+    target: ClassVar[str] = "tflite"
+    runtime: ClassVar[str] = "litert"
+    model_file: ClassVar[str] = "model.tflite"
+    extra: ClassVar[str] = "tflite"
+    packages: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "ai-edge-litert")
+
+    def source(self, precision: str) -> str:
+        return KERAS
+
+    def _convert(self, conversion: Conversion) -> None:
+        trace = Trace.read(conversion.source)
+        if conversion.precision == "int8":
+            content = _int8(trace, conversion)
+        else:
+            content = _float(trace, conversion.precision)
+        content = tflite_file.with_signature(content, [s.name for s in trace.inputs], trace.outputs)
+        (conversion.destination / self.model_file).write_bytes(content)
+
+    def inspect(self, folder: Path) -> FileGraph:
+        return tflite_file.inspect(folder / self.model_file)
+
+
+def _float(trace: Trace, precision: str) -> bytes:
+    import tensorflow as tf
+
+    converter = _converter(trace, trace.graph_def())
+    if precision != "fp32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    return bytes(converter.convert())
+
+
+def _int8(trace: Trace, conversion: Conversion) -> bytes:
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    converter = _converter(trace, trace.float_graph_def())
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _samples(conversion)
+    # Stop after the statistics: the ranges of the inputs are known better than they can be measured.
+    converter._experimental_calibrate_only = True
+    calibrated = tflite_file.with_input_ranges(
+        bytes(converter.convert()),
+        {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")},
+    )
+    kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in trace.inputs}
+    kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
+    if len(kinds) > 1:
+        raise ConversionError(
+            f"tflite int8: inputs of different types ({', '.join(sorted(kinds))})",
+            hint="--io float, --io int8 or --io uint8 makes them one",
+        )
+    output = wanted_io_dtype(conversion.io, "float32")
+    return bytes(
+        mlir_quantize(
+            calibrated,
+            input_data_type=tf.as_dtype(kinds.pop() if kinds else "float32"),
+            output_data_type=tf.as_dtype(output),
+        )
+    )
+
+
+def _samples(conversion: Conversion) -> Iterator[list[Any]]:
+    import numpy as np
+
+    arrays = calibration_arrays(conversion)
+    specs = {spec.name: spec for spec in conversion.inputs}
+    for row in zip(*arrays.values(), strict=True):
+        yield [
+            np.asarray(value, np.float32 if specs[name].dtype in ("uint8", "int8") else None)[None]
+            for name, value in zip(arrays, row, strict=True)
+        ]
+
+
+def _converter(trace: Trace, graph: Any) -> Any:
+    import tensorflow as tf
+
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    pruned = wrapped.prune([f"{s.name}:0" for s in trace.inputs], list(trace.output_tensors))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([pruned])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return converter
+
+

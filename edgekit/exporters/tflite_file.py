@@ -1,0 +1,137 @@
+"""Read and amend `.tflite` flatbuffers: operators, dtypes, names, signatures, ranges.
+
+Works on bytes with the schema that LiteRT ships. Does not convert and does not run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import TensorInfo
+from edgekit.exporters.base import FileGraph
+
+SIGNATURE = "serving_default"
+_IDENTIFIER = b"TFL3"
+
+
+def inspect(path: Path) -> FileGraph:
+    """Operators and dtypes over all subgraphs; inputs and outputs of the main one."""
+    model = _unpack(path.read_bytes())
+    ops: Counter[str] = Counter()
+    dtypes: Counter[str] = Counter()
+    foreign: set[str] = set()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            if code.customCode:
+                foreign.add(code.customCode.decode())
+            ops[_operator_name(code)] += 1
+        dtypes.update(_dtype(tensor.type) for tensor in graph.tensors)
+    main = model.subgraphs[0]
+    return FileGraph(
+        inputs=tuple(_describe(main.tensors[i]) for i in main.inputs),
+        outputs=tuple(_describe(main.tensors[i]) for i in main.outputs),
+        ops=dict(ops),
+        dtypes=dict(dtypes),
+        foreign_ops=tuple(sorted(foreign)),
+    )
+
+
+def with_signature(content: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """The same model with tensors and one signature named after the model's inputs and outputs.
+
+    A file converted from a frozen function has no signature, and its output is called `Identity`.
+    """
+    schema = _schema()
+    model = _unpack(content)
+    main = model.subgraphs[0]
+    definition = schema.SignatureDefT()
+    definition.signatureKey = SIGNATURE.encode()
+    definition.subgraphIndex = 0
+    definition.inputs = _maps(main.tensors, main.inputs, inputs)
+    definition.outputs = _maps(main.tensors, main.outputs, outputs)
+    model.signatureDefs = [definition]
+    return _pack(model)
+
+
+def with_input_ranges(content: bytes, ranges: Mapping[str, tuple[float, float]]) -> bytes:
+    """A calibrated float model whose named inputs have these ranges instead of the observed ones.
+
+    For an 8-bit picture the range is known exactly: with (0, 255) the step is 1 and an app passes
+    pixels as they are, whatever the brightest calibration pixel was.
+    """
+    model = _unpack(content)
+    main = model.subgraphs[0]
+    for index in main.inputs:
+        tensor = main.tensors[index]
+        name = tensor.name.decode().partition(":")[0]
+        if name in ranges and tensor.quantization is not None:
+            low, high = ranges[name]
+            tensor.quantization.min, tensor.quantization.max = [low], [high]
+    return _pack(model)
+
+
+def _maps(tensors: Any, indices: Any, names: Sequence[str]) -> list[Any]:
+    schema = _schema()
+    found = []
+    for index, name in zip(indices, names, strict=True):
+        tensors[index].name = name.encode()
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name.encode(), int(index)
+        found.append(entry)
+    return found
+
+
+def _describe(tensor: Any) -> TensorInfo:
+    signature = tensor.shapeSignature
+    shape = signature if signature is not None and len(signature) else tensor.shape
+    steps = tensor.quantization.scale if tensor.quantization is not None else None
+    quantized = steps is not None and len(steps) == 1
+    return TensorInfo(
+        name=tensor.name.decode(),
+        dtype=_dtype(tensor.type),
+        shape=tuple(int(size) for size in (shape if shape is not None else ())),
+        scale=float(steps[0]) if quantized else None,
+        zero_point=int(tensor.quantization.zeroPoint[0]) if quantized else None,
+    )
+
+
+def _operator_name(code: Any) -> str:
+    # Old writers fill only the 8-bit field, new ones only the 32-bit one.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if code.customCode:
+        return str(code.customCode.decode())
+    return _enum("BuiltinOperator").get(number, f"BUILTIN_{number}")
+
+
+def _dtype(number: int) -> str:
+    return _enum("TensorType").get(number, f"TYPE_{number}").lower()
+
+
+@cache
+def _enum(name: str) -> dict[int, str]:
+    values = vars(getattr(_schema(), name)).items()
+    return {value: key for key, value in values if isinstance(value, int)}
+
+
+def _unpack(content: bytes) -> Any:
+    schema = _schema()
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+
+def _pack(model: Any) -> bytes:
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _schema() -> Any:
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
