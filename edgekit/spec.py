@@ -137,6 +137,7 @@ class _Reader:
                     f"{self.path}: no parameter {key!r}",
                     hint=f"one of: {', '.join(sorted(parameters)) or '(it has none)'}",
                 )
+            self.same_kind(key, overrides[key], parameters[key])
         parameters = {**parameters, **overrides}
         spec = ModelSpec(
             name=self.take(data, "name", str),
@@ -151,7 +152,7 @@ class _Reader:
                 "activation", self.take(data, "activation", str, ""), ("", "softmax", "sigmoid")
             ),
             metric=self.take(data, "metric", str, "top1"),
-            datasets=tuple(self.take(data, "datasets", list, [])),
+            datasets=tuple(self.all_text("datasets", self.take(data, "datasets", list, []))),
             gate=self.gate(self.take(data, "gate", dict, {})),
             calibration_samples=self.take(data, "calibration_samples", int, 128),
             train=self.take(data, "train", dict, {}),
@@ -166,13 +167,13 @@ class _Reader:
     def input(self, entry: Any, parameters: Mapping[str, Scalar]) -> InputSpec:
         if not isinstance(entry, dict):
             raise ModelError(f"{self.path}: inputs: write [[inputs]] tables")
-        low, high = self.take(entry, "range", list, [0, 255])
+        low, high = self.pair("inputs.range", self.take(entry, "range", list, [0, 255]))
         spec = InputSpec(
             name=self.take(entry, "name", str),
             dtype=self.choice("inputs.dtype", self.take(entry, "dtype", str), DTYPES),
             shape=tuple(self.size(item, parameters) for item in self.take(entry, "shape", list)),
             layout=self.choice("inputs.layout", self.take(entry, "layout", str, ""), ("", "HWC")),
-            range=(float(low), float(high)),
+            range=(low, high),
             resize=self.choice(
                 "inputs.resize", self.take(entry, "resize", str, ""), ("", "bilinear")
             ),
@@ -206,9 +207,30 @@ class _Reader:
                 return default[0]
             raise ModelError(f"{self.path}: the key {key!r} is missing")
         value = table.pop(key)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             wanted = getattr(kind, "__name__", "number")
             raise ModelError(f"{self.path}: {key}: expected {wanted}, found {value!r}")
+        return value
+
+    def same_kind(self, key: str, value: Scalar, default: Scalar) -> None:
+        """Refuse `width=wide` where the file has a number; a float may be given as an integer."""
+        wanted = (int, float) if isinstance(default, float) else (type(default),)
+        if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
+            raise ModelError(
+                f"{self.path}: parameter {key}: expected {type(default).__name__}, found {value!r}"
+            )
+
+    def pair(self, key: str, value: list[Any]) -> tuple[float, float]:
+        """Two rising numbers."""
+        numbers = [item for item in value if type(item) in (int, float)]
+        if len(numbers) != 2 or len(value) != 2 or not numbers[0] < numbers[1]:
+            raise ModelError(f"{self.path}: {key}: expected [lowest, highest], found {value!r}")
+        return float(numbers[0]), float(numbers[1])
+
+    def all_text(self, key: str, value: list[Any]) -> list[str]:
+        for item in value:
+            if not isinstance(item, str):
+                raise ModelError(f"{self.path}: {key}: expected names, found {item!r}")
         return value
 
     def choice(self, key: str, value: str, allowed: tuple[str, ...]) -> str:

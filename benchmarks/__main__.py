@@ -1,0 +1,48 @@
+"""`python -m benchmarks NAME [--json]`: run one benchmark and print its figures."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from edgekit.cli import output
+
+NAMES = ("startup", "export", "loop")
+
+
+@click.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def main(name: str, as_json: bool) -> None:
+    """Run the benchmark NAME; both sides of every ratio alternate within one run."""
+    figures: dict[str, Any] = import_module(f"benchmarks.{name}").run()
+    if as_json:
+        output.print_json(figures)
+    else:
+        rows = [(key, _cell(value)) for key, value in flat(figures).items()]
+        output.print_table(f"benchmark {name}", ("figure", "value"), rows)
+
+
+def flat(figures: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested figures as one level, keys joined by dots; raw samples are left to `--json`."""
+    found: dict[str, Any] = {}
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        elif not (isinstance(value, list) and len(value) > 8):
+            found[prefix + key] = value
+    return found
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return " … ".join(_cell(item) for item in value)
+    return str(value)
+
+
+if __name__ == "__main__":
+    main()
