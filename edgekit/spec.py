@@ -131,13 +131,13 @@ class _Reader:
 
     def model(self, data: dict[str, Any], overrides: dict[str, Scalar]) -> ModelSpec:
         parameters = self.take(data, "parameters", dict, {})
-        for key in overrides:
+        for key, value in overrides.items():
             if key not in parameters:
                 raise ModelError(
                     f"{self.path}: no parameter {key!r}",
                     hint=f"one of: {', '.join(sorted(parameters)) or '(it has none)'}",
                 )
-            self.same_kind(key, overrides[key], parameters[key])
+            self.same_kind(key, value, parameters[key])
         parameters = {**parameters, **overrides}
         spec = ModelSpec(
             name=self.take(data, "name", str),
@@ -192,10 +192,11 @@ class _Reader:
         return value
 
     def gate(self, table: dict[str, Any]) -> Gate:
+        usual = Gate()
         gate = Gate(
-            max_drop=float(self.take(table, "max_drop", (int, float), Gate.max_drop)),
-            max_abs=float(self.take(table, "max_abs", (int, float), Gate.max_abs)),
-            samples=self.take(table, "samples", int, Gate.samples),
+            max_drop=float(self.take(table, "max_drop", (int, float), usual.max_drop)),
+            max_abs=float(self.take(table, "max_abs", (int, float), usual.max_abs)),
+            samples=self.take(table, "samples", int, usual.samples),
             origin=f"gate in {self.path.parent.name}/{self.path.name}",
         )
         self.nothing_left("gate.", table)
