@@ -1,0 +1,51 @@
+"""Pack the agent into one file, `agent.pyz`, that a device runs with its own Python.
+
+The same sources give the same bytes: entries are sorted, stored and dated 1980. Holds the agent and
+the lower modules it imports, nothing that converts.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+from edgekit.files import write_atomic
+
+_SHIPPED = (
+    "__init__.py", "errors.py", "extras.py", "fields.py", "job.py", "measure.py", "process.py",
+    "registry.py", "statistics.py",
+)  # fmt: skip
+_MAIN = """\
+import sys
+from edgekit.agent.__main__ import main
+raise SystemExit(main(sys.argv[1:]))
+"""
+_LAUNCH = b"#!/usr/bin/env python3\n"
+_DATE = (1980, 1, 1, 0, 0, 0)
+_MODE = 0o644 << 16
+
+
+def bundle_bytes() -> bytes:
+    """The zipapp."""
+    package = Path(__file__).resolve().parent.parent
+    sources = [package / name for name in _SHIPPED]
+    sources += (package / "agent").rglob("*.py")
+    contents = {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in sources}
+    # The host packs; a device has no use for it.
+    del contents["edgekit/agent/bundle.py"]
+    contents["__main__.py"] = _MAIN.encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.external_attr = _MODE
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    return _LAUNCH + packed.getvalue()
+
+
+def write_bundle(path: Path) -> Path:
+    """Write the zipapp to `path`, whole or not at all, and return it."""
+    write_atomic(path, bundle_bytes())
+    return path

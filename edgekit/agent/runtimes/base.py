@@ -1,0 +1,164 @@
+"""What every runtime offers to the agent.
+
+`Runtime` stands for the imported package, `LoadedModel` for one model in it. The public `load`
+checks before and after; the part an author writes is `_load`. Does not time and reads no samples.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edgekit import extras
+from edgekit.errors import DeviceError, EdgekitError, FileError, MissingExtraError, RuntimeFault
+from edgekit.job import TensorDescription
+from edgekit.measure import Placement
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+NO_DELEGATE = "none"
+
+
+class LoadedModel(ABC):
+    """A model that can be called.
+
+    Attributes:
+        inputs: In the order `set_inputs` takes them.
+        outputs: In the order `get_outputs` returns them.
+        facts: What the runtime says about how it computes, for the environment.
+    """
+
+    inputs: tuple[TensorDescription, ...]
+    outputs: tuple[TensorDescription, ...]
+    facts: Mapping[str, Any]
+
+    @abstractmethod
+    def set_inputs(self, arrays: Sequence[Array]) -> None:
+        """Hand over one array per input, with batch axis, in dtype and shape of the input."""
+
+    @abstractmethod
+    def invoke(self) -> None:
+        """Compute the outputs of the inputs that were set."""
+
+    @abstractmethod
+    def get_outputs(self) -> list[Array]:
+        """One array per output, with batch axis; the caller owns them."""
+
+    @abstractmethod
+    def placement(self) -> Placement:
+        """Where the ops run, as read from the runtime after at least one call."""
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        """The whole call: inputs set, invoke, outputs read."""
+        self.set_inputs(arrays)
+        self.invoke()
+        return self.get_outputs()
+
+
+class Runtime(ABC):
+    """An imported runtime package.
+
+    Raises:
+        MissingExtraError: The package is not installed.
+        RuntimeFault: It is installed and does not import.
+
+    Attributes:
+        name: Name of the runtime.
+        module: What is imported.
+        rounding: How its quantize op rounds halves: "even" or "away" from zero.
+        version: Version of the package.
+    """
+
+    name: ClassVar[str]
+    module: ClassVar[str]
+    rounding: ClassVar[str] = "even"
+
+    def __init__(self) -> None:
+        self.refuse_environment()
+        try:
+            self._package: Any = import_module(self.module)
+        except ModuleNotFoundError as error:
+            if error.name and self.module.startswith(error.name):
+                raise self._absent() from None
+            raise self._broken(error) from error
+        except Exception as error:
+            raise self._broken(error) from error
+        self.version = self.read_version()
+
+    def refuse_environment(self) -> None:  # noqa: B027  most runtimes refuse nothing
+        """Raise if the package is known not to work in this process. Runs before the import."""
+
+    def read_version(self) -> str:
+        """Version of the imported package."""
+        return str(getattr(self._package, "__version__", "unknown"))
+
+    def load(self, model: Path, *, threads: int, delegate: str | None) -> LoadedModel:
+        """Load a model file.
+
+        Raises:
+            FileError: No such file.
+            DeviceError: The delegate that was asked for is not there, or takes nothing.
+            RuntimeFault: The runtime refuses the file.
+        """
+        if not model.is_file():
+            raise FileError(f"{model}: no such model file")
+        try:
+            return self._load(model, threads, delegate)
+        except EdgekitError:
+            raise
+        except Exception as error:
+            raise RuntimeFault(
+                f"{self.name} {self.version} cannot load {model.name}: {first_line(error)}",
+                f"{model}: {model.stat().st_size:,} bytes",
+            ) from error
+
+    @abstractmethod
+    def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
+        """Load `model`; exceptions of the package may pass."""
+
+    def no_such_delegate(self, delegate: str, known: Sequence[str]) -> DeviceError:
+        """The error for a delegate that this runtime does not have here."""
+        return DeviceError(
+            f"{self.name} {self.version} has no delegate {delegate!r} on this device",
+            hint=f"one of: {', '.join(known)}",
+        )
+
+    def _absent(self) -> EdgekitError:
+        if package := extras.owner_of(self.module):
+            return extras.missing(package)
+        return MissingExtraError(self.module, self.name, f"the runtime {self.name}")
+
+    def _broken(self, error: Exception) -> RuntimeFault:
+        return RuntimeFault(
+            f"{self.name} is installed and does not import: {first_line(error)}",
+            hint="reinstall it, or use another environment with `python` in the device's TOML file",
+        )
+
+
+def check_delegate(delegate: str | None, placement: Placement) -> None:
+    """A delegate that was asked for and runs nothing is an error, never a slow success.
+
+    Raises:
+        DeviceError: `delegate` was asked for and no op ran on it.
+    """
+    if delegate in (None, NO_DELEGATE) or placement.delegated:
+        return
+    ran = ", ".join(f"{count} on {name}" for name, count in placement.executors.items())
+    raise DeviceError(
+        f"the delegate {delegate!r} was asked for and runs none of the {placement.ops} ops",
+        f"ops: {ran or 'none'}",
+        f"read from: {placement.evidence}",
+        hint="leave the delegate to the runtime, or convert the model to ops it supports",
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception that says something."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line[:400] for line in lines if line), type(error).__name__)

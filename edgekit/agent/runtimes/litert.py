@@ -1,0 +1,189 @@
+"""LiteRT and its ancestor tflite-runtime: one Interpreter API under two package names.
+
+Placement is exact for the primary subgraph: a delegated partition shows as a DELEGATE node beside
+the original ops, and the ops it swallowed are those between its inputs and its outputs. Bodies of
+WHILE and IF are not looked into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
+from edgekit.errors import DeviceError, RuntimeFault
+from edgekit.job import TensorDescription
+from edgekit.measure import Placement
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_XNNPACK = "xnnpack"
+_OWN_ENVIRONMENT = (
+    "python -m venv legacy && legacy/bin/pip install tflite-runtime==2.14.0 'numpy<2', "
+    'then python = "legacy/bin/python" in the device\'s TOML file'
+)
+
+
+class Litert(Runtime):
+    """`ai-edge-litert`'s Interpreter."""
+
+    name = "litert"
+    module = "ai_edge_litert.interpreter"
+    rounding = "away"
+    distribution: ClassVar[str] = "ai-edge-litert"
+
+    def read_version(self) -> str:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version(self.distribution)
+        except PackageNotFoundError:
+            return "unknown"
+
+    def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
+        options: dict[str, Any] = {"model_path": str(model), "num_threads": threads}
+        if delegate == NO_DELEGATE:
+            options["experimental_op_resolver_type"] = (
+                self._package.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            )
+        elif delegate not in (None, _XNNPACK):
+            options["experimental_delegates"] = [self._external(delegate)]
+        interpreter = self._package.Interpreter(**options)
+        # External delegates take their ops here, the default one when tensors are allocated.
+        external = len(_delegate_nodes(interpreter))
+        if "experimental_delegates" in options and not external:
+            raise DeviceError(
+                f"the delegate {delegate!r} was asked for and takes no op of {model.name}"
+            )
+        interpreter.allocate_tensors()
+        executor = "XNNPACK" if not external else Path(str(delegate)).stem
+        return _InterpreterModel(interpreter, executor)
+
+    def _external(self, delegate: str) -> Any:
+        """A delegate from a shared library; a bare name is no delegate this runtime has."""
+        if not Path(delegate).is_file():
+            raise self.no_such_delegate(
+                delegate, (_XNNPACK, NO_DELEGATE, "the path of a delegate library")
+            )
+        try:
+            return self._package.load_delegate(delegate)
+        except (ValueError, OSError) as error:
+            raise DeviceError(
+                f"the delegate {delegate} does not load: {first_line(error)}"
+            ) from error
+
+
+class TfliteRuntime(Litert):
+    """`tflite-runtime` 2.14.0, the last release under the old name.
+
+    It needs numpy 1 and a process that never imported TensorFlow; otherwise it fails with a
+    SystemError or `vector::reserve`, so both are refused first.
+    """
+
+    name = "tflite-runtime"
+    module = "tflite_runtime.interpreter"
+    distribution = "tflite-runtime"
+
+    def refuse_environment(self) -> None:
+        import importlib.util
+        import sys
+
+        import numpy as np
+
+        if importlib.util.find_spec("tflite_runtime") is None:
+            return  # the import below says that it is missing
+        if "tensorflow" in sys.modules:
+            raise RuntimeFault(
+                "tflite-runtime cannot run in a process that imported TensorFlow",
+                hint=f"an environment of its own: {_OWN_ENVIRONMENT}",
+            )
+        if int(np.__version__.partition(".")[0]) >= 2:
+            raise RuntimeFault(
+                f"tflite-runtime needs numpy 1; this environment has numpy {np.__version__}",
+                hint=f"an environment of its own: {_OWN_ENVIRONMENT}",
+            )
+
+
+class _InterpreterModel(LoadedModel):
+    def __init__(self, interpreter: Any, executor: str) -> None:
+        self._interpreter = interpreter
+        self._executor = executor
+        names = _signature_names(interpreter)
+        input_details = interpreter.get_input_details()
+        output_details = interpreter.get_output_details()
+        self._input_indices = [detail["index"] for detail in input_details]
+        self._output_indices = [detail["index"] for detail in output_details]
+        self.inputs = tuple(_describe(detail, names) for detail in input_details)
+        self.outputs = tuple(_describe(detail, names) for detail in output_details)
+        self.facts = {}
+
+    def set_inputs(self, arrays: Sequence[Array]) -> None:
+        for index, array in zip(self._input_indices, arrays, strict=True):
+            self._interpreter.set_tensor(index, array)
+
+    def invoke(self) -> None:
+        self._interpreter.invoke()
+
+    def get_outputs(self) -> list[Array]:
+        return [self._interpreter.get_tensor(index) for index in self._output_indices]
+
+    def placement(self) -> Placement:
+        nodes = self._interpreter._get_ops_details()  # noqa: SLF001  the only way to read it
+        delegates = [node for node in nodes if node["op_name"] == "DELEGATE"]
+        ops = [node for node in nodes if node["op_name"] != "DELEGATE"]
+        producer = {
+            int(tensor): node["index"] for node in ops for tensor in node["outputs"] if tensor >= 0
+        }
+        by_index = {node["index"]: node for node in ops}
+        swallowed: set[int] = set()
+        for partition in delegates:
+            fed = {int(tensor) for tensor in partition["inputs"]}
+            todo = [int(tensor) for tensor in partition["outputs"]]
+            while todo:
+                tensor = todo.pop()
+                index = producer.get(tensor)
+                if tensor in fed or index is None or index in swallowed:
+                    continue
+                swallowed.add(index)
+                todo += [int(source) for source in by_index[index]["inputs"] if source >= 0]
+        executors = {self._executor: len(swallowed), "kernels": len(ops) - len(swallowed)}
+        return Placement(
+            ops=len(ops),
+            delegated=len(swallowed),
+            partitions=len(delegates),
+            executors={name: count for name, count in executors.items() if count},
+            evidence="DELEGATE nodes of the primary subgraph",
+        )
+
+
+def _delegate_nodes(interpreter: Any) -> list[Any]:
+    nodes = interpreter._get_ops_details()  # noqa: SLF001  the only way to read it
+    return [node for node in nodes if node["op_name"] == "DELEGATE"]
+
+
+def _signature_names(interpreter: Any) -> dict[int, str]:
+    """Tensor index → name in the model's only signature; empty where there is none."""
+    signatures = interpreter.get_signature_list()
+    if len(signatures) != 1:
+        return {}
+    runner = interpreter.get_signature_runner(next(iter(signatures)))
+    details = {**runner.get_output_details(), **runner.get_input_details()}
+    return {detail["index"]: name for name, detail in details.items()}
+
+
+def _describe(detail: dict[str, Any], names: dict[int, str]) -> TensorDescription:
+    import numpy as np
+
+    scale, zero_point = detail["quantization"]
+    quantized = scale > 0
+    return TensorDescription(
+        name=names.get(detail["index"], detail["name"]),
+        dtype=np.dtype(detail["dtype"]).name,
+        shape=tuple(int(size) for size in detail["shape"]),
+        scale=float(scale) if quantized else None,
+        zero_point=int(zero_point) if quantized else None,
+    )

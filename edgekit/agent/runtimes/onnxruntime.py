@@ -1,0 +1,152 @@
+"""ONNX Runtime: one execution provider per job, and proof of which nodes it ran.
+
+`get_providers()` lists providers that then run nothing, so fallback to the CPU is forbidden when a
+provider is asked for, and the provider of each node is read from a profile of one call.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
+from edgekit.errors import DeviceError, RuntimeFault
+from edgekit.job import TensorDescription
+from edgekit.measure import Placement
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_CPU = "CPUExecutionProvider"
+_SUFFIX = "ExecutionProvider"
+_ERRORS_ONLY = 3
+_DTYPES = {"float": "float32", "double": "float64", "bfloat16": "bfloat16"}
+
+
+class Onnxruntime(Runtime):
+    """The `onnxruntime` package or one of its builds for an accelerator."""
+
+    name = "onnxruntime"
+    module = "onnxruntime"
+
+    def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
+        provider = self._provider(delegate)
+        try:
+            return _SessionModel(self._package, model, threads, provider)
+        except Exception as error:
+            if provider == _CPU:
+                raise
+            raise DeviceError(
+                f"the delegate {delegate!r} cannot run all of {model.name}: {first_line(error)}",
+                "falling back to the CPU is forbidden, since it would be measured as the delegate",
+            ) from error
+
+    def _provider(self, delegate: str | None) -> str:
+        """`cuda`, `CUDA` or `CUDAExecutionProvider` → the provider's own name."""
+        if delegate in (None, NO_DELEGATE):
+            return _CPU
+        known: dict[str, str] = {
+            name.removesuffix(_SUFFIX).lower(): name
+            for name in self._package.get_available_providers()
+        }
+        wanted = str(delegate).removesuffix(_SUFFIX).lower()
+        if wanted not in known:
+            raise self.no_such_delegate(str(delegate), sorted(known))
+        return known[wanted]
+
+
+class _SessionModel(LoadedModel):
+    def __init__(self, package: Any, model: Path, threads: int, provider: str) -> None:
+        self._package = package
+        self._model = model
+        self._threads = threads
+        self._provider = provider
+        self._session = self._open(self._options())
+        # ORT registers the CPU provider behind any other; the first one is what was asked for.
+        if self._session.get_providers()[0] != provider:
+            raise RuntimeFault(f"onnxruntime put {self._session.get_providers()[0]} first")
+        self._binding = self._session.io_binding()
+        self._held: Sequence[Array] = ()
+        self._run_options = None
+        self.inputs = tuple(_describe(node) for node in self._session.get_inputs())
+        self.outputs = tuple(_describe(node) for node in self._session.get_outputs())
+        for tensor in self.outputs:
+            self._binding.bind_output(tensor.name, "cpu")
+        self.facts = {"provider": provider}
+
+    def set_inputs(self, arrays: Sequence[Array]) -> None:
+        import numpy as np
+
+        # The binding points into these arrays: they live until the next ones come.
+        self._held = [np.ascontiguousarray(array) for array in arrays]
+        for tensor, array in zip(self.inputs, self._held, strict=True):
+            self._binding.bind_cpu_input(tensor.name, array)
+
+    def invoke(self) -> None:
+        self._session.run_with_iobinding(self._binding, self._run_options)
+
+    def get_outputs(self) -> list[Array]:
+        return list(self._binding.copy_outputs_to_cpu())
+
+    def placement(self) -> Placement:
+        executors = {name.removesuffix(_SUFFIX): count for name, count in self._profiled().items()}
+        wanted = self._provider.removesuffix(_SUFFIX)
+        delegated = 0 if self._provider == _CPU else executors.get(wanted, 0)
+        return Placement(
+            ops=sum(executors.values()),
+            delegated=delegated,
+            partitions=delegated,
+            executors=executors,
+            evidence="provider of each node in a profile of one call",
+        )
+
+    def _profiled(self) -> Counter[str]:
+        """Provider → nodes, from a profile of one call of a second, profiling session."""
+        with tempfile.TemporaryDirectory(prefix="edgekit-ort-") as folder:
+            options = self._options()
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(folder) / "profile")
+            session = self._open(options)
+            session.run(
+                None,
+                {tensor.name: array for tensor, array in zip(self.inputs, self._held, strict=True)},
+            )
+            events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        providers = {
+            event["args"]["node_index"] + event["name"]: event["args"]["provider"]
+            for event in events
+            if event.get("cat") == "Node" and event.get("args", {}).get("provider")
+        }
+        return Counter(providers.values())
+
+    def _options(self) -> Any:
+        options = self._package.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = self._package.ExecutionMode.ORT_SEQUENTIAL
+        # Spinning stays as apps get it, on. One thread has no pool to spin; with several, idle
+        # ones burn CPU time between calls, so wall time is the figure to read there.
+        if self._provider != _CPU:
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        return options
+
+    def _open(self, options: Any) -> Any:
+        return self._package.InferenceSession(
+            str(self._model), sess_options=options, providers=[self._provider]
+        )
+
+
+def _describe(node: Any) -> TensorDescription:
+    kind = node.type.removeprefix("tensor(").removesuffix(")")
+    return TensorDescription(
+        name=node.name,
+        dtype=_DTYPES.get(kind, kind),
+        shape=tuple(size if isinstance(size, int) else -1 for size in node.shape),
+    )

@@ -1,0 +1,142 @@
+"""OpenVINO: one device per job, computing in f32 unless the file itself is quantized.
+
+On CPUs with AVX512-BF16 or AMX the runtime computes in bf16 by default, which changes results:
+the precision hint is set to f32, read back, and kept in the environment. int8 ops stay int8.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
+from edgekit.errors import DeviceError
+from edgekit.job import TensorDescription
+from edgekit.measure import Placement
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_CPU = "CPU"
+_DTYPES = {
+    "f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16", "boolean": "bool",
+    "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
+    "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
+}  # fmt: skip
+_NOT_COMPUTED = ("Const", "Input", "Output")
+
+
+class Openvino(Runtime):
+    """The `openvino` package."""
+
+    name = "openvino"
+    module = "openvino"
+
+    def read_version(self) -> str:
+        """Without the build: `2026.4.1-22982-…` → `2026.4.1`."""
+        return str(self._package.__version__).partition("-")[0]
+
+    def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
+        core = self._package.Core()
+        device = self._device(core, delegate)
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if device == _CPU:
+            options |= {
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+                # The job says which core; the runtime must not choose another.
+                "ENABLE_CPU_PINNING": False,
+            }
+        try:
+            compiled = core.compile_model(str(model), device, options)
+        except RuntimeError as error:
+            if device == _CPU:
+                raise
+            raise DeviceError(
+                f"OpenVINO's {device} cannot run {model.name}: {first_line(error)}"
+            ) from error
+        ran_on = list(compiled.get_property("EXECUTION_DEVICES"))
+        if any(name.partition(".")[0] != device.partition(".")[0] for name in ran_on):
+            raise DeviceError(f"OpenVINO was asked for {device} and chose {', '.join(ran_on)}")
+        return _CompiledModel(self._package, compiled, device)
+
+    def _device(self, core: Any, delegate: str | None) -> str:
+        if delegate in (None, NO_DELEGATE):
+            return _CPU
+        # AUTO, HETERO and MULTI choose silently, so only devices themselves are accepted.
+        wanted = str(delegate).upper()
+        if wanted not in core.available_devices:
+            raise self.no_such_delegate(str(delegate), core.available_devices)
+        return wanted
+
+
+class _CompiledModel(LoadedModel):
+    def __init__(self, package: Any, compiled: Any, device: str) -> None:
+        self._tensor = package.Tensor
+        self._compiled = compiled
+        self._device = device
+        self._request = compiled.create_infer_request()
+        self._held: Sequence[Array] = ()
+        self.inputs = tuple(_describe(port, index) for index, port in enumerate(compiled.inputs))
+        self.outputs = tuple(_describe(port, index) for index, port in enumerate(compiled.outputs))
+        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.facts = {
+            "inference_precision": precision,
+            "openvino_device": device,
+            "openvino_build": package.get_version(),
+        }
+
+    def set_inputs(self, arrays: Sequence[Array]) -> None:
+        import numpy as np
+
+        # The tensors share these arrays' memory: they live until the next ones come.
+        self._held = [np.ascontiguousarray(array) for array in arrays]
+        for index, array in enumerate(self._held):
+            self._request.set_input_tensor(index, self._tensor(array, shared_memory=True))
+
+    def invoke(self) -> None:
+        self._request.infer(share_outputs=True)
+
+    def get_outputs(self) -> list[Array]:
+        return [
+            self._request.get_output_tensor(index).data.copy() for index in range(len(self.outputs))
+        ]
+
+    def placement(self) -> Placement:
+        precisions: Counter[str] = Counter()
+        for op in self._compiled.get_runtime_model().get_ops():
+            info = op.get_rt_info()
+            if _text(info, "layerType") not in _NOT_COMPUTED:
+                precisions[_text(info, "runtimePrecision")] += 1
+        ops = sum(precisions.values())
+        delegated = 0 if self._device == _CPU else ops
+        return Placement(
+            ops=ops,
+            delegated=delegated,
+            partitions=1 if delegated else 0,
+            executors={self._device: ops} if delegated else dict(precisions),
+            evidence="runtimePrecision of each op of the compiled model",
+        )
+
+
+def _text(info: Any, key: str) -> str:
+    return str(info[key].astype(str)) if key in info else "unknown"
+
+
+def _describe(port: Any, index: int) -> TensorDescription:
+    kind = port.get_element_type().get_type_name()
+    names = sorted(port.get_names())
+    return TensorDescription(
+        name=names[0] if names else f"tensor_{index}",
+        dtype=_DTYPES.get(kind, kind),
+        shape=tuple(
+            size.get_length() if size.is_static else -1 for size in port.get_partial_shape()
+        ),
+    )

@@ -1,0 +1,132 @@
+"""Do one job: pin, import the runtime, load, run or time, and say how it went.
+
+One process serves one job, so that nothing of an earlier one is in memory, caches or figures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgekit.agent import machine
+from edgekit.agent.running import run
+from edgekit.agent.runtimes import BUILT_IN, runtime_class
+from edgekit.agent.runtimes.base import LoadedModel, Runtime, check_delegate, first_line
+from edgekit.agent.samples import SampleReader
+from edgekit.agent.timing import random_inputs, time_calls
+from edgekit.errors import EdgekitError, RuntimeFault
+from edgekit.job import Job, JobResult
+from edgekit.measure import Measurement
+
+
+def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
+    """For `edgekit.process`: a job's JSON to its result's JSON; errors are raised."""
+    return lambda payload, _emit: perform(Job.from_json(payload)).to_json()
+
+
+def perform(job: Job) -> JobResult:
+    """Do a job in this process.
+
+    Raises:
+        MissingExtraError: The runtime is not installed.
+        DeviceError: The core, delegate or device that was asked for is not there or not used.
+        DataError: The samples don't fit the model.
+        FileError: A file is missing or cannot be written.
+        RuntimeFault: The runtime failed.
+    """
+    if job.cpu is not None:
+        machine.pin(job.cpu)  # before numpy and the runtime start their threads
+    if job.action == "probe":
+        return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
+    runtime = runtime_class(job.runtime)()
+    start = time.perf_counter_ns()
+    model = runtime.load(Path(job.model), threads=job.threads, delegate=job.delegate)
+    load_ns = time.perf_counter_ns() - start
+    environment = {
+        **machine.describe(),
+        "runtime": runtime.name,
+        "runtime_version": runtime.version,
+        "threads": job.threads,
+        "pinned_cpu": job.cpu,
+        **model.facts,
+    }
+    if job.action == "measure":
+        return _measure(job, runtime, model, load_ns, environment)
+    samples, nonfinite = run(job, model, runtime.rounding)
+    placement = model.placement()
+    check_delegate(job.delegate, placement)
+    return JobResult(
+        environment=environment,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        placement=placement,
+        samples=samples,
+        nonfinite=nonfinite,
+    )
+
+
+def _measure(
+    job: Job, runtime: Runtime, model: LoadedModel, load_ns: int, environment: dict[str, Any]
+) -> JobResult:
+    if job.inputs:
+        place = Path(job.inputs)
+        inputs = SampleReader(
+            place, model.inputs, float_io=job.float_io, rounding=runtime.rounding
+        )[0]
+    else:
+        inputs = random_inputs(model.inputs)
+    ticks: list[tuple[int, int] | None] = []
+    try:
+        series = time_calls(
+            model,
+            inputs,
+            job.timing,
+            before_timed=lambda: ticks.append(machine.cpu_ticks()),
+            after_timed=lambda: ticks.append(machine.cpu_ticks()),
+        )
+    except Exception as error:
+        raise RuntimeFault(
+            f"{runtime.name} failed while it was timed: {first_line(error)}"
+        ) from error
+    # Before placement is read: a profile of the graph costs memory that an app never needs.
+    peak = machine.peak_rss_bytes()
+    placement = model.placement()
+    check_delegate(job.delegate, placement)
+    measurement = Measurement(
+        samples_ns=series.samples_ns,
+        call_ns=series.call_ns,
+        cpu_ns=series.cpu_ns,
+        warmup_ns=series.warmup_ns,
+        load_ns=load_ns,
+        first_ns=series.first_ns,
+        peak_rss_bytes=peak,
+        placement=placement,
+        environment={**environment, "steal_share": _steal(*ticks)},
+    )
+    return JobResult(
+        environment=measurement.environment,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        placement=placement,
+        measurement=measurement,
+    )
+
+
+def _steal(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float | None:
+    """Share of the machine's time that a hypervisor gave to others during the timed calls."""
+    if before is None or after is None or after[1] <= before[1]:
+        return None
+    return round((after[0] - before[0]) / (after[1] - before[1]), 4)
+
+
+def _runtimes() -> dict[str, Any]:
+    """Built-in runtimes by name: {"version"} if they import here, else {"error"}."""
+    found: dict[str, Any] = {}
+    for name in BUILT_IN:
+        try:
+            found[name] = {"version": runtime_class(name)().version}
+        except EdgekitError as error:
+            found[name] = {"error": error.message}
+    return found

@@ -1,0 +1,173 @@
+"""What a device is, as data: the contents of a `devices/<name>.toml`, typed and checked.
+
+Reads TOML and compares it with what an agent reports. Does not find profiles (`edgekit.shelf`) and
+does not reach devices (`edgekit.transports`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import DeviceError
+from edgekit.fields import Fields
+
+RUNTIMES_OF_TARGET = {
+    "tflite": ("litert", "tflite-runtime"),
+    "onnx": ("onnxruntime",),
+    "openvino": ("openvino",),
+}
+
+# What `[require]` may ask for: keys of the agent's environment, compared as text without case.
+REQUIREMENTS = ("cpu_governor", "machine", "system", "cpu_model")
+
+
+@dataclass(frozen=True, slots=True)
+class TimingRules:
+    """How `edgekit profile` measures on a device.
+
+    Attributes:
+        rounds: Fresh processes per artifact. From six on, the interval of the median is a 95 % one.
+        seconds: Timed calls in each process.
+        warmup: Untimed calls in each process, besides the first.
+        cooldown_s: Pause before each process.
+    """
+
+    rounds: int = 7
+    seconds: float = 0.3
+    warmup: int = 20
+    cooldown_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """One device.
+
+    Attributes:
+        name: The file's name without `.toml`.
+        summary: One line for listings.
+        transport: Name in the entry-point group `edgekit.transports`.
+        prefer: Runtimes in order of preference; empty for edgekit's own order.
+        threads: Threads a runtime may compute with.
+        delegate: What must execute the ops; None leaves it to the runtime.
+        python: Interpreter that holds the runtime; None for edgekit's own ("local" only).
+        timing: Rules for `edgekit profile`.
+        require: Facts of the environment that must hold, or the run is refused.
+        path: The file.
+    """
+
+    name: str
+    summary: str
+    transport: str
+    prefer: tuple[str, ...] = ()
+    threads: int = 1
+    delegate: str | None = None
+    python: str | None = None
+    timing: TimingRules = TimingRules()
+    require: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+    def runtime_for(self, target: str, wanted: str | None = None) -> str:
+        """The runtime that runs artifacts of `target` here.
+
+        Args:
+            target: "tflite", "onnx" or "openvino"; a plug-in's target needs `wanted` or `prefer`.
+            wanted: A runtime asked for by name.
+
+        Raises:
+            DeviceError: `wanted` cannot run the target, or nothing is known that can.
+        """
+        able = RUNTIMES_OF_TARGET.get(target)
+        if wanted is not None:
+            if able is not None and wanted not in able:
+                raise DeviceError(
+                    f"{wanted} cannot run {target} artifacts", hint=f"one of: {', '.join(able)}"
+                )
+            return wanted
+        for name in self.prefer:
+            if able is None or name in able:
+                return name
+        if not able:
+            raise DeviceError(
+                f"no runtime is known for {target} artifacts",
+                hint="name one with --runtime, or with runtime.prefer in the device's TOML file",
+            )
+        return able[0]
+
+    def check(self, environment: Mapping[str, Any]) -> None:
+        """Compare `[require]` with what the device says.
+
+        Raises:
+            DeviceError: A required fact differs, or the device doesn't say.
+        """
+        for key, wanted in self.require.items():
+            found = environment.get(key)
+            if str(found).lower() != wanted.lower():
+                raise DeviceError(
+                    f"{self.name} is not what its profile says: {key} is "
+                    f"{'unavailable' if found is None else found}, required {wanted}",
+                    limit=f"require.{key} in {self.path or self.name}",
+                )
+
+
+def read_device_toml(path: Path) -> DeviceProfile:
+    """Parse a device profile.
+
+    Raises:
+        DeviceError: The file is absent, not TOML, or a key is missing, unknown, of the wrong type
+            or out of bounds; the message names file and key.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = tomllib.load(stream)
+    except (FileNotFoundError, IsADirectoryError):
+        raise DeviceError(f"{path}: no such device profile") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeviceError(f"{path}: not valid TOML: {error}") from error
+    fields = Fields(data, str(path), DeviceError)
+    runtime, timing, usual = fields.table("runtime"), fields.table("timing"), TimingRules()
+    python = fields.optional_text("python")
+    profile = DeviceProfile(
+        name=path.stem,
+        summary=fields.text("summary", "", longest=200),
+        transport=fields.text("transport"),
+        prefer=_names(runtime, "prefer"),
+        threads=runtime.integer("threads", 1, low=1, high=1024),
+        delegate=runtime.optional_text("delegate"),
+        python=_interpreter(path, python) if python else None,
+        timing=TimingRules(
+            rounds=timing.integer("rounds", usual.rounds, low=1, high=1000),
+            seconds=timing.number("seconds", usual.seconds, low=0.01, high=600.0),
+            warmup=timing.integer("warmup", usual.warmup, high=10_000),
+            cooldown_s=timing.number("cooldown_s", usual.cooldown_s, high=3600.0),
+        ),
+        require=_requirements(fields.table("require")),
+        path=path,
+    )
+    for part in (runtime, timing, fields):
+        part.done()
+    return profile
+
+
+def _names(runtime: Fields, key: str) -> tuple[str, ...]:
+    names = runtime.items(key, (), most=32)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise runtime.fail(key, f"{name!r} is no runtime's name")
+    return tuple(names)
+
+
+def _requirements(table: Fields) -> dict[str, str]:
+    found = {key: table.optional_text(key) for key in REQUIREMENTS}
+    table.done()
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _interpreter(path: Path, python: str) -> str:
+    """A relative interpreter is meant from the profile's folder; a bare name from PATH."""
+    if "/" in python and not Path(python).expanduser().is_absolute():
+        return str(path.parent / python)
+    return str(Path(python).expanduser())

@@ -1,0 +1,197 @@
+"""What was measured, as data: raw samples, where the ops ran, on what machine; and its summary.
+
+Raw samples are kept as they came, in call order. Does not measure (`edgekit.agent` does) and does
+not compare two artifacts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgekit.errors import DeviceError
+from edgekit.fields import Fields
+from edgekit.statistics import median, median_interval, quantile
+
+MOST_CALLS = 100_000
+_LONGEST_NS = 10**15  # eleven days: anything longer is a broken clock
+_P90_CALLS = 64  # below that, six calls or fewer lie beyond a 90th percentile
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the ops of a model really ran.
+
+    Attributes:
+        ops: Ops of the executed graph. Runtimes fuse and split, so counts differ between them.
+        delegated: Ops that ran on the delegate; 0 where the runtime has a single executor.
+        partitions: Connected pieces given to the delegate.
+        executors: Ops by what ran them: delegate, provider, or kernel precision.
+        evidence: How this was read.
+    """
+
+    ops: int
+    delegated: int
+    partitions: int
+    executors: Mapping[str, int]
+    evidence: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "executors": dict(self.executors)}
+
+    @staticmethod
+    def from_json(data: Any) -> Placement:
+        fields = Fields(data, "placement", DeviceError)
+        executors = fields.mapping("executors")
+        for name, count in executors.items():
+            if type(count) is not int or count < 0:
+                raise fields.fail("executors", f"{name!r} ran {count!r} ops")
+        placement = Placement(
+            ops=fields.integer("ops", high=10**7),
+            delegated=fields.integer("delegated", high=10**7),
+            partitions=fields.integer("partitions", high=10**7),
+            executors=executors,
+            evidence=fields.text("evidence"),
+        )
+        fields.done()
+        return placement
+
+    def __str__(self) -> str:
+        """Short form for tables: `XNNPACK 66/66`, `f32 40, i8 12`."""
+        if self.delegated or self.partitions:
+            best = max(self.executors, key=lambda name: self.executors[name])
+            pieces = f" in {self.partitions}" if self.partitions > 1 else ""
+            return f"{best} {self.delegated}/{self.ops}{pieces}"
+        ranked = sorted(self.executors.items(), key=lambda item: (-item[1], item[0]))
+        return ", ".join(f"{name} {count}" for name, count in ranked)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Timed calls of one artifact in one process on one device.
+
+    Attributes:
+        samples_ns: Wall time of `invoke` alone, one per timed call, in call order.
+        call_ns: Wall time of the whole call: inputs set, invoke, outputs read.
+        cpu_ns: CPU time of the process, all threads, during `invoke`.
+        warmup_ns: `invoke` before timing settled; never in statistics.
+        load_ns: From the model file to a session that can be called; the import of the runtime
+            is not in it.
+        first_ns: The first whole call.
+        peak_rss_bytes: Highest resident memory of the process; None where the system hides it.
+        placement: Where the ops ran.
+        environment: What the machine said about itself; a key is None where it says nothing.
+    """
+
+    samples_ns: tuple[int, ...]
+    call_ns: tuple[int, ...]
+    cpu_ns: tuple[int, ...]
+    warmup_ns: tuple[int, ...]
+    load_ns: int
+    first_ns: int
+    peak_rss_bytes: int | None
+    placement: Placement
+    environment: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "samples_ns": list(self.samples_ns),
+            "call_ns": list(self.call_ns),
+            "cpu_ns": list(self.cpu_ns),
+            "warmup_ns": list(self.warmup_ns),
+            "load_ns": self.load_ns,
+            "first_ns": self.first_ns,
+            "peak_rss_bytes": self.peak_rss_bytes,
+            "placement": self.placement.to_json(),
+            "environment": dict(self.environment),
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> Measurement:
+        """Rebuild what a device sent.
+
+        Raises:
+            DeviceError: A key is missing, unknown, of the wrong type or out of bounds.
+        """
+        fields = Fields(data, "measurement", DeviceError)
+
+        def series(key: str) -> tuple[int, ...]:
+            return fields.integers(key, most=MOST_CALLS, low=0, high=_LONGEST_NS)
+
+        measurement = Measurement(
+            samples_ns=series("samples_ns"),
+            call_ns=series("call_ns"),
+            cpu_ns=series("cpu_ns"),
+            warmup_ns=series("warmup_ns"),
+            load_ns=fields.integer("load_ns", high=_LONGEST_NS),
+            first_ns=fields.integer("first_ns", high=_LONGEST_NS),
+            peak_rss_bytes=fields.optional_integer("peak_rss_bytes", high=2**60),
+            placement=Placement.from_json(fields.mapping("placement")),
+            environment=fields.mapping("environment"),
+        )
+        fields.done()
+        if not len(measurement.samples_ns) == len(measurement.call_ns) == len(measurement.cpu_ns):
+            raise DeviceError("measurement: samples_ns, call_ns and cpu_ns differ in length")
+        if not measurement.samples_ns:
+            raise DeviceError("measurement: it holds no timed call")
+        return measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Several processes' measurements of one artifact, in figures.
+
+    Attributes:
+        median_ms: Median of the per-process medians of `invoke`.
+        ci95_ms: Distribution-free 95 % interval of it over the processes; with fewer than six
+            processes the range, which covers less.
+        cpu_median_ms: Median of the per-process medians of CPU time.
+        call_median_ms: Median of the per-process medians of the whole call.
+        p90_ms: Median of the per-process 90th percentiles; None if any process made fewer than
+            64 timed calls.
+        first_ms: Median first call.
+        load_ms: Median load.
+        peak_rss_bytes: Highest of all processes; None where unknown.
+        processes: How many.
+        calls: Timed calls in all.
+    """
+
+    median_ms: float
+    ci95_ms: tuple[float, float]
+    cpu_median_ms: float
+    call_median_ms: float
+    p90_ms: float | None
+    first_ms: float
+    load_ms: float
+    peak_rss_bytes: int | None
+    processes: int
+    calls: int
+
+
+def summarise(measurements: Sequence[Measurement]) -> Summary:
+    """Figures over fresh processes.
+
+    Calls within a process are autocorrelated, so each process counts once, with its median.
+
+    Raises:
+        ValueError: No measurements.
+    """
+    medians = [median(one.samples_ns) / 1e6 for one in measurements]
+    low, high = median_interval(medians)
+    enough = all(len(one.samples_ns) >= _P90_CALLS for one in measurements)
+    peaks = [one.peak_rss_bytes for one in measurements if one.peak_rss_bytes is not None]
+    return Summary(
+        median_ms=median(medians),
+        ci95_ms=(low, high),
+        cpu_median_ms=median([median(one.cpu_ns) / 1e6 for one in measurements]),
+        call_median_ms=median([median(one.call_ns) / 1e6 for one in measurements]),
+        p90_ms=median([quantile(one.samples_ns, 0.9) / 1e6 for one in measurements])
+        if enough
+        else None,
+        first_ms=median([one.first_ns / 1e6 for one in measurements]),
+        load_ms=median([one.load_ns / 1e6 for one in measurements]),
+        peak_rss_bytes=max(peaks, default=None),
+        processes=len(measurements),
+        calls=sum(len(one.samples_ns) for one in measurements),
+    )

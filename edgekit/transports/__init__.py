@@ -1,0 +1,1 @@
+"""Ways to reach a device: each takes a job there and brings its result back."""

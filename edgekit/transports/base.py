@@ -1,0 +1,47 @@
+"""What every transport offers.
+
+A transport carries jobs whose paths are the host's; one that reaches another machine moves the
+files and rewrites the paths. The public `run` checks before and after; the part an author writes is
+`_run`. Does not measure.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import DeviceError, FileError
+from edgekit.job import Job, JobResult
+
+if TYPE_CHECKING:
+    from edgekit.device import DeviceProfile
+
+
+class Transport(ABC):
+    """A way to one device."""
+
+    @classmethod
+    @abstractmethod
+    def from_profile(cls, profile: DeviceProfile) -> Transport:
+        """The transport for a device's profile."""
+
+    def run(self, job: Job, *, timeout_s: float | None = 600.0) -> JobResult:
+        """Do a job on the device, in a process of its own, and return its result.
+
+        Raises:
+            EdgekitError: Whatever the agent raised, rebuilt here.
+            RuntimeFault: The agent's process crashed or ran longer than `timeout_s`.
+            DeviceError: The answer is malformed.
+        """
+        job = Job.from_json(job.to_json())
+        if job.model and not Path(job.model).is_file():
+            raise FileError(f"{job.model}: no such model file")
+        result = self._run(job, timeout_s)
+        if job.action == "measure" and result.measurement is None:
+            raise DeviceError("the device answered a measurement without samples")
+        return result
+
+    @abstractmethod
+    def _run(self, job: Job, timeout_s: float | None) -> JobResult:
+        """Carry the job there and the result back."""

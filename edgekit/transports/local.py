@@ -1,0 +1,89 @@
+"""This machine: one fresh process per job, which may crash without harm.
+
+With another interpreter (`python`), the agent's zipapp is run there, so that environment needs
+numpy and one runtime but not edgekit.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgekit.errors import DeviceError, RuntimeFault
+from edgekit.job import Job, JobResult
+from edgekit.process import Child, ChildCrashed, ChildFailed
+from edgekit.transports.base import Transport
+
+if TYPE_CHECKING:
+    from edgekit.device import DeviceProfile
+
+_ENTRY = "edgekit.agent.service:handler"
+
+
+class LocalTransport(Transport):
+    """Jobs in child processes of this machine.
+
+    Args:
+        python: Interpreter of the environment that holds the runtime; the current one by default.
+    """
+
+    def __init__(self, python: str | Path | None = None) -> None:
+        self._python = str(python) if python else sys.executable
+
+    @classmethod
+    def from_profile(cls, profile: DeviceProfile) -> LocalTransport:
+        """The device is this machine; `python` in its file names another interpreter."""
+        return cls(profile.python)
+
+    def _run(self, job: Job, timeout_s: float | None) -> JobResult:
+        with self._importable() as environment:
+            try:
+                child = Child(_ENTRY, environment=environment, python=self._python)
+            except OSError as error:
+                raise DeviceError(
+                    f"{self._python}: {error.strerror or error}",
+                    hint="`python` in the device's TOML file names the interpreter",
+                ) from error
+            start = time.monotonic()
+            with child:
+                try:
+                    answer = child.call(job.to_json(), timeout_s=timeout_s)
+                except (ChildCrashed, ChildFailed) as error:
+                    what = f"{job.runtime or 'the agent'}: {job.action} {Path(job.model).name}"
+                    if timeout_s is not None and time.monotonic() - start >= timeout_s:
+                        raise RuntimeFault(
+                            f"{what.strip()} took longer than {timeout_s:g} s and was ended",
+                            *error.details,
+                            limit=f"{timeout_s:g} s for one job",
+                        ) from error
+                    raise RuntimeFault(
+                        f"{what.strip()}: {error.message}", *error.details
+                    ) from error
+        return JobResult.from_json(answer)
+
+    @contextmanager
+    def _importable(self) -> Iterator[dict[str, str]]:
+        """Environment variables with which the interpreter finds edgekit's agent."""
+        # By name: two virtual environments often link to the same file.
+        if Path(self._python).absolute() == Path(sys.executable).absolute():
+            # Where edgekit was imported from, whatever the working directory holds.
+            yield _search_first(str(Path(__file__).resolve().parents[2]))
+            return
+        from edgekit.agent.bundle import write_bundle
+
+        with tempfile.TemporaryDirectory(prefix="edgekit-agent-") as folder:
+            yield _search_first(str(write_bundle(Path(folder) / "agent.pyz")), alone=True)
+
+
+def _search_first(place: str, *, alone: bool = False) -> dict[str, str]:
+    inherited = "" if alone else os.environ.get("PYTHONPATH", "")
+    return {
+        "PYTHONPATH": os.pathsep.join(part for part in (place, inherited) if part),
+        "PYTHONSAFEPATH": "1",  # a numpy.py in the working directory is not numpy
+    }
