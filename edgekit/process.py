@@ -63,6 +63,7 @@ class Child:
         # A file, not a pipe: a chatty converter must not block on a reader that is busy elsewhere.
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  closed in close()
         self._closing = threading.Lock()
+        self._killed_because = ""
         self._process = subprocess.Popen(
             [python, "-m", "edgekit.process", entry, str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -95,8 +96,10 @@ class Child:
             ChildFailed: The handler raised another exception.
             ChildCrashed: The child ended, or `timeout_s` passed and it was ended.
         """
-        timer = threading.Timer(timeout_s, self.kill) if timeout_s else None
-        if timer:
+        timer = None
+        if timeout_s:
+            reason = f"took longer than its limit of {timeout_s:g} s"
+            timer = threading.Timer(timeout_s, self.kill, [reason])
             timer.daemon = True
             timer.start()
         try:
@@ -115,7 +118,7 @@ class Child:
                 else:
                     answer: dict[str, Any] = message["answer"]
                     return answer
-            raise self._crash_report(timeout_s)
+            raise self._crash_report()
         finally:
             if timer:
                 timer.cancel()
@@ -129,8 +132,13 @@ class Child:
         text = self._log.read().decode("utf-8", "replace")
         return [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
 
-    def kill(self) -> None:
-        """End the child at once, and on POSIX the processes it started with it."""
+    def kill(self, reason: str = "") -> None:
+        """End the child at once, and on POSIX the processes it started with it.
+
+        Args:
+            reason: What a caller that waits for an answer is told ("took too long").
+        """
+        self._killed_because = reason
         with suppress(OSError):
             if sys.platform == "win32":
                 self._process.kill()
@@ -161,12 +169,14 @@ class Child:
             self.kill()
         self.close()
 
-    def _crash_report(self, timeout_s: float | None) -> ChildCrashed:
+    def _crash_report(self) -> ChildCrashed:
         code = self._process.wait()
-        if code < 0:
+        if self._killed_because:
+            how = self._killed_because
+        elif code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
             how = f"was ended by {name}"
-            if name == "SIGKILL" and timeout_s is None:
+            if name == "SIGKILL":
                 how += " (out of memory?)"
         else:
             how = f"ended with status {code}"
@@ -193,7 +203,7 @@ def end_all() -> None:
     """
     _ending.set()
     for child in list(_running):
-        child.kill()
+        child.kill("was ended with edgekit")
 
 
 def serve(entry: str, parent: int) -> None:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from edgekit.errors import ModelError
+from edgekit.spec import Gate, InputSpec, read_model_toml
+
+WHOLE = """
+name = "tiny"
+task = "image-classification"
+datasets = ["glyphs"]
+[parameters]
+width = 0.5
+size = 32
+flip = false
+[[inputs]]
+name = "image"
+dtype = "uint8"
+shape = ["size", "size", 3]
+layout = "HWC"
+resize = "bilinear"
+"""
+
+
+@pytest.fixture
+def toml(tmp_path):
+    path = tmp_path / "tiny" / "model.toml"
+    path.parent.mkdir()
+
+    def write(text):
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_short_model_toml_is_enough_and_the_rest_are_defaults(toml):
+    spec = read_model_toml(toml(WHOLE))
+    assert spec.name == "tiny"
+    assert spec.inputs == (
+        InputSpec("image", "uint8", (32, 32, 3), "HWC", (0.0, 255.0), "bilinear"),
+    )
+    assert (spec.metric, spec.output, spec.calibration_samples) == ("top1", "output", 128)
+    assert (spec.gate.max_drop, spec.gate.max_abs) == (Gate().max_drop, Gate().max_abs)
+    assert spec.gate.origin == "gate in tiny/model.toml"
+
+
+def test_shapes_follow_the_parameters_and_their_overrides(toml):
+    spec = read_model_toml(toml(WHOLE), {"size": 64, "width": 1})
+    assert spec.inputs[0].shape == (64, 64, 3)
+    assert spec.parameters == {"width": 1, "size": 64, "flip": False}
+
+
+def test_an_input_survives_json():
+    spec = InputSpec("a", "float32", (3, 4), range=(-1.0, 1.0))
+    assert InputSpec.from_json(spec.to_json()) == spec
+
+
+BROKEN = {
+    "the key 'name' is missing": WHOLE.replace('name = "tiny"\n', ""),
+    "the key 'task' is missing": WHOLE.replace('task = "image-classification"\n', ""),
+    "the key 'inputs' is missing": WHOLE.partition("[[inputs]]")[0],
+    "inputs: at least one is needed": "inputs = []\n" + WHOLE.partition("[[inputs]]")[0],
+    "inputs: write [[inputs]] tables": "inputs = [1]\n" + WHOLE.partition("[[inputs]]")[0],
+    "name: expected str, found 3": WHOLE.replace('name = "tiny"', "name = 3"),
+    "task: 'magic' is not one of": WHOLE.replace("image-classification", "magic"),
+    "unknown key colour": 'colour = "red"\n' + WHOLE,
+    "unknown key inputs.colour": WHOLE + 'colour = "red"\n',
+    "unknown key gate.maximum": WHOLE + "[gate]\nmaximum = 1\n",
+    "max_drop: expected number, found True": WHOLE + "[gate]\nmax_drop = true\n",
+    "samples: expected int, found 1.5": WHOLE + "[gate]\nsamples = 1.5\n",
+    "datasets: expected names, found 1": WHOLE.replace('["glyphs"]', "[1]"),
+    "inputs.dtype: 'float' is not one of": WHOLE.replace('"uint8"', '"float"'),
+    "inputs.layout: 'CHW' is not one of": WHOLE.replace('"HWC"', '"CHW"'),
+    "inputs.resize: 'nearest' is not one of": WHOLE.replace('"bilinear"', '"nearest"'),
+    "inputs.shape: 'height' is neither": WHOLE.replace('"size", "size"', '"height", 1'),
+    "inputs.shape: 'flip' is neither": WHOLE.replace('"size", "size"', '"flip", 1'),
+    "inputs.shape: 0 is neither": WHOLE.replace('"size", "size"', "0, 1"),
+    "inputs.shape: -1 is neither": WHOLE.replace('"size", "size"', "-1, 1"),
+    "inputs.shape: True is neither": WHOLE.replace('"size", "size"', "true, 1"),
+    "inputs.range: expected [lowest, highest], found [1]": WHOLE + "range = [1]\n",
+    "inputs.range: expected [lowest, highest], found [2, 1]": WHOLE + "range = [2, 1]\n",
+    "inputs.range: expected [lowest, highest], found ['a', 'b']": WHOLE + 'range = ["a", "b"]\n',
+    "not valid TOML": "name = ",
+}
+
+
+@pytest.mark.parametrize("complaint", BROKEN)
+def test_every_complaint_names_the_file_and_the_key(toml, complaint):
+    path = toml(BROKEN[complaint])
+    with pytest.raises(ModelError, match=re.escape(complaint)) as caught:
+        read_model_toml(path)
+    assert str(path) in caught.value.message
+
+
+def test_a_file_that_is_not_text_is_a_model_error(toml):
+    path = toml("")
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ModelError, match="not valid TOML"):
+        read_model_toml(path)
+
+
+def test_an_absent_file_names_the_folder(tmp_path):
+    with pytest.raises(ModelError, match=r"no model\.toml in this folder"):
+        read_model_toml(tmp_path / "model.toml")
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ({"depth": 1}, "no parameter 'depth'"),
+        ({"width": "wide"}, "parameter width: expected float, found 'wide'"),
+        ({"size": 1.5}, "parameter size: expected int, found 1.5"),
+        ({"size": True}, "parameter size: expected int, found True"),
+        ({"flip": 1}, "parameter flip: expected bool, found 1"),
+    ],
+)
+def test_an_override_must_be_a_parameter_of_the_same_kind(toml, override, complaint):
+    with pytest.raises(ModelError, match=complaint):
+        read_model_toml(toml(WHOLE), override)
