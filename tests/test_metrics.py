@@ -57,6 +57,20 @@ def test_equal_logits_rank_in_index_order():
 def test_int8_logits_are_ranked_without_overflow():
     logits = np.array([[-128, 127, 0, 1, 2, 3]], dtype=np.int8)
     assert top5_hits(logits, np.array([1])).all()
+    assert not top5_hits(logits, np.array([0])).any()
+
+
+def test_outputs_with_extra_axes_are_flattened():
+    assert top1_hits(np.array([[[[0.0, 1.0]]]]), np.array([1])).all()
+
+
+@given(logits=LOGITS, seed=st.integers(0, 99))
+def test_the_order_of_samples_does_not_matter_and_top5_is_never_below_top1(logits, seed):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, logits.shape[1], len(logits))
+    order = random.permutation(len(logits))
+    for name in ("top1", "top5"):
+        assert score(name, logits, labels) == score(name, logits[order], labels[order])
     assert not (top1_hits(logits, labels) & ~top5_hits(logits, labels)).any()
 
 
