@@ -1,0 +1,11 @@
+"""Where samples come from: a registered generator, a folder of images, or an `.npz` file.
+
+`base` says what a data set is, `opening` finds one, `drawing` puts samples on disk. Importing this
+costs no numpy.
+"""
+
+from edgekit.datasets.base import SPLITS, Dataset, Samples, require_split
+from edgekit.datasets.drawing import Drawn, draw
+from edgekit.datasets.opening import open_dataset
+
+__all__ = ["SPLITS", "Dataset", "Drawn", "Samples", "draw", "open_dataset", "require_split"]

@@ -1,0 +1,108 @@
+"""What a data set is: samples by split and index, in the form a model's input asks for.
+
+A data set never draws at random while it is read. Does not know models, metrics or training.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edgekit.errors import DataError
+from edgekit.spec import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples in memory.
+
+    Attributes:
+        inputs: [N, *shape] in the dtype of the `InputSpec` they were read for.
+        labels: int64 [N], or None where the data set has none.
+    """
+
+    inputs: Array
+    labels: Array | None
+
+
+class Dataset(ABC):
+    """A source of samples.
+
+    Attributes:
+        name: Short name for listings and manifests.
+        reference: What `open_dataset` takes to open the same data set in another process.
+        classes: Label names; the position is the label. Empty where there are no labels.
+        costly: Whether reading is worth spreading over processes (decoding, drawing).
+    """
+
+    name: str
+    reference: str
+    classes: tuple[str, ...]
+    costly: ClassVar[bool] = True
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hex digest that changes whenever a sample may have changed. Cheap: reads no pixels."""
+
+    @abstractmethod
+    def size(self, split: str) -> int:
+        """Samples in a split ("train", "validation", "test"); 0 where it is absent."""
+
+    @abstractmethod
+    def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
+        """The samples at `indices` of a split, in that order. The same index, the same sample.
+
+        Raises:
+            DataError: They cannot be read, or cannot be given the form `spec` asks for.
+        """
+
+    @abstractmethod
+    def labels(self, split: str) -> Array | None:
+        """int64 [size(split)] without reading samples; None where there are no labels."""
+
+    def choose(self, split: str, count: int) -> Sequence[int]:
+        """`count` indices of a split (all, if it has fewer), classes balanced as far as possible.
+
+        Deterministic. A class with too few samples gives all it has, the others fill up.
+        """
+        import numpy as np
+
+        size = self.size(split)
+        if count >= size:
+            return range(size)
+        shuffled = np.random.Generator(np.random.Philox(key=(1, size))).permutation(size)
+        labels = self.labels(split)
+        if labels is not None:
+            # Rank each sample within its class, then take rank by rank across the classes.
+            of = labels[shuffled]
+            rank = np.empty(size, np.int64)
+            for label in np.unique(of):
+                members = np.flatnonzero(of == label)
+                rank[members] = np.arange(len(members))
+            shuffled = shuffled[np.lexsort((of, rank))]
+        return [int(index) for index in shuffled[:count]]
+
+
+def require_split(dataset: Dataset, split: str) -> int:
+    """The size of a split.
+
+    Raises:
+        DataError: The split is empty or absent.
+    """
+    size = dataset.size(split)
+    if size == 0:
+        present = [f"{name} {dataset.size(name):,}" for name in SPLITS if dataset.size(name)]
+        raise DataError(
+            f"{dataset.name}: the split {split!r} has no samples",
+            f"it has: {', '.join(present) or 'nothing at all'}",
+        )
+    return size

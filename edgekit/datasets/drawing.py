@@ -1,0 +1,128 @@
+"""Samples on disk for any process: drawn once, balanced, cached by content.
+
+Knows data sets and the cache. Calibration, evaluation and validation all draw here, so that every
+target and device sees the very same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.datasets.base import Dataset, require_split
+from edgekit.datasets.readers import Readers, create_arrays, useful_processes
+from edgekit.files import cache_folder, digest_json, replace_folder, scratch_folder, write_atomic
+from edgekit.progress import Progress, Report, silent
+from edgekit.spec import InputSpec
+
+# Raise when the layout of a cached folder changes. 1: inputs.npy, labels.npy, drawn.json.
+_FORMAT = 1
+_CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Samples on disk.
+
+    Attributes:
+        folder: Holds `inputs.npy` [count, *shape] and, where labelled, `labels.npy` int64 [count];
+            `np.load(..., mmap_mode="r")` maps both. Never write there.
+        count: How many samples; fewer than asked for where the split has fewer.
+        digest: sha256 over the bytes of the inputs and the labels.
+    """
+
+    folder: Path
+    count: int
+    digest: str
+
+
+def draw(
+    dataset: Dataset, split: str, count: int, spec: InputSpec, *, report: Report = silent
+) -> Drawn:
+    """Put `count` samples of a split on disk, classes balanced as far as possible.
+
+    Deterministic: the same data set, split, count and spec give the same bytes. Cached below
+    `files.cache_folder()`; a cold draw of a costly data set is spread over processes.
+
+    Raises:
+        DataError: The split has no samples, or one cannot be read.
+    """
+    count = min(count, require_split(dataset, split))
+    key = digest_json(
+        {
+            "format": _FORMAT,
+            "dataset": dataset.fingerprint(),
+            "split": split,
+            "count": count,
+            "spec": spec.to_json(),
+        }
+    )
+    place = cache_folder() / "samples" / key
+    if (known := _cached(place)) is not None:
+        return known
+    with scratch_folder(place) as scratch:
+        folder = scratch / "drawn"
+        folder.mkdir()
+        labelled = dataset.labels(split) is not None
+        create_arrays(folder, count, spec, labelled=labelled)
+        indices = dataset.choose(split, count)
+        _fill(dataset, split, indices, spec, folder, report)
+        digest = _digest(folder)
+        write_atomic(folder / "drawn.json", json.dumps({"count": count, "digest": digest}))
+        replace_folder(folder, place)
+    return Drawn(place, count, digest)
+
+
+def _cached(place: Path) -> Drawn | None:
+    try:
+        known = json.loads((place / "drawn.json").read_text())
+        return Drawn(place, int(known["count"]), str(known["digest"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # absent or damaged: drawn anew
+
+
+def _fill(
+    dataset: Dataset,
+    split: str,
+    indices: Sequence[int],
+    spec: InputSpec,
+    folder: Path,
+    report: Report,
+) -> None:
+    task = f"drawing {len(indices):,} {split} samples of {dataset.name}"
+    processes = useful_processes(dataset, len(indices))
+    starts = range(0, len(indices), _CHUNK)
+    with (
+        Readers(dataset, spec, processes) as readers,
+        ThreadPoolExecutor(max(1, processes)) as threads,
+    ):
+        report(Progress(task, 0, len(indices)))
+        chunks = [
+            threads.submit(readers.read_into, folder, at, split, indices[at : at + _CHUNK])
+            for at in starts
+        ]
+        try:
+            for at, chunk in zip(starts, chunks, strict=True):
+                chunk.result()
+                report(Progress(task, min(at + _CHUNK, len(indices)), len(indices)))
+        except BaseException:
+            # Chunks not begun would otherwise be read before the error is seen.
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _digest(folder: Path) -> str:
+    import numpy as np
+
+    total = hashlib.sha256()
+    for name in ("inputs.npy", "labels.npy"):
+        path = folder / name
+        if path.is_file():
+            array = np.load(path, mmap_mode="r")
+            for start in range(0, len(array), 256):
+                total.update(np.ascontiguousarray(array[start : start + 256]).tobytes())
+    return total.hexdigest()

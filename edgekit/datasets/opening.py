@@ -1,0 +1,60 @@
+"""How a name or a path becomes a data set. Does not know what is in one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from edgekit import registry
+from edgekit.datasets.base import Dataset
+from edgekit.errors import DataError, UsageError
+
+
+def open_dataset(reference: str | Path) -> Dataset:
+    """Open a data set by registered name, or by path: an image folder or an `.npz` file.
+
+    A name wins over a file of the same name; write `./name` to mean the file.
+
+    Raises:
+        DataError: Neither a known name nor something readable at that path.
+        MissingExtraError: It needs a package that is not installed.
+    """
+    if isinstance(reference, str) and not _looks_like_path(reference):
+        try:
+            dataset: Dataset = registry.load(registry.DATASETS, reference)()
+            return dataset
+        except UsageError as error:
+            if not Path(reference).exists():
+                raise DataError(
+                    f"{reference!r} is neither a known data set nor a file or folder here",
+                    f"known: {', '.join(registry.parts(registry.DATASETS)) or 'none'}",
+                    hint=error.hint,
+                ) from error
+    return _open_path(Path(reference).expanduser())
+
+
+def _looks_like_path(reference: str) -> bool:
+    separators = {os.sep, os.altsep or os.sep, "/"}
+    return (
+        any(separator in reference for separator in separators)
+        or reference in ("", ".", "..")
+        or reference.startswith("~")
+        or reference.endswith(".npz")
+    )
+
+
+def _open_path(path: Path) -> Dataset:
+    if path.is_dir():
+        from edgekit.datasets.folder import ImageFolder
+
+        return ImageFolder(path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if path.suffix == ".npz":
+        from edgekit.datasets.npz import NpzFile
+
+        return NpzFile(path)
+    raise DataError(
+        f"{path}: not a data set that edgekit reads",
+        hint="a folder with one subfolder of images per class, or an .npz file",
+    )
