@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import __version__, extras, shelf
+from edgekit.agent.machine import describe
 from edgekit.files import cache_folder
 
-# What int8 kernels look for. Names as the kernel prints them, and as people know them.
+# The agent's names (Linux's) for what low-precision kernels look for, as people know them.
 _CPU_FLAGS = {
     "avx2": "AVX2",
     "avx512f": "AVX-512",
@@ -138,24 +139,19 @@ def diagnose() -> Diagnosis:
 
 
 def _machine() -> dict[str, str]:
+    facts = describe()
+    flags = facts["cpu_flags"]
+    if flags is None:
+        features = "unknown on this system"
+    else:
+        features = ", ".join(_CPU_FLAGS.get(flag, flag) for flag in flags) or "none"
     return {
         "edgekit": __version__,
         "python": f"{platform.python_version()} at {sys.executable}",
         "system": platform.platform(),
-        "processor": f"{platform.machine()}, {os.cpu_count()} CPUs",
-        "int8 and bf16": ", ".join(cpu_features()) or "unknown on this system",
+        "processor": f"{facts['cpu_model']}, {platform.machine()}, {os.cpu_count()} cores",
+        "kernels for": features,
     }
-
-
-def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
-    """Instruction sets that decide how fast low precision is; empty where the system hides them."""
-    try:
-        text = cpuinfo.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return []
-    match = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    present = set(match.group(1).split()) if match else set()
-    return [name for flag, name in _CPU_FLAGS.items() if flag in present]
 
 
 def _version(package: extras.Package) -> str | None:

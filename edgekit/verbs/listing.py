@@ -1,7 +1,7 @@
 """What there is: models and device profiles over all shelves.
 
-Reads TOML files only; nothing is built and nothing is measured. A file that cannot be read is
-reported beside the others, which stay listed.
+Reads TOML files, and asks devices what they are; nothing is built and nothing is measured. What
+cannot be read or reached is reported beside the others, which stay listed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit import shelf
-from edgekit.errors import EdgekitError, ModelError
+from edgekit import registry, shelf
+from edgekit.device import DeviceProfile, read_device_toml
+from edgekit.errors import DeviceError, EdgekitError, ModelError
+from edgekit.job import Job
 from edgekit.models import resolve_model
+from edgekit.progress import Progress, Report, silent
 from edgekit.spec import ModelSpec, Scalar, read_model_toml
 
 _WEIGHTS = ".weights.h5"
+_PROBE_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,98 @@ def _model_entry(folder: Path, spec: ModelSpec) -> ModelEntry:
     ordered = [name for name in spec.datasets if name in found]
     ordered += [name for name in found if name not in spec.datasets]
     return ModelEntry(spec, folder, {name: found[name] for name in ordered})
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """One device profile, and what the device answered.
+
+    Attributes:
+        profile: What its TOML file says.
+        environment: What the device's agent said about itself; None when it could not be reached.
+        problem: Why it cannot be used; None when it can.
+    """
+
+    profile: DeviceProfile
+    environment: Mapping[str, Any] | None
+    problem: EdgekitError | None
+
+    @property
+    def runtimes(self) -> dict[str, str]:
+        """Runtimes installed on the device, with their versions."""
+        found = (self.environment or {}).get("runtimes", {})
+        return {name: state["version"] for name, state in found.items() if "version" in state}
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.profile.name,
+            "summary": self.profile.summary,
+            "transport": self.profile.transport,
+            "threads": self.profile.threads,
+            "delegate": self.profile.delegate,
+            "file": str(self.profile.path),
+            "reachable": self.problem is None,
+            "problem": self.problem.to_json() if self.problem else None,
+            "environment": dict(self.environment) if self.environment is not None else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceList:
+    """All profiles that can be read, and why the others cannot."""
+
+    devices: tuple[DeviceEntry, ...]
+    broken: tuple[EdgekitError, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "devices": [entry.to_json() for entry in self.devices],
+            "broken": [error.to_json() for error in self.broken],
+        }
+
+
+def list_devices(*, report: Report = silent) -> DeviceList:
+    """Every device profile of every shelf, each asked whether it is there, side by side."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    profiles: list[DeviceProfile] = []
+    broken = shelf.shelves()[1]
+    for path in shelf.device_files().values():
+        try:
+            profiles.append(read_device_toml(path))
+        except EdgekitError as error:
+            broken.append(error)
+    entries: list[DeviceEntry] = []
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for entry in pool.map(_probe, profiles):
+            entries.append(entry)
+            report(Progress("asking devices", len(entries), len(profiles), entry.profile.name))
+    return DeviceList(tuple(entries), tuple(broken))
+
+
+def describe_device(reference: str) -> DeviceEntry:
+    """One device, by name or by the path of its TOML file.
+
+    Raises:
+        UsageError: No such name.
+        DeviceError: The file cannot be read. A device that is not there is no error but an answer.
+    """
+    path = Path(reference)
+    named = path.suffix != ".toml" and path.name == reference
+    return _probe(read_device_toml(shelf.find_device(reference) if named else path))
+
+
+def _probe(profile: DeviceProfile) -> DeviceEntry:
+    try:
+        transport = registry.load(registry.TRANSPORTS, profile.transport).from_profile(profile)
+        environment = transport.run(Job("probe"), timeout_s=_PROBE_TIMEOUT_S).environment
+    except EdgekitError as error:
+        return DeviceEntry(profile, None, error)
+    except Exception as error:  # a plug-in's transport must not hide the other devices
+        reason = f"{profile.transport}: {type(error).__name__}: {error}"
+        return DeviceEntry(profile, None, DeviceError(reason))
+    try:
+        profile.check(environment)
+    except DeviceError as error:
+        return DeviceEntry(profile, environment, error)
+    return DeviceEntry(profile, environment, None)
