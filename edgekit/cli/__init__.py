@@ -24,7 +24,7 @@ from edgekit.errors import EdgekitError, FileError, UsageError
 VERBS = {
     "train": "Train MODEL and keep its best weights.",
     "export": "Convert MODEL to artifacts, each proven against it.",
-    "eval": "Measure the accuracy of ARTIFACTs on a data set, on a device.",
+    "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "models": "List the models that edgekit knows, or describe one.",
     "devices": "List the device profiles, and whether each can be reached.",

@@ -1,0 +1,115 @@
+"""`edgekit profile`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgekit.cli import names, output
+
+if TYPE_CHECKING:
+    from edgekit.verbs.profile import ProfileResult, Row
+
+_COLUMNS = (
+    "artifact", "size", "accuracy %", "drop", "max diff", "same label",
+    "median ms", "peak MB", "placement",
+)  # fmt: skip
+
+
+@click.command("profile")
+@click.argument("artifact", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--device",
+    default="local-cpu",
+    show_default=True,
+    shell_complete=names.complete_devices,
+    help="Profile name, or path to a TOML file.",
+)
+@click.option("--runtime", help="Runtime to use instead of the device's preference.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
+@click.option("--rounds", type=click.IntRange(1, 1000), help="Fresh processes per artifact.")
+@click.option("--seconds", type=click.FloatRange(0.01, 600), help="Timed calls in each process.")
+@click.option("--seed", default=0, show_default=True, help="Of the order and the cores.")
+@click.option("--out", type=click.Path(path_type=Path), help="File for the raw samples.")
+@output.common_options
+def command(
+    *,
+    artifact: tuple[Path, ...],
+    device: str,
+    runtime: str | None,
+    threads: int | None,
+    rounds: int | None,
+    seconds: float | None,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Measure latency, memory and accuracy of ARTIFACTs on a device.
+
+    ARTIFACT is an artifact's folder, or a folder that holds some, like build/mobilenet.
+    """
+    from edgekit.verbs.profile import profile
+
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        result = profile(
+            artifact,
+            device=device,
+            runtime=runtime,
+            threads=threads,
+            rounds=rounds,
+            seconds=seconds,
+            seed=seed,
+            out=out,
+            report=report,
+        )
+    if as_json:
+        output.print_json(result.to_json())
+    else:
+        _print(result)
+
+
+def _print(result: ProfileResult) -> None:
+    first = result.rows[0]
+    plural = "s" if first.threads > 1 else ""
+    cpu = result.environment.get("cpu_model") or "unknown processor"
+    output.print_table(
+        f"{first.device}: {cpu}, {first.threads} thread{plural}, batch 1",
+        _COLUMNS,
+        [_cells(row) for row in result.rows],
+    )
+    figures = first.summary
+    click.echo(
+        f"median of {figures.processes} processes with its 95 % interval; "
+        f"raw samples in {result.file}"
+    )
+
+
+def _cells(row: Row) -> tuple[str | None, ...]:
+    manifest, figures = row.artifact.manifest, row.summary
+    low, high = figures.ci95_ms
+    peak = figures.peak_rss_bytes
+    return (
+        f"{manifest.model} {row.artifact.label}",
+        output.megabytes(row.artifact.bytes),
+        *_accuracy(row),
+        f"{manifest.parity.max_abs:.2g}",
+        f"{100 * manifest.parity.top1_agreement:.2f} %",
+        f"{figures.median_ms:.3g} [{low:.3g}, {high:.3g}]",
+        f"{peak / 1e6:.0f}" if peak is not None else None,
+        str(row.turns[-1].measurement.placement),
+    )
+
+
+def _accuracy(row: Row) -> tuple[str | None, str | None]:
+    """The proven metric with its interval, and what it lost against Keras."""
+    metric = row.artifact.manifest.metric
+    if metric is None:
+        return None, None
+    low, high = metric["ci95"]
+    drop = metric["drop"]
+    value = f"{metric['value']:.2f} [{low:.2f}, {high:.2f}]"
+    return value, None if drop is None else f"{drop:.2f}"

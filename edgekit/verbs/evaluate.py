@@ -1,0 +1,170 @@
+"""Measure an artifact's accuracy on a data set, in its own runtime, on a device.
+
+Draws samples, has the device run them, scores what comes back. Does not convert and does not time.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.artifact import Artifact
+from edgekit.errors import ArtifactError, DataError, UsageError
+from edgekit.job import Job
+from edgekit.measure import Placement
+from edgekit.metrics import MetricValue
+from edgekit.progress import Progress, Report, silent
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgekit.datasets import Dataset, Drawn
+
+    Array = np.ndarray[Any, Any]
+
+_SAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Accuracy of one artifact on one device.
+
+    Attributes:
+        artifact: Its folder.
+        device: Name of the device profile.
+        runtime: Runtime that ran it.
+        dataset: Name of the data set.
+        split: Its split.
+        metric: The figure, with its drop where the manifest knows the source model's figure on
+            these very samples.
+        placement: Where the ops ran.
+    """
+
+    artifact: Path
+    device: str
+    runtime: str
+    dataset: str
+    split: str
+    metric: MetricValue
+    placement: Placement | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "artifact": str(self.artifact),
+            "device": self.device,
+            "runtime": self.runtime,
+            "dataset": self.dataset,
+            "split": self.split,
+            "metric": self.metric.to_json(),
+            "placement": self.placement.to_json() if self.placement else None,
+        }
+
+
+def evaluate(
+    path: Path,
+    *,
+    dataset: str | Path | None = None,
+    samples: int | None = None,
+    device: str = "local-cpu",
+    runtime: str | None = None,
+    report: Report = silent,
+) -> Evaluation:
+    """Run an artifact over evaluation samples and score its outputs.
+
+    Args:
+        path: The artifact's folder.
+        dataset: Name or path of a data set; by default the one in the manifest.
+        samples: How many; by default as many as the artifact was proven on.
+        device: Name or path of a device profile.
+        runtime: Runtime to use; by default the device's preference.
+        report: Told about progress.
+
+    Raises:
+        ArtifactError: The artifact is missing or damaged.
+        UsageError: No data set is known for it.
+        DataError: The data set has no labels, other classes, or no samples.
+        RuntimeFault: The runtime failed, or the outputs hold NaN.
+    """
+    from edgekit.datasets import draw, open_dataset
+    from edgekit.feeding import run_samples, samples_at
+    from edgekit.transports.connect import connect
+
+    artifact = Artifact.open(path)
+    source = dataset if dataset is not None else artifact.manifest.dataset
+    if source is None:
+        raise UsageError(
+            f"{path}: the artifact was made without a data set",
+            hint="--dataset NAME or --data PATH says what to evaluate on",
+        )
+    if len(artifact.manifest.inputs) != 1 or len(artifact.manifest.outputs) != 1:
+        raise ArtifactError(f"{path}: only models with one input and one output can be evaluated")
+    opened = open_dataset(source)
+    _check_classes(artifact, opened)
+    split = _split(opened, artifact)
+    count = samples or int((artifact.manifest.evaluation or {}).get("count") or _SAMPLES)
+    drawn = draw(opened, split, count, artifact.manifest.preprocessing[0], report=report)
+    reached = connect(device)
+    name = reached.profile.runtime_for(artifact.target, runtime)
+    task = f"running {drawn.count:,} samples of {opened.name} in {name}"
+    report(Progress(task))
+    with tempfile.TemporaryDirectory(prefix="edgekit-eval-") as scratch:
+        outputs, result = run_samples(
+            reached.transport,
+            Job(
+                action="run",
+                runtime=name,
+                model=str(artifact.model_path),
+                threads=reached.profile.threads,
+                delegate=reached.profile.delegate,
+            ),
+            inputs=artifact.manifest.inputs,
+            outputs=artifact.manifest.outputs,
+            samples=samples_at(drawn.folder),
+            scratch=Path(scratch),
+        )
+    metric = _score(artifact, outputs[0], drawn)
+    report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))
+    return Evaluation(
+        path, reached.profile.name, name, opened.name, split, metric, result.placement
+    )
+
+
+def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
+    """Labels are compared by position: the names must be the same in the same order."""
+    expected = artifact.labels
+    if not dataset.classes:
+        raise DataError(f"{dataset.name}: it has no labels, so accuracy cannot be measured")
+    if expected and tuple(dataset.classes) != expected:
+        raise DataError(
+            f"{dataset.name}: its {len(dataset.classes)} classes are not the "
+            f"{len(expected)} of {artifact.path}/labels.txt",
+            f"data set: {', '.join(dataset.classes[:5])} …",
+            f"artifact: {', '.join(expected[:5])} …",
+        )
+
+
+def _split(dataset: Dataset, artifact: Artifact) -> str:
+    """The split the artifact was proven on, else the one that training saw least of."""
+    proven = (artifact.manifest.evaluation or {}).get("split")
+    candidates = [proven] if proven and dataset.name == artifact.manifest.dataset else []
+    for split in (*candidates, "test", "validation", "train"):
+        if dataset.size(split):
+            return str(split)
+    raise DataError(f"{dataset.name}: it has no samples in any split")
+
+
+def _score(artifact: Artifact, outputs: Array, drawn: Drawn) -> MetricValue:
+    import numpy as np
+
+    from edgekit.metrics import score
+
+    labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
+    known = artifact.manifest.metric or {}
+    metric = score(str(known.get("name", "top1")), outputs, labels)
+    reference = known.get("reference")
+    if reference is None or (artifact.manifest.evaluation or {}).get("digest") != drawn.digest:
+        return metric
+    # The source model's own hits aren't at hand, so the drop has no paired interval.
+    return replace(metric, reference=float(reference), drop=float(reference) - metric.value)
