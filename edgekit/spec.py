@@ -7,12 +7,12 @@ Reads TOML, never TensorFlow: `edgekit models` and `--dry-run` stay cheap. Does 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import ModelError
+from edgekit.errors import ModelError, UsageError
 
 Scalar = bool | int | float | str
 
@@ -55,12 +55,14 @@ class Gate:
     Attributes:
         max_drop: Points of the metric (0–100) that int8 may lose against Keras.
         max_abs: Largest difference of a float32 artifact's outputs from Keras's.
+        strict: Whether `max_abs` also holds for outputs larger than 1 (else it grows with them).
         samples: Evaluation samples the metric is measured on.
         origin: Where the limits were set, for error messages.
     """
 
     max_drop: float = 1.0
     max_abs: float = 1e-4
+    strict: bool = False
     samples: int = 2000
     origin: str = "edgekit's defaults"
 
@@ -193,9 +195,11 @@ class _Reader:
 
     def gate(self, table: dict[str, Any]) -> Gate:
         usual = Gate()
+        strict = "max_abs" in table
         gate = Gate(
             max_drop=float(self.take(table, "max_drop", (int, float), usual.max_drop)),
             max_abs=float(self.take(table, "max_abs", (int, float), usual.max_abs)),
+            strict=strict,
             samples=self.take(table, "samples", int, usual.samples),
             origin=f"gate in {self.path.parent.name}/{self.path.name}",
         )
@@ -244,3 +248,22 @@ class _Reader:
         if table:
             unknown = ", ".join(prefix + key for key in sorted(table))
             raise ModelError(f"{self.path}: unknown key {unknown}")
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Scalar]:
+    """`--set KEY=VALUE` as overrides of `[parameters]`; values read as TOML does, else as text.
+
+    Raises:
+        UsageError: An entry without `=` or without a key.
+    """
+    found: dict[str, Scalar] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not (key.strip() and equals):
+            raise UsageError(f"--set {setting}: expected KEY=VALUE", hint="--set width=0.5")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        found[key.strip()] = value if isinstance(value, bool | int | float) else text.strip('"')
+    return found

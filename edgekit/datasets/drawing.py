@@ -70,7 +70,7 @@ def draw(
         labelled = dataset.labels(split) is not None
         create_arrays(folder, count, spec, labelled=labelled)
         indices = dataset.choose(split, count)
-        _fill(dataset, split, indices, spec, folder, report)
+        _fill(folder, dataset, split=split, indices=indices, spec=spec, report=report)
         digest = _digest(folder)
         write_atomic(folder / "drawn.json", json.dumps({"count": count, "digest": digest}))
         replace_folder(folder, place)
@@ -86,11 +86,12 @@ def _cached(place: Path) -> Drawn | None:
 
 
 def _fill(
+    folder: Path,
     dataset: Dataset,
+    *,
     split: str,
     indices: Sequence[int],
     spec: InputSpec,
-    folder: Path,
     report: Report,
 ) -> None:
     task = f"drawing {len(indices):,} {split} samples of {dataset.name}"

@@ -6,7 +6,7 @@ matplotlib, and does not know what happens to a mask afterwards.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,7 @@ def font_folder() -> Path:
     return folder
 
 
-@lru_cache(maxsize=None)
+@cache
 def glyph_mask(face: str, character: str, stroke: int, height: int) -> Image:
     """One character as coverage, tightly cropped, with `_PADDING` clear pixels around it.
 
@@ -93,7 +93,7 @@ def mask_height(pixels: float) -> int:
     return next((height for height in _HEIGHTS if height >= pixels), _HEIGHTS[-1])
 
 
-@lru_cache(maxsize=None)
+@cache
 def _font(face: str, size: int):  # type: ignore[no-untyped-def]  # Pillow is optional
     from PIL import ImageFont
 

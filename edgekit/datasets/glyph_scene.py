@@ -149,7 +149,8 @@ def _colours(die: float, tints: list[list[float]]) -> tuple[list[float], ...]:
     # The second ground lies on the other side of the first, seen from the ink.
     second = lightness - side * 0.8 * contrast * tints[1][3]
     colours = []
-    for level, (r, g, b, _) in zip((lightness, second, lightness + side * contrast), tints):
+    levels = (lightness, second, lightness + side * contrast)
+    for level, (r, g, b, _) in zip(levels, tints, strict=True):
         grey = 0.299 * r + 0.587 * g + 0.114 * b
         colours.append([level + 90 * (part - grey) for part in (r, g, b)])
     return tuple(colours)

@@ -72,7 +72,8 @@ def stripes(height: int, width: int, rng: Generator) -> Array:
     import numpy as np
 
     angle, frequency, phase = rng.random(3) * (3.1416, 14.0, 6.2832)
-    return 0.5 + 0.5 * np.sin(_slanted(height, width, angle, 4.0 + frequency) + phase)
+    waves = np.sin(_slanted(height, width, angle, 4.0 + frequency) + phase)
+    return np.asarray(0.5 + 0.5 * waves)
 
 
 def checks(height: int, width: int, rng: Generator) -> Array:
@@ -150,7 +151,7 @@ def dots(height: int, width: int, rng: Generator) -> Array:
     frequency += 8.0
     u = np.sin(_slanted(height, width, angle, frequency))
     v = np.sin(_slanted(height, width, angle + 1.5708, frequency))
-    return np.maximum(u * v, 0.0)
+    return np.asarray(np.maximum(u * v, 0.0))
 
 
 TRAINING_TEXTURES: tuple[Texture, ...] = (gradient, clouds, stripes, checks, discs, bricks)

@@ -39,7 +39,7 @@ _STYLES = {
 
 
 class Glyphs(Dataset):
-    """Sample i of a split shows class i modulo 36; everything else about it is seeded by (split, i).
+    """Sample i of a split shows class i modulo 36; the rest is seeded by (split, i).
 
     Raises:
         MissingExtraError: Pillow or matplotlib (for its fonts) is not installed.

@@ -37,9 +37,7 @@ class Readers:
     def __init__(self, dataset: Dataset, spec: InputSpec, processes: int) -> None:
         self._dataset = dataset
         self._spec = spec
-        self._children = [
-            Child("edgekit.datasets.readers:serve_reads") for _ in range(processes)
-        ]
+        self._children = [Child("edgekit.datasets.readers:serve_reads") for _ in range(processes)]
         self._idle: SimpleQueue[Child] = SimpleQueue()
         for child in self._children:
             self._idle.put(child)
@@ -54,7 +52,9 @@ class Readers:
             ChildCrashed: The reading process died.
         """
         if not self._children:
-            _read_into(self._dataset, self._spec, folder, row, split, indices)
+            _read_into(
+                self._dataset, self._spec, folder=folder, row=row, split=split, indices=indices
+            )
             return
         child = self._idle.get()
         try:
@@ -115,17 +115,17 @@ def serve_reads() -> Handler:
     """The child's side of `Readers`: answers read requests, keeping the data set open."""
     opened: dict[str, Dataset] = {}
 
-    def handle(payload: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    def handle(payload: dict[str, Any], _emit: Emit) -> dict[str, Any]:
         reference = payload["dataset"]
         if reference not in opened:
             opened[reference] = open_dataset(reference)
         _read_into(
             opened[reference],
             InputSpec.from_json(payload["spec"]),
-            Path(payload["folder"]),
-            payload["row"],
-            payload["split"],
-            payload["indices"],
+            folder=Path(payload["folder"]),
+            row=payload["row"],
+            split=payload["split"],
+            indices=payload["indices"],
         )
         return {}
 
@@ -135,6 +135,7 @@ def serve_reads() -> Handler:
 def _read_into(
     dataset: Dataset,
     spec: InputSpec,
+    *,
     folder: Path,
     row: int,
     split: str,

@@ -1,0 +1,92 @@
+"""`edgekit train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgekit.cli import names, output
+
+
+@click.command("train")
+@click.argument("model", shell_complete=names.complete_models)
+@click.option("--dataset", metavar="NAME", help="A known data set; by default the model's first.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Your own: a folder with a subfolder of images per class, or an .npz.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="In all, instead of the recipe's.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A model parameter.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Start from these weights.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run folder; by default build/train/MODEL-DATASET.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--resume/--no-resume", default=True, help="Go on where a stopped run ended (default), or not."
+)
+@click.option("--install", is_flag=True, help="Also put the weights into the model's folder.")
+@output.common_options
+def command(
+    model: str,
+    dataset: str | None,
+    data: Path | None,
+    epochs: int | None,
+    settings: tuple[str, ...],
+    weights: Path | None,
+    out: Path | None,
+    seed: int,
+    resume: bool,
+    install: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Train MODEL and keep its best weights.
+
+    MODEL is a name from `edgekit models`, or the path of a model folder. The recipe stands in its
+    model.toml. A stopped run goes on at the last finished epoch when the same command runs again.
+    """
+    from edgekit.errors import UsageError
+    from edgekit.spec import parse_settings
+    from edgekit.verbs.train import train_model
+
+    if dataset is not None and data is not None:
+        raise UsageError("give either --dataset or --data")
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        result = train_model(
+            model,
+            dataset=dataset,
+            data=data,
+            epochs=epochs,
+            parameters=parse_settings(settings),
+            weights=weights,
+            out=out,
+            seed=seed,
+            resume=resume,
+            install=install,
+            report=report,
+        )
+    if as_json:
+        output.print_json(result.to_json())
+        return
+    run = result.trained
+    measured = [("validation", run.validation), *([("test", run.test)] if run.test else [])]
+    rows = [
+        (split, metric.samples, f"{metric.value:.2f}", f"{metric.ci95[0]:.2f}–{metric.ci95[1]:.2f}")
+        for split, metric in measured
+    ]
+    columns = ("split", "samples", f"{run.validation.name} %", "95 % interval")
+    output.print_table(f"{result.model} on {result.dataset}", columns, rows)
+    output.print_facts(
+        "",
+        {
+            "weights": str(result.installed or run.weights),
+            "curves": str(run.folder / "curves.png"),
+            "export": result.export_command,
+        },
+    )

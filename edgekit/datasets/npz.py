@@ -1,0 +1,190 @@
+"""`.npz` files with Keras's names: x_train, y_train, x_test, y_test, or x and y.
+
+Arrays stay as they are: nothing is resized, and the dtype must be the model's own (or uint8
+pictures, which are mapped to the model's value range). Pickles are refused, and so are values that
+are not finite.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.datasets.base import SPLITS, Dataset, Samples
+from edgekit.datasets.images import fit_pixels
+from edgekit.errors import DataError
+from edgekit.files import sha256_file
+from edgekit.spec import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# What a file may unpack to: a zip of zeros is small on disk.
+MAX_BYTES = 16 * 1024**3
+
+_KNOWN = ("x", "y", "x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
+_SHARES = (("test", 0.2), ("validation", 0.1))
+
+
+class NpzFile(Dataset):
+    """Samples of an `.npz` file, held in memory.
+
+    Without `x_validation` a tenth is taken from the training samples, and from a lone `x` a fifth
+    for the test, both drawn by a fixed seed.
+
+    Raises:
+        DataError: Not an `.npz`, arrays missing, of different lengths or with bad labels.
+    """
+
+    costly = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+        self.name = path.stem
+        self.reference = str(self._path)
+        arrays = self._load()
+        self._inputs, self._labels = self._splits(arrays)
+        self.classes = self._count_classes()
+
+    def fingerprint(self) -> str:
+        return sha256_file(self._path)
+
+    def size(self, split: str) -> int:
+        return len(self._inputs[split]) if split in self._inputs else 0
+
+    def labels(self, split: str) -> Array | None:
+        return self._labels.get(split)
+
+    def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
+        import numpy as np
+
+        values = self._inputs[split][list(indices)]
+        if values.shape[1:] != spec.shape:
+            if (*values.shape[1:], 1) != spec.shape:
+                raise DataError(
+                    f"{self._path}: samples are {list(values.shape[1:])}; "
+                    f"the input {spec.name!r} takes {list(spec.shape)}",
+                    hint="store them in the model's shape; image folders are resized",
+                )
+            values = values[..., None]
+        if values.dtype == np.uint8 and spec.layout == "HWC" and spec.dtype != "uint8":
+            values = fit_pixels(values, spec)
+        if values.dtype != np.dtype(spec.dtype):
+            values = self._cast(values, spec)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).reshape(len(values), -1).any(axis=1).sum())
+            raise DataError(
+                f"{self._path}: {bad} of {len(values)} samples read hold NaN or infinite values"
+            )
+        labels = self._labels.get(split)
+        return Samples(values, None if labels is None else labels[list(indices)])
+
+    def _cast(self, values: Array, spec: InputSpec) -> Array:
+        import numpy as np
+
+        floats = values.dtype.kind == "f" and np.dtype(spec.dtype).kind == "f"
+        integers = values.dtype.kind in "iu" and np.dtype(spec.dtype).kind in "iu"
+        if integers:
+            limits = np.iinfo(spec.dtype)
+            integers = bool(values.min() >= limits.min and values.max() <= limits.max)
+        if not (floats or integers):
+            raise DataError(
+                f"{self._path}: samples are {values.dtype}; "
+                f"the input {spec.name!r} takes {spec.dtype} in "
+                f"{spec.range[0]:g}…{spec.range[1]:g}",
+                hint=f"store them as {spec.dtype}",
+            )
+        with np.errstate(
+            over="ignore"
+        ):  # float64 beyond float32 becomes inf, refused by the caller
+            return values.astype(spec.dtype)
+
+    def _load(self) -> dict[str, Array]:
+        import numpy as np
+
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                total = sum(entry.file_size for entry in archive.infolist())
+            if total > MAX_BYTES:
+                raise DataError(
+                    f"{self._path}: unpacks to {total:,} bytes",
+                    limit=f"{MAX_BYTES:,} bytes for an .npz",
+                )
+            with np.load(self._path, allow_pickle=False) as stored:
+                names = [name for name in _KNOWN if name in stored.files]
+                arrays = {name: stored[name] for name in names}
+                others = sorted(set(stored.files) - set(names))
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(
+                f"{self._path}: not a readable .npz: {' '.join(str(error).split())}"
+            ) from error
+        if "x" not in arrays and "x_train" not in arrays:
+            raise DataError(
+                f"{self._path}: neither x nor x_train in it",
+                f"it holds: {', '.join(others) or 'nothing'}",
+                hint="np.savez(path, x_train=…, y_train=…, x_test=…, y_test=…)",
+            )
+        return arrays
+
+    def _splits(self, arrays: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        inputs: dict[str, Array] = {}
+        labels: dict[str, Array] = {}
+        for split in SPLITS:
+            suffix = "" if split == "train" and "x" in arrays else f"_{split}"
+            if f"x{suffix}" not in arrays:
+                continue
+            inputs[split] = arrays[f"x{suffix}"]
+            self._check(f"x{suffix}", inputs[split])
+            if f"y{suffix}" in arrays:
+                labels[split] = self._checked_labels(
+                    f"y{suffix}", arrays[f"y{suffix}"], len(inputs[split])
+                )
+        wanted = [(s, share) for s, share in _SHARES if s == "validation" or "x" in arrays]
+        for split, share in wanted:
+            if split not in inputs:
+                self._carve(split, share, inputs, labels)
+        return inputs, labels
+
+    def _carve(
+        self, split: str, share: float, inputs: dict[str, Array], labels: dict[str, Array]
+    ) -> None:
+        """Move a share of the training samples into a split of their own."""
+        import numpy as np
+
+        count = len(inputs["train"])
+        order = np.random.Generator(np.random.Philox(key=(2, count))).permutation(count)
+        taken, kept = np.sort(order[: int(count * share)]), np.sort(order[int(count * share) :])
+        for group in (inputs, labels):
+            if "train" in group:
+                group[split], group["train"] = group["train"][taken], group["train"][kept]
+
+    def _check(self, name: str, values: Array) -> None:
+        if values.ndim < 2 or len(values) == 0 or values.dtype.kind not in "fiu":
+            raise DataError(
+                f"{self._path}: {name} is {values.dtype} {list(values.shape)}; "
+                "expected numbers [samples, …]"
+            )
+
+    def _checked_labels(self, name: str, values: Array, count: int) -> Array:
+        import numpy as np
+
+        if values.ndim == 2 and values.shape[1] == 1:  # as keras.datasets stores CIFAR
+            values = values[:, 0]
+        whole = values.dtype.kind in "iu" and values.ndim == 1
+        if not whole or len(values) != count or values.min() < 0 or values.max() > 10**6:
+            raise DataError(
+                f"{self._path}: {name} is {values.dtype} {list(values.shape)}; "
+                f"expected {count} class numbers from 0",
+                hint="one-hot labels: store labels.argmax(axis=1)",
+            )
+        return values.astype(np.int64)
+
+    def _count_classes(self) -> tuple[str, ...]:
+        if not self._labels:
+            return ()
+        return tuple(str(n) for n in range(1 + max(int(v.max()) for v in self._labels.values())))

@@ -1,0 +1,166 @@
+"""What is to be trained, how and where: the facts that all epochs of a training share.
+
+Owns what follows from recipe, model and data together: sizes, stages, work left. Trains nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.datasets import Dataset
+from edgekit.errors import DataError
+from edgekit.files import canonical_json, sha256_file, write_atomic
+from edgekit.models import ModelSource, resolve_model
+from edgekit.progress import Progress, Report
+from edgekit.spec import InputSpec, ModelSpec
+from edgekit.training.recipe import Recipe
+from edgekit.training.state import TrainingState
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A training as it was asked for.
+
+    Attributes:
+        source: The model folder.
+        spec: Its `model.toml`.
+        dataset: Labelled.
+        recipe: How.
+        seed: Of the first weights, dropout and the order of samples.
+        start: Weights to begin with; None for random ones.
+        folder: The run folder.
+        report: Told every step.
+    """
+
+    source: ModelSource
+    spec: ModelSpec
+    dataset: Dataset
+    recipe: Recipe
+    seed: int
+    start: Path | None
+    folder: Path
+    report: Report
+
+    @property
+    def weights(self) -> Path:
+        """Where the best weights go."""
+        return self.folder / f"{self.dataset.name}.weights.h5"
+
+    @property
+    def batch_size(self) -> int:
+        """Samples per step; a data set smaller than a batch is one batch."""
+        return min(self.recipe.batch_size, self.dataset.size("train"))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of the optimizer between two validations."""
+        samples = self.recipe.samples_per_epoch or self.dataset.size("train")
+        return max(1, samples // self.batch_size)
+
+    def stage_source(self, stage: int) -> ModelSource:
+        """The model with the parameters of a stage."""
+        changed = self.recipe.stages[stage].parameters
+        if not changed:
+            return self.source
+        parameters = {**self.source.parameters, **changed}
+        return resolve_model(
+            str(self.source.path), parameters=parameters, trusted=self.source.trusted
+        )
+
+    def stage_input(self, stage: int) -> InputSpec:
+        """The model's input in a stage."""
+        spec = self.stage_source(stage).spec
+        assert spec is not None
+        return spec.inputs[0]
+
+    def open_state(self, *, resume: bool) -> TrainingState:
+        """The state to go on from: the run folder's, or a new one.
+
+        Raises:
+            DataError: The run folder holds another training, or a damaged one.
+        """
+        identity = self._identity()
+        state = TrainingState.read(self.folder / "state.npz") if resume else None
+        if state is None:
+            return TrainingState(identity)
+        if differences := state.differences(identity):
+            raise DataError(
+                f"{self.folder} holds a training that differs from this one",
+                *differences,
+                hint="--no-resume to start over, or --out for another folder",
+            )
+        return state
+
+    def _identity(self) -> dict[str, Any]:
+        code = sorted(self.source.path.rglob("*.py"))
+        return {
+            "model": {p.relative_to(self.source.path).as_posix(): sha256_file(p) for p in code},
+            "parameters": dict(self.spec.parameters),
+            "dataset": self.dataset.fingerprint(),
+            "recipe": self.recipe.to_json(),
+            "seed": self.seed,
+            "start": sha256_file(self.start) if self.start else None,
+        }
+
+    def write_history(self, state: TrainingState, metrics: dict[str, Any] | None = None) -> None:
+        """Write what was done so far as `history.json`."""
+        document = {
+            **state.identity,
+            "dataset": {"name": self.dataset.name, "fingerprint": state.identity["dataset"]},
+            "history": state.history,
+            "metrics": metrics,
+        }
+        write_atomic(self.folder / "history.json", canonical_json(document))
+
+
+class Pace:
+    """How fast a run gets on, and how long it will still take.
+
+    Work is counted in input values, not in epochs: an epoch of small pictures is shorter.
+    """
+
+    def __init__(self, course: Course, epochs_done: int) -> None:
+        self._course = course
+        self._sizes = [
+            math.prod(course.stage_input(stage).shape) for stage in range(len(course.recipe.stages))
+        ]
+        self._began = time.monotonic()
+        self._work_before = self._work(epochs_done)
+        self._total = self._work(course.recipe.epochs)
+
+    @property
+    def seconds(self) -> float:
+        """Since this run began."""
+        return time.monotonic() - self._began
+
+    def tell(self, state: TrainingState, share: float, note: str) -> None:
+        """Report that `share` (0–1) of the epoch after `state` is done."""
+        course = self._course
+        done = self._work(state.epoch + share)
+        left_s = self.seconds * (self._total - done) / max(done - self._work_before, 1e-9)
+        parts = [f"epoch {state.epoch + 1}/{course.recipe.epochs}", note]
+        if state.history:
+            parts.append(f"{course.spec.metric} {state.history[-1]['validation']:.2f} %")
+        parts.append(f"{_duration(left_s)} left")
+        task = f"training {course.source.name} on {course.dataset.name}"
+        course.report(Progress(task, done, self._total, ", ".join(parts)))
+
+    def _work(self, epochs: float) -> float:
+        total, left = 0.0, epochs
+        for stage, size in zip(self._course.recipe.stages, self._sizes, strict=True):
+            part = min(left, stage.epochs)
+            total += part * size
+            left -= part
+        return total
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

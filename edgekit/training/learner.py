@@ -1,0 +1,179 @@
+"""One Keras model under training: its step, its averaged weights, its validation.
+
+Knows TensorFlow, a recipe and arrays. Does not know epochs, files or data sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import ModelError
+from edgekit.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+class Learner:
+    """Trains `model` in place.
+
+    Args:
+        model: One input; logits [N, classes] out.
+        recipe: Optimizer, loss and averaging.
+    """
+
+    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
+        import keras
+
+        self.model = model
+        self._recipe = recipe
+        kinds = {"adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+        extra = {"momentum": 0.9, "nesterov": True} if recipe.optimizer == "sgd" else {}
+        self._optimizer = kinds[recipe.optimizer](
+            learning_rate=0.0, weight_decay=recipe.weight_decay, **extra
+        )
+        # Decay pulls scales and shifts of normalisation towards 0 for no gain (arXiv 1706.05350).
+        vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
+        self._optimizer.exclude_from_weight_decay(var_list=vectors)
+        self._optimizer.build(model.trainable_variables)
+        if recipe.batch_norm_momentum is not None:
+            for layer in model.layers:
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.momentum = recipe.batch_norm_momentum
+        self._average = self._make_average()
+        self._step = self._make_step()
+        self._infer = self._make_infer()
+
+    def train_step(self, inputs: Array, labels: Array, rate: float, step: int) -> tuple[float, int]:
+        """One step of the optimizer.
+
+        Args:
+            inputs: [batch, *shape].
+            labels: int64 [batch].
+            rate: Learning rate.
+            step: Steps done before, in the whole training.
+
+        Returns:
+            Mean loss of the batch, and how many of its samples were right.
+        """
+        import tensorflow as tf
+
+        # Early on, an average over the last 1000 steps would still be the random beginning.
+        decay = min(self._recipe.ema, (1 + step) / (10 + step))
+        loss, right = self._step(
+            tf.constant(inputs),
+            tf.constant(labels),
+            tf.constant(rate, tf.float32),
+            tf.constant(decay, tf.float32),
+        )
+        return float(loss), int(right)
+
+    def logits(self, inputs: Array, batch_size: int) -> Array:
+        """float32 [N, classes] of `inputs` [N, *shape], with the weights as they are."""
+        import numpy as np
+        import tensorflow as tf
+
+        parts = [
+            self._infer(tf.constant(inputs[at : at + batch_size])).numpy()
+            for at in range(0, len(inputs), batch_size)
+        ]
+        return np.concatenate(parts)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the model has its averaged weights (where the recipe averages)."""
+        if not self._average:
+            yield
+            return
+        kept = self.model.get_weights()
+        self.model.set_weights([variable.numpy() for variable in self._average])
+        try:
+            yield
+        finally:
+            self.model.set_weights(kept)
+
+    def arrays(self) -> dict[str, list[Array]]:
+        """Everything that a later step depends on, as copies."""
+        import numpy as np
+
+        groups = {
+            "variables": self.model.variables,
+            "optimizer": self._optimizer.variables,
+            "average": self._average,
+        }
+        return {name: [np.array(v) for v in group] for name, group in groups.items()}
+
+    def restore(self, arrays: dict[str, list[Array]]) -> None:
+        """Go on from what `arrays()` gave, maybe of a model for another size of picture.
+
+        Raises:
+            ModelError: The shapes differ.
+        """
+        _assign(self.model.variables, arrays["variables"], "weights")
+        _assign(self._optimizer.variables, arrays["optimizer"], "optimizer state")
+        _assign(self._average, arrays["average"], "averaged weights")
+
+    def _make_average(self) -> list[Any]:
+        import tensorflow as tf
+
+        if not self._recipe.ema:
+            return []
+        return [tf.Variable(weight.value, trainable=False) for weight in self.model.weights]
+
+    def _make_step(self) -> Any:
+        import keras
+        import tensorflow as tf
+
+        model, optimizer, average = self.model, self._optimizer, self._average
+        smoothing = self._recipe.label_smoothing
+        weights = model.weights
+
+        def step(inputs: Any, labels: Any, rate: Any, decay: Any) -> Any:
+            optimizer.learning_rate.assign(rate)
+            with tf.GradientTape() as tape:
+                logits = tf.cast(model(inputs, training=True), tf.float32)
+                wanted = tf.one_hot(labels, logits.shape[-1])
+                losses = keras.losses.categorical_crossentropy(
+                    wanted, logits, from_logits=True, label_smoothing=smoothing
+                )
+                loss = tf.reduce_mean(losses)
+                total = loss + sum(model.losses) if model.losses else loss
+            gradients = tape.gradient(total, [v.value for v in model.trainable_variables])
+            optimizer.apply(gradients, model.trainable_variables)
+            for shadow, weight in zip(average, weights, strict=bool(average)):
+                shadow.assign_sub((1 - decay) * (shadow - weight.value))
+            hits = tf.equal(tf.argmax(logits, axis=1), labels)
+            return loss, tf.reduce_sum(tf.cast(hits, tf.int32))
+
+        return tf.function(step)
+
+    def _make_infer(self) -> Any:
+        import tensorflow as tf
+
+        model = self.model
+
+        def infer(inputs: Any) -> Any:
+            return tf.cast(model(inputs, training=False), tf.float32)
+
+        return tf.function(infer, reduce_retracing=True)
+
+
+def _assign(variables: Sequence[Any], arrays: Sequence[Array], what: str) -> None:
+    shapes = [tuple(v.shape) for v in variables]
+    given = [a.shape for a in arrays]
+    if shapes != given:
+        pairs = zip_longest(shapes, given)
+        here, before = next((a, b) for a, b in pairs if a != b)
+        raise ModelError(
+            f"the {what} of this model do not fit what was trained before: "
+            f"shape {here} here, {before} there",
+            hint="parameters of a stage may change the picture's size, never the layers",
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,169 @@
+"""The `[train]` table of a `model.toml`, typed and checked.
+
+Knows the keys of a recipe and the learning rate they mean. Trains nothing, imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from edgekit.errors import ModelError
+from edgekit.fields import Fields
+from edgekit.spec import Scalar
+
+OPTIMIZERS = ("adamw", "sgd")
+
+_MOST_EPOCHS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A run of epochs with some of the model's parameters changed.
+
+    Small pictures first train faster: the weights of a fully convolutional model don't depend on
+    the picture's size (EfficientNetV2, arXiv 2104.00298, section 4).
+
+    Attributes:
+        epochs: How many.
+        parameters: Replace values of `[parameters]`; none in the last stage.
+    """
+
+    epochs: int
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a model is trained.
+
+    Attributes:
+        stages: In order; the last one trains the model as it will be used.
+        optimizer: "adamw" (decoupled weight decay, arXiv 1711.05101) or "sgd" (Nesterov, 0.9).
+        learning_rate: The highest; linear warm-up to it, then a cosine down to zero.
+        warmup_epochs: Epochs of warm-up, may be a fraction.
+        batch_size: Samples per step.
+        weight_decay: Decoupled, on kernels only (not on biases and normalisation).
+        label_smoothing: Share of a label spread over all classes (arXiv 1512.00567).
+        ema: Decay per step of the averaged weights, which are the ones kept; 0 keeps the last.
+        batch_norm_momentum: For every BatchNormalization layer; None leaves the model's own.
+        samples_per_epoch: Samples between two validations; None means the whole split.
+        validation_samples: At most so many validation samples.
+    """
+
+    stages: tuple[Stage, ...] = (Stage(10),)
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    warmup_epochs: float = 1.0
+    batch_size: int = 64
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    ema: float = 0.0
+    batch_norm_momentum: float | None = None
+    samples_per_epoch: int | None = None
+    validation_samples: int = 2000
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    def stage_of(self, epoch: int) -> int:
+        """Which stage the epoch (from 0) belongs to."""
+        for index, stage in enumerate(self.stages):
+            if epoch < stage.epochs:
+                return index
+            epoch -= stage.epochs
+        raise IndexError(f"epoch {epoch} lies beyond the last stage")
+
+    def with_epochs(self, epochs: int) -> Recipe:
+        """The same recipe with `epochs` in all, shared out as before.
+
+        With fewer epochs than stages the first stages go.
+        """
+        stages = self.stages[-epochs:]
+        known = sum(stage.epochs for stage in stages)
+        ends = [
+            round(epochs * sum(s.epochs for s in stages[: i + 1]) / known)
+            for i in range(len(stages))
+        ]
+        shares: list[int] = []
+        for index, end in enumerate(ends):
+            still_to_come = len(ends) - index - 1
+            begun = sum(shares)
+            shares.append(max(1, min(end, epochs - still_to_come) - begun))
+        return replace(
+            self,
+            stages=tuple(replace(s, epochs=n) for s, n in zip(stages, shares, strict=True)),
+        )
+
+    def rate_at(self, step: int, steps_per_epoch: int) -> float:
+        """Learning rate of a step (from 0)."""
+        total = self.epochs * steps_per_epoch
+        warmup = min(self.warmup_epochs * steps_per_epoch, total - 1.0)
+        if step < warmup:
+            return self.learning_rate * (step + 1) / (warmup + 1)
+        done = (step - warmup) / max(1.0, total - warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
+
+
+def read_recipe(table: Mapping[str, Any], parameters: Mapping[str, Scalar], where: str) -> Recipe:
+    """Check a `[train]` table.
+
+    Args:
+        table: As parsed from TOML.
+        parameters: The model's own, which a stage may replace.
+        where: File and table, for complaints.
+
+    Raises:
+        ModelError: A key is unknown, of the wrong type or out of bounds.
+    """
+    fields = Fields(table, where, ModelError)
+    if fields.has("stages") and fields.has("epochs"):
+        raise fields.fail("epochs", "give either epochs or stages")
+    if fields.has("stages"):
+        entries = fields.items("stages", most=100)
+        stages = tuple(
+            _stage(Fields(entry, f"{where}.stages[{index}]", ModelError), parameters)
+            for index, entry in enumerate(entries)
+        )
+    else:
+        stages = (Stage(fields.integer("epochs", 10, low=1, high=_MOST_EPOCHS)),)
+    if not stages or stages[-1].parameters:
+        raise fields.fail("stages", "the last stage must train the model with its own parameters")
+    momentum = None
+    if fields.has("batch_norm_momentum"):
+        momentum = fields.number("batch_norm_momentum", low=0.0, high=0.9999)
+    usual = Recipe()
+    recipe = Recipe(
+        stages=stages,
+        optimizer=fields.text("optimizer", usual.optimizer, choices=OPTIMIZERS),
+        learning_rate=fields.number("learning_rate", usual.learning_rate, high=100.0),
+        warmup_epochs=fields.number("warmup_epochs", usual.warmup_epochs, high=_MOST_EPOCHS),
+        batch_size=fields.integer("batch_size", usual.batch_size, low=1, high=65_536),
+        weight_decay=fields.number("weight_decay", usual.weight_decay, high=10.0),
+        label_smoothing=fields.number("label_smoothing", usual.label_smoothing, high=0.9),
+        ema=fields.number("ema", usual.ema, high=0.999999),
+        batch_norm_momentum=momentum,
+        samples_per_epoch=fields.optional_integer("samples_per_epoch", low=1, high=10**9),
+        validation_samples=fields.integer(
+            "validation_samples", usual.validation_samples, low=1, high=10**7
+        ),
+    )
+    fields.done()
+    return recipe
+
+
+def _stage(fields: Fields, parameters: Mapping[str, Scalar]) -> Stage:
+    epochs = fields.integer("epochs", low=1, high=_MOST_EPOCHS)
+    changed = fields.mapping("parameters", {})
+    for key in changed:
+        if key not in parameters:
+            raise fields.fail("parameters", f"the model has no parameter {key!r}")
+    fields.done()
+    return Stage(epochs, changed)
