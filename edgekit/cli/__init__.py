@@ -81,7 +81,7 @@ def cli(debug: bool) -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; nothing is raised past this function."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal without Unicode gets `?`, not a traceback.
+        # A terminal gets `?` for what it lacks, not a traceback.
         with suppress(AttributeError, OSError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     status = _SIGINT_STATUS

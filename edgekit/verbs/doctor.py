@@ -205,7 +205,8 @@ def _outside_pins() -> list[str]:
                 f"{name} {installed} is installed, edgekit needs {limits}; "
                 f"pip install '{name}{limits}'"
             )
-    return problems
+    # The same pin stands there once for every extra that includes it.
+    return list(dict.fromkeys(problems))
 
 
 def within(version: str, limits: str) -> bool:
