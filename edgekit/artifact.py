@@ -108,7 +108,7 @@ class Manifest:
         ops: Operator name → count, read from the file.
         dtypes: Tensor dtype → count, read from the file.
         calibration: {"dataset", "split", "count", "digest"}; None if nothing was calibrated.
-        evaluation: The same of the samples behind parity and metric.
+        evaluation: The same of the samples behind the metric; None without data.
         parity: Difference from the source model.
         metric: `MetricValue.to_json()`; None without labelled data.
         tools: Package → version that took part.
@@ -131,7 +131,7 @@ class Manifest:
     ops: Mapping[str, int]
     dtypes: Mapping[str, int]
     calibration: Mapping[str, Any] | None
-    evaluation: Mapping[str, Any]
+    evaluation: Mapping[str, Any] | None
     parity: Parity
     metric: Mapping[str, Any] | None
     tools: Mapping[str, str] = field(default_factory=dict)

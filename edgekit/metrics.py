@@ -6,7 +6,7 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,18 @@ class MetricValue:
             "drop": None if self.drop is None else round(self.drop, 4),
             "drop_ci95": None if self.drop_ci95 is None else _rounded(self.drop_ci95),
         }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> MetricValue:
+        """Rebuild from `to_json`."""
+        interval = data["drop_ci95"]
+        return MetricValue(
+            **{
+                **data,
+                "ci95": tuple(data["ci95"]),
+                "drop_ci95": None if interval is None else tuple(interval),
+            }
+        )
 
 
 def _rounded(pair: tuple[float, float]) -> list[float]:

@@ -79,8 +79,9 @@ def _without_scalar_constants(graph: Any) -> Any:
     """Scalar operands of elementwise nodes as one-element vectors.
 
     tf2onnx's transpose optimizer trips on scalars and leaves its transposes in the graph (108 in
-    MobileNetV3, 1 without scalars). The result has the same shape: the other operand has axes.
+    MobileNetV3, 1 without scalars). The result keeps its shape: the other operand has axes.
     """
+    import tensorflow as tf
     from tensorflow.core.framework import types_pb2
 
     scalars = {
@@ -90,16 +91,14 @@ def _without_scalar_constants(graph: Any) -> Any:
         and node.attr["value"].tensor.dtype == types_pb2.DT_FLOAT
         and not node.attr["value"].tensor.tensor_shape.dim
     }
-    users: dict[str, list[Any]] = {name: [] for name in scalars}
-    for node in graph.node:
-        for name in node.input:
-            if name in users:
-                users[name].append(node)
+    with tf.Graph().as_default() as shaped:
+        tf.import_graph_def(graph, name="")
     for name, node in scalars.items():
-        others_have_axes = all(
-            user.op in _BROADCASTING and not set(user.input) <= set(scalars)
-            for user in users[name]
-        )
-        if users[name] and others_have_axes:
+        users = shaped.get_operation_by_name(name).outputs[0].consumers()
+        if users and all(_has_axes(user) for user in users):
             node.attr["value"].tensor.tensor_shape.dim.add().size = 1
     return graph
+
+
+def _has_axes(operation: Any) -> bool:
+    return operation.type in _BROADCASTING and bool(operation.outputs[0].shape.rank)

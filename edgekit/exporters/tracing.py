@@ -149,9 +149,11 @@ def trace_model(
         # Lowered control flow (Switch, Merge) is what no converter reads.
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False)
     except Exception as error:
-        line = next((text for text in str(error).splitlines() if text.strip()), "")
+        # AutoGraph puts the reason last, below the frames it went through.
+        reason = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ConversionError(
-            f"the model does not trace with a batch of one: {type(error).__name__}: {line[:300]}"
+            "the model does not trace with a batch of one: "
+            f"{type(error).__name__}: {reason[-1][:300] if reason else ''}"
         ) from error
     graph = frozen.graph.as_graph_def()
     left = sorted({node.op for node in graph.node if "ReadVariable" in node.op})
@@ -202,10 +204,11 @@ def _keras_interface(
 def _keras_call(model: Any) -> Callable[[list[Any]], list[Any]]:
     import keras
 
+    pack = keras.tree.pack_sequence_as
     structure = getattr(model, "_inputs_struct", None)
 
     def call(tensors: list[Any]) -> list[Any]:
-        packed = keras.tree.pack_sequence_as(structure, tensors) if structure else tensors[0]
+        packed = tensors[0] if structure is None else pack(structure, tensors)
         return list(keras.tree.flatten(model(packed, training=False)))
 
     return call

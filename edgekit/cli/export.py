@@ -1,0 +1,174 @@
+"""`edgekit export`: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli import output
+from edgekit.cli.names import complete_models
+from edgekit.errors import EdgekitError, UsageError
+
+if TYPE_CHECKING:
+    from edgekit.verbs.export import ExportResult
+
+
+@click.command("export")
+@click.argument("model", shell_complete=complete_models)
+@click.option("--target", "-t", "targets", multiple=True, help="tflite, onnx, openvino; all if not given.")
+@click.option(
+    "--precision", "-p", "precisions", multiple=True, help="fp32, fp16, dynamic or int8; repeatable."
+)
+@click.option("--int8", is_flag=True, help="fp32 and int8.")
+@click.option("--fp16", is_flag=True, help="fp32 and fp16.")
+@click.option("--dynamic", is_flag=True, help="fp32 and dynamic-range int8 weights.")
+@click.option(
+    "--io",
+    type=click.Choice(["native", "float", "int8", "uint8"]),
+    default="native",
+    show_default=True,
+    help="Inputs and outputs of int8 files; native keeps the model's inputs and float outputs.",
+)
+@click.option("--dataset", help="A known data set that the model has weights for.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Your own data: a folder with one subfolder of images per class, or an .npz.",
+)
+@click.option("--weights", type=click.Path(path_type=Path), help="Your own .weights.h5.")
+@click.option("--calibration-samples", type=click.IntRange(min=1), help="Samples for int8 ranges.")
+@click.option("--samples", type=click.IntRange(min=1), help="Samples the metric is measured on.")
+@click.option("--max-drop", type=click.FloatRange(min=0), help="Points of the metric int8 may lose.")
+@click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
+@click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
+@click.option(
+    "--input-range", metavar="LOW,HIGH", help="Pixel range a float model expects; 0,255 by default."
+)
+@click.option("--trust-model", is_flag=True, help="Allow code inside the file (Lambda layers).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("build"), show_default=True,
+    help="Gets <model>/<target>-<precision>.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Convert again even if nothing changed.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@output.common_options
+def command(
+    model: str,
+    targets: tuple[str, ...],
+    precisions: tuple[str, ...],
+    int8: bool,
+    fp16: bool,
+    dynamic: bool,
+    parameters: tuple[str, ...],
+    input_shape: str | None,
+    input_range: str | None,
+    samples: int | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Convert MODEL to artifacts, each proven against it.
+
+    MODEL is the name of a reference model (edgekit models), a model folder, a .keras, a .h5 or a
+    SavedModel. Every artifact is reopened in its own runtime and compared with the source; one that
+    misses a limit is not written.
+    """
+    from edgekit.spec import parse_settings
+    from edgekit.verbs.export import ExportRequest, export, plan_export
+
+    sugar = [name for name, on in (("fp16", fp16), ("dynamic", dynamic), ("int8", int8)) if on]
+    request = ExportRequest(
+        model=model,
+        targets=targets,
+        precisions=(*precisions, *(["fp32", *sugar] if sugar or not precisions else [])),
+        evaluation_samples=samples,
+        parameters=parse_settings(parameters),
+        input_shape=_numbers("--input-shape", input_shape, int) if input_shape else None,
+        input_range=_range(input_range) if input_range else None,
+        **options,
+    )
+    if dry_run:
+        _print_plan(plan_export(request)[1].to_json(), as_json=as_json)
+        return
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        result = export(request, report=report)
+    if as_json:
+        output.print_json(result.to_json())
+    elif result.artifacts:
+        _print_table(result)
+    _raise_failures(result)
+
+
+def _print_plan(steps: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"plan": steps})
+        return
+    rows = [
+        (
+            step["step"],
+            " → ".join(step["chain"]),
+            "TensorFlow" if step["tensorflow"] else "light",
+            "yes" if step["calibration"] else "no",
+            "yes" if step["artifact"] else "no, a step",
+        )
+        for step in steps
+    ]
+    output.print_table("", ("step", "chain", "process", "calibration", "artifact"), rows)
+
+
+def _print_table(result: ExportResult) -> None:
+    rows = []
+    for artifact in result.artifacts:
+        manifest = artifact.manifest
+        metric = manifest.metric or {}
+        low, high = metric.get("drop_ci95") or (None, None)
+        rows.append(
+            (
+                str(artifact.path),
+                output.megabytes(artifact.bytes),
+                f"{metric['reference']:.2f} %" if metric else None,
+                f"{metric['value']:.2f} %" if metric else None,
+                f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]" if metric else None,
+                f"{manifest.parity.max_abs:.2g}",
+                f"{manifest.parity.top1_agreement:.2%}",
+            )
+        )
+    name = next((a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), "metric")
+    columns = ("artifact", "size", f"{name} source", name, "drop [95 %]", "max diff", "same label")
+    output.print_table("", columns, rows)
+    state = "nothing changed" if result.cached else f"{result.seconds:.1f} s"
+    click.echo(f"{len(result.artifacts)} artifacts, {state}")
+
+
+def _raise_failures(result: ExportResult) -> None:
+    failures = list(result.failures.items())
+    if len(failures) == 1:
+        raise failures[0][1]
+    if failures:
+        made = len(result.artifacts)
+        raise EdgekitError(
+            f"{len(failures)} of {made + len(failures)} artifacts were not made",
+            *(f"{label}: {error.message}" for label, error in failures),
+            hint=next((error.hint for _, error in failures if error.hint), None),
+        )
+
+
+def _range(text: str) -> tuple[float, float]:
+    numbers = _numbers("--input-range", text, float)
+    if len(numbers) != 2 or not numbers[0] < numbers[1]:
+        raise UsageError(f"--input-range {text!r}: expected LOW,HIGH", hint="--input-range=-1,1")
+    return numbers[0], numbers[1]
+
+
+def _numbers(option: str, text: str, kind: type) -> tuple[Any, ...]:
+    try:
+        numbers = tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} {text!r}: expected numbers with commas") from None
+    if kind is int and any(number < 1 for number in numbers):
+        raise UsageError(f"{option} {text!r}: every size must be at least 1")
+    return numbers

@@ -1,0 +1,152 @@
+"""Feed samples in a model's own units to a model file of any I/O type, and read real outputs back.
+
+The one place that knows how samples, tensors of a file and an agent's job fit together: export,
+`eval` and whatever else runs samples go through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.agent.quantize import dequantize, quantize
+from edgekit.artifact import TensorInfo
+from edgekit.errors import DataError, RuntimeFault
+from edgekit.job import Job, JobResult, tensor_file
+from edgekit.transports.base import Transport
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+def run_samples(
+    transport: Transport,
+    job: Job,
+    *,
+    inputs: Sequence[TensorInfo],
+    outputs: Sequence[TensorInfo],
+    samples: Path,
+    scratch: Path,
+    timeout_s: float | None = None,
+) -> tuple[list[Array], JobResult]:
+    """Run samples through a model file on a device.
+
+    Args:
+        transport: The way to the device.
+        job: Action "run" with runtime, model, threads and delegate; its inputs and outputs are
+            filled in here.
+        inputs: What the file takes, with the grid of quantized tensors.
+        outputs: What the file gives, likewise.
+        samples: A `.npy` [N, *shape] in the model's own units (pixels, not quantized steps), or a
+            folder with one per input.
+        scratch: Empty folder for what goes to and fro.
+        timeout_s: Limit for the whole run.
+
+    Returns:
+        One float32 (or integer, if the model gives integers) array [N, ...] per output in the order
+        of `outputs`, and the agent's result.
+
+    Raises:
+        RuntimeFault: The runtime failed, or gave NaN or infinite values.
+        DataError: The samples don't fit the file.
+    """
+    fed = encode(samples, inputs, scratch)
+    taken = scratch / ("outputs.npy" if len(outputs) == 1 else "outputs")
+    result = transport.run(
+        Job(
+            action="run",
+            runtime=job.runtime,
+            model=job.model,
+            threads=job.threads,
+            delegate=job.delegate,
+            cpu=job.cpu,
+            inputs=str(fed),
+            outputs=str(taken),
+        ),
+        timeout_s=timeout_s,
+    )
+    if result.nonfinite:
+        raise RuntimeFault(
+            f"{job.runtime}: {result.nonfinite.values:,} output values are NaN or infinite, "
+            f"in {result.nonfinite.samples:,} of {result.samples:,} samples",
+            f"the first is sample {result.nonfinite.first_sample}",
+            hint="fp16 overflows beyond 65504: try fp32 for this target",
+        )
+    return _decode(taken, outputs, [tensor.name for tensor in result.outputs]), result
+
+
+def samples_at(folder: Path) -> Path:
+    """Where `edgekit.datasets.draw` and golden folders keep inputs: one file, or a folder."""
+    single = folder / "inputs.npy"
+    return single if single.is_file() else folder / "inputs"
+
+
+def read_samples(place: Path, names: Sequence[str]) -> dict[str, Array]:
+    """Memory-mapped samples by input name, from a `.npy` or a folder with one per input."""
+    import numpy as np
+
+    if place.is_file():
+        return {names[0]: np.load(place, mmap_mode="r", allow_pickle=False)}
+    return {
+        name: np.load(place / tensor_file(name), mmap_mode="r", allow_pickle=False)
+        for name in names
+    }
+
+
+def write_samples(place: Path, arrays: dict[str, Array]) -> Path:
+    """The inverse of `read_samples`: `place`.npy for one array, else a folder. Returns which."""
+    import numpy as np
+
+    if len(arrays) == 1:
+        target = place.with_suffix(".npy")
+        np.save(target, np.ascontiguousarray(next(iter(arrays.values()))))
+        return target
+    place.mkdir(parents=True)
+    for name, array in arrays.items():
+        np.save(place / tensor_file(name), np.ascontiguousarray(array))
+    return place
+
+
+def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:
+    """The samples as the file takes them: `samples` itself where nothing has to change."""
+    import numpy as np
+
+    arrays = read_samples(samples, [tensor.name for tensor in tensors])
+    typed = {}
+    for tensor in tensors:
+        array = arrays[tensor.name]
+        if list(array.shape[1:]) != list(tensor.shape[1:]):
+            raise DataError(
+                f"samples for {tensor.name!r} have the shape {list(array.shape[1:])}, "
+                f"the file wants {list(tensor.shape[1:])}"
+            )
+        unit_grid = tensor.scale == 1.0 and tensor.zero_point == 0
+        if str(array.dtype) == tensor.dtype and (tensor.scale is None or unit_grid):
+            typed[tensor.name] = array
+        elif tensor.scale is not None and tensor.zero_point is not None:
+            real = np.asarray(array, np.float32)
+            typed[tensor.name] = quantize(
+                real, tensor.scale, tensor.zero_point, tensor.dtype, "even"
+            )
+        else:
+            typed[tensor.name] = array.astype(tensor.dtype)
+    if all(typed[name] is arrays[name] for name in typed):
+        return samples
+    return write_samples(scratch / "inputs", typed)
+
+
+def _decode(
+    place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str]
+) -> list[Array]:
+    # A runtime may use other names than the file's (":0"); the order is the file's then.
+    names = [tensor.name for tensor in tensors]
+    arrays = list(read_samples(place, names if set(names) == set(reported) else reported).values())
+    return [
+        dequantize(array, tensor.scale, tensor.zero_point or 0)
+        if tensor.scale is not None and array.dtype.kind in "iu"
+        else array
+        for array, tensor in zip(arrays, tensors, strict=True)
+    ]

@@ -1,0 +1,91 @@
+"""Compare an artifact's outputs with its source's, and judge.
+
+Knows arrays, tolerances and limits. Does not know how a model was exported or where it ran: callers
+hand in outputs, and get back numbers or a `GateError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgekit.artifact import Parity
+from edgekit.errors import ConversionError, GateError
+from edgekit.metrics import MetricValue
+from edgekit.spec import Gate
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+def compare(outputs: Sequence[Array], reference: Sequence[Array]) -> Parity:
+    """Difference over all outputs and samples.
+
+    Args:
+        outputs: One [N, ...] array per output of the artifact, dequantized.
+        reference: The same of the source model.
+
+    Raises:
+        ConversionError: Another number of outputs, or another shape.
+    """
+    import numpy as np
+
+    if [a.shape for a in outputs] != [b.shape for b in reference]:
+        raise ConversionError(
+            f"outputs have the shapes {[list(a.shape) for a in outputs]}, "
+            f"the source model's {[list(b.shape) for b in reference]}"
+        )
+    largest = 0.0
+    agreeing = np.ones(len(reference[0]), bool)
+    for mine, theirs in zip(outputs, reference, strict=True):
+        difference = np.abs(mine.astype(np.float64) - theirs.astype(np.float64))
+        largest = max(largest, float(difference.max(initial=0.0)))
+        flat = mine.reshape(len(mine), -1), theirs.reshape(len(theirs), -1)
+        agreeing &= flat[0].argmax(axis=1) == flat[1].argmax(axis=1)
+    return Parity(largest, float(agreeing.mean()), len(agreeing))
+
+
+def check_parity(
+    label: str, precision: str, parity: Parity, reference: Sequence[Array], gate: Gate
+) -> None:
+    """Refuse a float32 artifact that differs from its source.
+
+    The limit is absolute for outputs up to 1 in magnitude and grows with larger ones, as float32
+    rounding does; a `model.toml` that sets `gate.max_abs` means it as it stands.
+
+    Raises:
+        GateError: The largest difference is over the limit.
+    """
+    import numpy as np
+
+    if precision != "fp32":
+        return
+    peak = max(float(np.abs(array).max(initial=0.0)) for array in reference)
+    limit = gate.max_abs * (1.0 if gate.strict else max(1.0, peak))
+    if not parity.max_abs <= limit:
+        raise GateError(
+            f"{label} differs from its source by {parity.max_abs:.3g}; the limit is {limit:.3g}",
+            f"over {parity.samples:,} samples, same top-1 label in {parity.top1_agreement:.2%}",
+            limit=f"max_abs of {gate.origin}",
+        )
+
+
+def check_metric(label: str, model: str, metric: MetricValue, gate: Gate) -> None:
+    """Refuse an artifact that loses too much of the metric.
+
+    Raises:
+        GateError: The drop is over the limit.
+    """
+    if metric.drop is None or metric.drop_ci95 is None or metric.drop <= gate.max_drop:
+        return
+    low, high = metric.drop_ci95
+    raise GateError(
+        f"{model} {label} loses {metric.drop:.2f} points of {metric.name}; "
+        f"the limit is {gate.max_drop:.2f}",
+        f"source {metric.reference:.2f} %, artifact {metric.value:.2f} %, over {metric.samples:,} "
+        f"samples; the drop's 95 % interval is {low:.2f} to {high:.2f}",
+        limit=f"max_drop of {gate.origin}",
+        hint="more --calibration-samples, or --max-drop if you accept the loss",
+    )

@@ -1,0 +1,314 @@
+"""Carry out a plan: prepare, draw, convert, run, prove, publish; side by side where steps allow it.
+
+Knows processes, folders and their order. Does not decide what to convert (`edgekit.plan`), does not
+compare (`edgekit.parity`) and does not choose models or data (`edgekit.verbs.export`).
+
+One TensorFlow process builds, traces and freezes once and converts what starts from the frozen
+graph; every other conversion, and every run of a finished file, has a light process of its own. A
+process that crashes takes its one step down.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgekit.datasets import Drawn, draw
+from edgekit.errors import ConversionError, DataError, EdgekitError
+from edgekit.exporters.base import Conversion, FileGraph
+from edgekit.exporters.worker import ENTRY, Preparation
+from edgekit.feeding import run_samples, write_samples
+from edgekit.files import replace_folder, scratch_folder
+from edgekit.golden import proof_inputs
+from edgekit.job import Job
+from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step
+from edgekit.process import Child, ChildCrashed, ChildFailed, run_in_child
+from edgekit.progress import Progress, Report
+from edgekit.proof import Evidence, write_artifact
+from edgekit.quantization.calibration import draw_calibration
+from edgekit.scheduling import Outcomes, Task, run_tasks
+from edgekit.spec import InputSpec
+from edgekit.transports.local import LocalTransport
+
+_TENSORFLOW = "tensorflow"  # the lane of everything that runs in the TensorFlow process
+_STAGES = 3  # convert, run, prove
+
+# Without these no artifact can be proven.
+_VITAL = ("prepare", "calibration", "evaluation", "proof", "reference")
+
+
+def run_export(order: ExportOrder, report: Report) -> Outcomes:
+    """Make and publish every wanted artifact of the plan.
+
+    Returns:
+        Task outcomes; the task "publish:<label>" of each artifact that exists now succeeded.
+
+    Raises:
+        EdgekitError: The model or the data cannot be used at all.
+    """
+    order.out.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(order.out / "artifacts") as scratch:
+        pipeline = _Pipeline(order, scratch, report)
+        try:
+            outcomes = run_tasks(pipeline.tasks(), slots=max(2, os.cpu_count() or 1))
+        finally:
+            pipeline.close()
+    for name, error in outcomes.errors.items():
+        if name in _VITAL:
+            raise error
+    return outcomes
+
+
+class _Pipeline:
+    def __init__(self, order: ExportOrder, scratch: Path, report: Report) -> None:
+        self.order = order
+        self.scratch = scratch
+        self.report = report
+        self.trace = scratch / "trace"
+        self._tensorflow: Child | None = None
+        self._lock = threading.Lock()
+
+    # -- what needs what ---------------------------------------------------------------------------
+
+    def tasks(self) -> list[Task]:
+        """In order of priority: what others wait for comes first."""
+        order = self.order
+        known = order.source.spec is not None
+        inputs = () if known else ("prepare",)
+        tasks = [Task("prepare", self.prepare, lane=_TENSORFLOW, vital=True)]
+        if order.dataset is not None:
+            if any(step.needs_calibration for step in order.plan.steps):
+                tasks.append(Task("calibration", self.draw_calibration, inputs, vital=True))
+            tasks.append(Task("evaluation", self.draw_evaluation, inputs, vital=True))
+        data = ("evaluation",) if order.dataset is not None else ()
+        tasks.append(Task("proof", self.write_proof_inputs, ("prepare", *data), vital=True))
+        # Steps that others start from go first; of the rest, light ones before TensorFlow's.
+        sources = {step.source for step in order.plan.steps}
+        ranked = sorted(order.plan.steps, key=lambda step: step.label not in sources)
+        tasks += [self._conversion(step) for step in ranked]
+        tasks.append(Task("reference", self.run_reference, ("proof",), _TENSORFLOW, vital=True))
+        for step in order.plan.wanted:
+            converted = f"convert:{step.label}"
+            tasks.append(Task(f"run:{step.label}", partial(self.run, step), (converted, "proof")))
+            needs = (converted, f"run:{step.label}", "reference", "prepare")
+            needs += data
+            needs += ("calibration",) if step.needs_calibration else ()
+            tasks.append(Task(f"publish:{step.label}", partial(self.publish, step), needs))
+        return tasks
+
+    def _conversion(self, step: Step) -> Task:
+        needs = ("prepare",) if step.needs_tensorflow else (f"convert:{step.source}", "prepare")
+        if step.needs_calibration:
+            needs += ("calibration",)
+        lane = _TENSORFLOW if step.needs_tensorflow else None
+        return Task(f"convert:{step.label}", partial(self.convert, step), needs, lane)
+
+    # -- the tasks ---------------------------------------------------------------------------------
+
+    def prepare(self) -> Mapping[str, Any]:
+        name = f"building and tracing {self.order.source.name}"
+        self.report(Progress(name, 0, 1))
+        answer = self._ask_tensorflow({"do": "prepare", **self._preparation()})
+        self.report(Progress(name, 1, 1))
+        return answer
+
+    def draw_calibration(self, trace: Mapping[str, Any] | None = None) -> Drawn:
+        assert self.order.dataset is not None
+        spec = self._only_input(trace)
+        return draw_calibration(
+            self.order.dataset, self.order.calibration_samples, spec, self.report
+        )
+
+    def draw_evaluation(self, trace: Mapping[str, Any] | None = None) -> Drawn:
+        assert self.order.dataset is not None
+        return draw(
+            self.order.dataset,
+            EVALUATION_SPLIT,
+            self.order.evaluation_samples,
+            self._only_input(trace),
+            report=self.report,
+        )
+
+    def write_proof_inputs(self, trace: Mapping[str, Any], drawn: Drawn | None = None) -> Path:
+        import numpy as np
+
+        data = None
+        if drawn is not None:
+            data = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
+            self._check_classes(trace)
+        return write_samples(self.scratch / "proof", proof_inputs(_inputs(trace), data))
+
+    def convert(self, step: Step, *results: Any) -> FileGraph:
+        self.report(Progress(step.label, 0, _STAGES, "converting"))
+        folder = self.scratch / "files" / step.label
+        folder.mkdir(parents=True)
+        trace = results[0] if step.needs_tensorflow else results[1]
+        calibration: Drawn | None = results[-1] if step.needs_calibration else None
+        conversion = Conversion(
+            precision=step.precision,
+            io=step.io,
+            source=self.trace if step.needs_tensorflow else folder.with_name(step.source),
+            destination=folder,
+            inputs=_inputs(trace),
+            calibration=calibration.folder if calibration else None,
+        )
+        request = {
+            "do": "convert",
+            "target": step.exporter.target,
+            "conversion": conversion.to_json(),
+        }
+        try:
+            if step.needs_tensorflow:
+                answer = self._ask_tensorflow(request)
+            else:
+                answer = run_in_child(ENTRY, request)
+        except (ChildCrashed, ChildFailed) as error:
+            raise ConversionError(
+                f"{step.label}: the converter failed: {error.message}", *error.details
+            ) from error
+        except ConversionError as error:
+            raise _named(step.label, error) from error
+        return FileGraph.from_json(answer["graph"])
+
+    def run_reference(self, proof: Path) -> Path:
+        self.report(Progress("running the source model", 0, 1))
+        trace_names = self._trace_names()
+        target = self.scratch / ("reference.npy" if len(trace_names[1]) == 1 else "reference")
+        answer = self._ask_tensorflow(
+            {
+                "do": "reference",
+                "inputs": str(proof),
+                "outputs": str(target),
+                "names": trace_names[0],
+                "output_names": trace_names[1],
+                "preparation": self._preparation(),
+            }
+        )
+        if answer["nonfinite"]:
+            raise ConversionError(
+                f"{self.order.source.name}: the source model itself gives "
+                f"{answer['nonfinite']:,} NaN or infinite outputs",
+                hint="check its input range (--input-range) and its weights",
+            )
+        self.report(Progress("running the source model", 1, 1))
+        return target
+
+    def run(self, step: Step, graph: FileGraph, proof: Path) -> list[Any]:
+        self.report(Progress(step.label, 1, _STAGES, "running"))
+        scratch = self.scratch / "runs" / step.label
+        scratch.mkdir(parents=True)
+        job = Job(
+            action="run",
+            runtime=step.exporter.runtime,
+            model=str(self.scratch / "files" / step.label / step.exporter.model_file),
+        )
+        outputs, _ = run_samples(
+            LocalTransport(),
+            job,
+            inputs=graph.inputs,
+            outputs=graph.outputs,
+            samples=proof,
+            scratch=scratch,
+        )
+        return outputs
+
+    def publish(self, step: Step, graph: FileGraph, outputs: list[Any], *results: Any) -> Path:
+        self.report(Progress(step.label, 2, _STAGES, "proving"))
+        reference, trace, *drawn = results
+        evaluation: Drawn | None = drawn[0] if self.order.dataset is not None else None
+        calibration: Drawn | None = drawn[-1] if step.needs_calibration else None
+        folder = self.scratch / "publish" / step.label
+        folder.mkdir(parents=True)
+        evidence = Evidence(
+            order=self.order,
+            step=step,
+            files=self.scratch / "files" / step.label,
+            graph=graph,
+            inputs=_inputs(trace),
+            output_names=tuple(trace["outputs"]),
+            proof=self.scratch / "proof",
+            outputs=outputs,
+            reference=reference,
+            evaluation=evaluation,
+            calibration=calibration,
+        )
+        note = write_artifact(evidence, folder)
+        place = self.order.out / step.label
+        replace_folder(folder, place)
+        self.report(Progress(step.label, _STAGES, _STAGES, note))
+        return place
+
+    def _check_classes(self, trace: Mapping[str, Any]) -> None:
+        given = trace["output_shapes"][0][-1]
+        classes = len(self.order.classes)
+        if classes and len(trace["outputs"]) == 1 and given != classes:
+            assert self.order.dataset is not None
+            raise DataError(
+                f"{self.order.source.name} gives {given} outputs, "
+                f"the data set {self.order.dataset.name} has {classes} classes",
+                hint="labels are the sorted names of the folders, one per output",
+            )
+
+    # -- the TensorFlow process --------------------------------------------------------------------
+
+    def _ask_tensorflow(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask the one TensorFlow process; after a crash the next request gets a new one."""
+        with self._lock:
+            if self._tensorflow is None:
+                self._tensorflow = Child(ENTRY)
+            try:
+                return self._tensorflow.call(request)
+            except ChildCrashed:
+                self._tensorflow.close()
+                self._tensorflow = None
+                raise
+
+    def close(self) -> None:
+        if self._tensorflow is not None:
+            self._tensorflow.kill()
+            self._tensorflow.close()
+
+    def _preparation(self) -> dict[str, Any]:
+        order = self.order
+        return Preparation(
+            model=order.source.to_json(),
+            weights=order.weights,
+            classes=len(order.classes) or None,
+            folder=self.trace,
+            input_shape=order.input_shape,
+            input_range=order.input_range,
+        ).to_json()
+
+    def _trace_names(self) -> tuple[list[str], list[str]]:
+        from edgekit.exporters.tracing import Trace
+
+        trace = Trace.read(self.trace)
+        return [spec.name for spec in trace.inputs], list(trace.outputs)
+
+    def _only_input(self, trace: Mapping[str, Any] | None) -> InputSpec:
+        spec = self.order.source.spec
+        inputs = spec.inputs if spec else _inputs(trace or {"inputs": ()})
+        if len(inputs) != 1:
+            raise EdgekitError(
+                f"{self.order.source.name} has {len(inputs)} inputs; data sets feed one",
+                hint="without --data it is exported in float with parity on synthetic inputs",
+            )
+        return inputs[0]
+
+
+def _inputs(trace: Mapping[str, Any]) -> tuple[InputSpec, ...]:
+    return tuple(InputSpec.from_json(entry) for entry in trace["inputs"])
+
+
+def _named(label: str, error: ConversionError) -> ConversionError:
+    """The same error, with the artifact's name in front if it isn't there yet."""
+    if label.partition("-")[0] in error.message:
+        return error
+    named = EdgekitError.from_json({**error.to_json(), "message": f"{label}: {error.message}"})
+    assert isinstance(named, ConversionError)
+    return named
+

@@ -1,0 +1,169 @@
+"""Assemble an artifact from a converted file and the evidence for it, or refuse it.
+
+The last step of an export: compare, judge, copy, and write the manifest last. Does not convert and
+does not run anything.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit import artifact
+from edgekit.artifact import Manifest, Parity
+from edgekit.datasets import Drawn
+from edgekit.errors import ConversionError
+from edgekit.exporters.base import FileGraph
+from edgekit.feeding import read_samples, write_samples
+from edgekit.golden import EXTREMES, FROM_DATA
+from edgekit.metrics import MetricValue, score
+from edgekit.parity import check_metric, check_parity, compare
+from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
+from edgekit.quantization import calibration as calibration_rules
+from edgekit.spec import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a converted file when it is about to become an artifact.
+
+    Attributes:
+        order: The export it belongs to.
+        step: The conversion that made it.
+        files: Folder with the model file(s).
+        graph: What is in them.
+        inputs: The model's inputs.
+        output_names: The source model's outputs, in its order.
+        proof: Inputs that both ran on: `<proof>.npy`, or a folder.
+        outputs: The artifact's outputs for them, in the order of `graph.outputs`.
+        reference: The source model's outputs for them, a `.npy` or a folder.
+        evaluation: The samples among them that have labels; None without data.
+        calibration: What int8 was calibrated with; None for other precisions.
+    """
+
+    order: ExportOrder
+    step: Step
+    files: Path
+    graph: FileGraph
+    inputs: tuple[InputSpec, ...]
+    output_names: tuple[str, ...]
+    proof: Path
+    outputs: list[Any]
+    reference: Path
+    evaluation: Drawn | None
+    calibration: Drawn | None
+
+
+def write_artifact(evidence: Evidence, folder: Path) -> str:
+    """Write a whole artifact into `folder`, the manifest last.
+
+    Returns:
+        A few words on what was found.
+
+    Raises:
+        GateError: Parity or metric miss a limit.
+        ConversionError: The outputs don't match the source model's.
+    """
+    order, step = evidence.order, evidence.step
+    outputs = _in_source_order(evidence)
+    reference = list(read_samples(evidence.reference, evidence.output_names).values())
+    parity = compare(outputs, reference)
+    check_parity(step.label, step.precision, parity, reference, order.gate)
+    metric = _metric(evidence, outputs[0], reference[0])
+    if metric is not None:
+        check_metric(step.label, order.source.name, metric, order.gate)
+    for path in sorted(evidence.files.iterdir()):
+        shutil.copyfile(path, folder / path.name)
+    if order.classes:
+        text = "".join(f"{name}\n" for name in order.classes)
+        (folder / artifact.LABELS).write_text(text, encoding="utf-8")
+    _write_golden(evidence, outputs, reference, folder)
+    artifact.write_manifest(folder, _manifest(evidence, folder, parity, metric))
+    size = (folder / step.exporter.model_file).stat().st_size
+    drop = f", drop {metric.drop:+.2f}" if metric and metric.drop is not None else ""
+    return f"{size / 1e6:.2f} MB, max difference {parity.max_abs:.2g}{drop}"
+
+
+def _in_source_order(evidence: Evidence) -> list[Array]:
+    """Outputs by name where the file kept the names, else as they come."""
+    names = [tensor.name for tensor in evidence.graph.outputs]
+    if set(names) != set(evidence.output_names):
+        if len(names) != len(evidence.output_names):
+            raise ConversionError(
+                f"{evidence.step.label} has {len(names)} outputs, "
+                f"the source model {len(evidence.output_names)}"
+            )
+        return evidence.outputs
+    return [evidence.outputs[names.index(name)] for name in evidence.output_names]
+
+
+def _metric(evidence: Evidence, outputs: Array, reference: Array) -> MetricValue | None:
+    import numpy as np
+
+    if evidence.evaluation is None:
+        return None
+    file = evidence.evaluation.folder / "labels.npy"
+    if not file.is_file():
+        return None
+    labels = np.load(file, allow_pickle=False)
+    return score(evidence.order.metric, outputs[EXTREMES:], labels, reference[EXTREMES:])
+
+
+def _write_golden(
+    evidence: Evidence, outputs: list[Array], reference: list[Array], folder: Path
+) -> None:
+    import numpy as np
+
+    golden = folder / "golden"
+    golden.mkdir()
+    count = EXTREMES + FROM_DATA
+    names = [spec.name for spec in evidence.inputs]
+    place = evidence.proof.with_suffix(".npy")
+    inputs = read_samples(place if place.is_file() else evidence.proof, names)
+    write_samples(golden / "inputs", {name: array[:count] for name, array in inputs.items()})
+    for kind, arrays in (("outputs", outputs), ("reference", reference)):
+        named = zip(evidence.output_names, arrays, strict=True)
+        write_samples(golden / kind, {n: np.asarray(a, np.float32)[:count] for n, a in named})
+
+
+def _manifest(
+    evidence: Evidence, folder: Path, parity: Parity, metric: MetricValue | None
+) -> Manifest:
+    order, step, graph = evidence.order, evidence.step, evidence.graph
+    name = order.dataset.name if order.dataset else None
+    return Manifest(
+        key=order.keys[step.label],
+        model=order.source.name,
+        dataset=name,
+        target=step.exporter.target,
+        precision=step.precision,
+        io=step.io,
+        chain=step.chain,
+        runtime=step.exporter.runtime,
+        model_file=step.exporter.model_file,
+        files=artifact.describe_files(folder),
+        inputs=graph.inputs,
+        outputs=graph.outputs,
+        activation=order.activation,
+        preprocessing=evidence.inputs,
+        ops=graph.ops,
+        dtypes=graph.dtypes,
+        calibration=_samples(name, calibration_rules.SPLIT, evidence.calibration),
+        evaluation=_samples(name, EVALUATION_SPLIT, evidence.evaluation),
+        parity=parity,
+        metric=metric.to_json() if metric else None,
+        tools=tool_versions((*step.exporter.packages, "numpy")),
+    )
+
+
+def _samples(dataset: str | None, split: str, drawn: Drawn | None) -> dict[str, Any] | None:
+    if drawn is None:
+        return None
+    return {"dataset": dataset, "split": split, "count": drawn.count, "digest": drawn.digest}

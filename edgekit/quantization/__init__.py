@@ -1,0 +1,1 @@
+"""What int8 needs besides a converter."""

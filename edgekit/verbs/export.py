@@ -1,0 +1,282 @@
+"""`edgekit export`: decide what is to be made, use what is there already, make the rest.
+
+Chooses model, data, weights and limits. The work itself is `edgekit.pipeline`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import edgekit
+from edgekit.artifact import Artifact, is_artifact
+from edgekit.datasets import Dataset, open_dataset
+from edgekit.errors import ArtifactError, DataError, EdgekitError, GateError, UsageError
+from edgekit.files import sha256_file, sha256_tree
+from edgekit.metrics import MetricValue
+from edgekit.models import ModelSource, resolve_model
+from edgekit.parity import check_metric
+from edgekit.pipeline import run_export
+from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
+from edgekit.progress import Progress, Report, silent
+from edgekit.spec import Gate, Scalar
+
+DEFAULT_OUT = Path("build")
+_DEFAULT_CALIBRATION = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What a person asks for. None means: what `model.toml` says, else edgekit's default.
+
+    Attributes:
+        model: Name or path.
+        targets: Targets; empty for all built-in ones.
+        precisions: Precisions.
+        io: Input and output types of int8 files.
+        dataset: Name of a data set that the model has weights for.
+        data: A user's own data (folder of images, `.npz`), for calibration and evaluation.
+        weights: A user's own weights.
+        calibration_samples: How many.
+        evaluation_samples: How many.
+        max_drop: Points of the metric an artifact may lose.
+        parameters: Overrides of `[parameters]`.
+        input_shape: Shape of one sample, for a model that leaves axes open.
+        input_range: Range of values a float image input expects.
+        trust_model: Allow code inside the model file.
+        out: Folder that gets `<model>/<target>-<precision>`.
+        force: Convert again even if nothing changed.
+    """
+
+    model: str
+    targets: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("fp32",)
+    io: str = "native"
+    dataset: str | None = None
+    data: Path | None = None
+    weights: Path | None = None
+    calibration_samples: int | None = None
+    evaluation_samples: int | None = None
+    max_drop: float | None = None
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    input_shape: tuple[int, ...] | None = None
+    input_range: tuple[float, float] | None = None
+    trust_model: bool = False
+    out: Path = DEFAULT_OUT
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What exists now, and what does not.
+
+    Attributes:
+        artifacts: In the order of the plan.
+        failures: Artifact label → why it was not made.
+        seconds: Wall time.
+        cached: Whether nothing had to be converted.
+    """
+
+    artifacts: tuple[Artifact, ...]
+    failures: Mapping[str, EdgekitError]
+    seconds: float
+    cached: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "artifacts": [_artifact_json(artifact) for artifact in self.artifacts],
+            "failures": {label: error.to_json() for label, error in self.failures.items()},
+            "seconds": round(self.seconds, 3),
+            "cached": self.cached,
+        }
+
+
+def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
+    """Decide everything that can be decided without TensorFlow.
+
+    Returns:
+        The order, whose plan holds all steps.
+
+    Raises:
+        UsageError: Unknown model, target, precision or parameter; options that exclude each other.
+        ModelError: A model that is missing, damaged or holds code.
+        DataError: Data that cannot be used, or int8 without data.
+    """
+    source = resolve_model(
+        request.model, parameters=request.parameters, trusted=request.trust_model
+    )
+    plan = make_plan(exporters_named(request.targets), request.precisions, request.io)
+    dataset, weights, classes = _data_and_weights(request, source)
+    if dataset is None and any(step.needs_calibration for step in plan.steps):
+        raise DataError(
+            f"int8 of {source.name} needs data: its ranges come from calibration samples, and its "
+            "loss is measured on labelled ones",
+            hint="--data PATH (a folder with one subfolder of images per class, or an .npz)",
+        )
+    gate = source.spec.gate if source.spec else Gate()
+    if request.max_drop is not None:
+        gate = replace(gate, max_drop=request.max_drop, origin="--max-drop")
+    usual = source.spec.calibration_samples if source.spec else _DEFAULT_CALIBRATION
+    order = ExportOrder(
+        source=source,
+        plan=plan,
+        keys={},
+        out=request.out / source.name,
+        weights=weights,
+        dataset=dataset,
+        classes=classes,
+        calibration_samples=_first(request.calibration_samples, usual),
+        evaluation_samples=_first(request.evaluation_samples, gate.samples),
+        metric=source.spec.metric if source.spec else "top1",
+        activation=source.spec.activation if source.spec else "",
+        gate=gate,
+        input_shape=request.input_shape,
+        input_range=request.input_range,
+    )
+    ingredients = _ingredients(order)
+    keys = {step.label: artifact_key(step, ingredients) for step in plan.wanted}
+    return replace(order, keys=keys), plan
+
+
+def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
+    """Make every artifact asked for, or find it made already.
+
+    Raises:
+        EdgekitError: As `plan_export`; or the model or the data cannot be used at all. What fails
+            for one artifact only is in the result's `failures`.
+    """
+    start = time.monotonic()
+    order, plan = plan_export(request)
+    ready = {} if request.force else _already_made(order, plan)
+    failures: dict[str, EdgekitError] = {}
+    for label, artifact in ready.items():
+        report(Progress(label, 1, 1, "unchanged"))
+        if refusal := _refusal(label, artifact, order):
+            failures[label] = refusal
+    missing = {step.label for step in plan.wanted} - set(ready)
+    if missing:
+        outcomes = run_export(replace(order, plan=plan.only(missing)), report)
+        for label in missing:
+            name = f"publish:{label}"
+            if name in outcomes.results:
+                ready[label] = Artifact.open(outcomes.results[name])
+            else:
+                cause = outcomes.skipped.get(name, name)
+                failures[label] = outcomes.errors[cause]
+    labels = [step.label for step in plan.wanted]
+    return ExportResult(
+        artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
+        failures={label: failures[label] for label in labels if label in failures},
+        seconds=time.monotonic() - start,
+        cached=not missing,
+    )
+
+
+def _data_and_weights(
+    request: ExportRequest, source: ModelSource
+) -> tuple[Dataset | None, Path | None, tuple[str, ...]]:
+    """The data set to measure on, the checkpoint to load, and the class names."""
+    if request.dataset is not None and source.spec is None:
+        raise UsageError("--dataset fits reference models and model folders; use --data PATH")
+    own = open_dataset(request.data) if request.data is not None else None
+    if source.spec is None:
+        return own, request.weights, own.classes if own else ()
+    if request.weights is not None:
+        trained_on = own or open_dataset(request.dataset or _default_dataset(source))
+        return trained_on, request.weights, trained_on.classes
+    name = request.dataset or _default_dataset(source)
+    trained_on = open_dataset(name)
+    weights = source.weights_for(trained_on.name)
+    if own is not None and own.classes and own.classes != trained_on.classes:
+        raise DataError(
+            f"{source.name}'s weights know the {len(trained_on.classes)} classes of "
+            f"{trained_on.name}; {request.data} has {len(own.classes)} others",
+            hint=f"edgekit train {source.name} --data {request.data}, then --weights",
+        )
+    return own or trained_on, weights, trained_on.classes
+
+
+def _default_dataset(source: ModelSource) -> str:
+    assert source.spec is not None
+    if not source.spec.datasets:
+        raise DataError(
+            f"{source.name} names no data set in its model.toml",
+            hint="--data PATH with --weights PATH",
+        )
+    return source.spec.datasets[0]
+
+
+def _ingredients(order: ExportOrder) -> dict[str, Any]:
+    package = Path(edgekit.__file__).parent
+    data = None
+    if order.dataset is not None:
+        data = {
+            "fingerprint": order.dataset.fingerprint(),
+            "evaluation": order.evaluation_samples,
+            "metric": order.metric,
+        }
+    return {
+        # The code that decides bytes and figures: a change of it makes old artifacts old.
+        "edgekit": [
+            edgekit.__version__,
+            sha256_tree(package / "exporters"),
+            *(sha256_file(package / f"{name}.py") for name in ("loading", "proof", "golden")),
+        ],
+        "model": order.source.digest(),
+        "name": order.source.name,
+        "weights": sha256_file(order.weights) if order.weights else None,
+        "classes": list(order.classes),
+        "data": data,
+        "calibration": order.calibration_samples,
+        "input_shape": order.input_shape,
+        "input_range": order.input_range,
+    }
+
+
+def _already_made(order: ExportOrder, plan: Plan) -> dict[str, Artifact]:
+    """Artifacts that are whole and were made from the same ingredients."""
+    found = {}
+    for step in plan.wanted:
+        place = order.out / step.label
+        if is_artifact(place):
+            try:
+                artifact = Artifact.open(place)
+            except ArtifactError:
+                continue  # damaged: made anew
+            if artifact.manifest.key == order.keys[step.label]:
+                found[step.label] = artifact
+    return found
+
+
+def _refusal(label: str, artifact: Artifact, order: ExportOrder) -> GateError | None:
+    """The limit may be stricter now than when the artifact was made."""
+    if artifact.manifest.metric is not None:
+        metric = MetricValue.from_json(artifact.manifest.metric)
+        try:
+            check_metric(label, order.source.name, metric, order.gate)
+        except GateError as error:
+            return error
+    return None
+
+
+def _artifact_json(artifact: Artifact) -> dict[str, Any]:
+    manifest = artifact.manifest
+    return {
+        "path": str(artifact.path),
+        "model": manifest.model,
+        "dataset": manifest.dataset,
+        "target": manifest.target,
+        "precision": manifest.precision,
+        "io": manifest.io,
+        "bytes": artifact.bytes,
+        "sha256": artifact.sha256,
+        "parity": manifest.parity.to_json(),
+        "metric": manifest.metric,
+    }
+
+
+def _first(value: int | None, default: int) -> int:
+    return default if value is None else value
