@@ -166,18 +166,13 @@ def test_output_that_cannot_be_written_is_an_error():
 
 
 INTERRUPTED = """
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from edgekit.process import Child
-child = Child("children:hanging")
 def work():
-    try:
-        with child:
-            child.call({}, on_event=lambda event: print(event["pid"], flush=True))
-    except errors.EdgekitError:
-        pass
-thread = threading.Thread(target=work)
-thread.start()
-thread.join()
+    with Child("children:hanging") as child:
+        child.call({}, on_event=lambda event: print(event["pid"], flush=True))
+with ThreadPoolExecutor() as pool:
+    pool.submit(work).result()
 """
 
 
