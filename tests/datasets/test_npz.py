@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.datasets import open_dataset
+from edgekit.errors import DataError
+from edgekit.spec import InputSpec
+
+RGB4 = InputSpec("image", "uint8", (4, 4, 3), "HWC")
+SERIES = InputSpec("series", "float32", (5, 2))
+PICTURES = np.arange(50 * 48, dtype=np.int64).reshape(50, 4, 4, 3).astype(np.uint8)
+LABELS = np.arange(50) % 5
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def save(**arrays):
+        np.savez(tmp_path / "data.npz", **arrays)
+        return tmp_path / "data.npz"
+
+    return save
+
+
+def test_keras_names_give_train_and_test_and_a_validation_taken_from_train(saved):
+    path = saved(x_train=PICTURES, y_train=LABELS, x_test=PICTURES[:9], y_test=LABELS[:9])
+    dataset = open_dataset(path)
+    sizes = [dataset.size(s) for s in ("train", "validation", "test")]
+    assert sizes == [45, 5, 9]
+    assert dataset.classes == ("0", "1", "2", "3", "4")
+    assert np.array_equal(dataset.read("test", [3, 1], RGB4).inputs, PICTURES[[3, 1]])
+
+
+def test_a_lone_x_is_split_into_three_parts_without_overlap(saved):
+    x = np.arange(100, dtype=np.float32).reshape(100, 1)
+    dataset = open_dataset(saved(x=x, y=np.arange(100) % 3))
+    spec = InputSpec("x", "float32", (1,))
+    parts = [
+        set(dataset.read(split, range(dataset.size(split)), spec).inputs[:, 0].tolist())
+        for split in ("train", "validation", "test")
+    ]
+    assert [len(part) for part in parts] == [72, 8, 20]
+    assert set.union(*parts) == set(range(100))
+
+
+def test_labels_stay_with_their_samples_when_a_split_is_taken_out(saved):
+    x = np.arange(100, dtype=np.float32).reshape(100, 1)
+    dataset = open_dataset(saved(x=x, y=np.arange(100)))
+    for split in ("train", "validation", "test"):
+        samples = dataset.read(split, range(dataset.size(split)), InputSpec("x", "float32", (1,)))
+        assert np.array_equal(samples.inputs[:, 0], samples.labels)
+
+
+def test_labels_may_be_absent(saved):
+    dataset = open_dataset(saved(x=np.zeros((20, 5, 2), np.float32)))
+    assert dataset.classes == ()
+    assert dataset.labels("train") is None
+    assert dataset.read("train", [0], SERIES).labels is None
+
+
+def test_floats_for_a_float_input_are_taken_as_they_are(saved):
+    x = np.random.default_rng(0).normal(size=(20, 5, 2)).astype(np.float32) * 100
+    dataset = open_dataset(saved(x_train=x[:10], x_validation=x[10:], x_test=x[10:]))
+    assert np.array_equal(dataset.read("train", range(10), SERIES).inputs, x[:10])
+
+
+def test_pictures_for_a_float_input_are_mapped_to_its_range(saved):
+    spec = InputSpec("image", "float32", (4, 4, 3), "HWC", (0.0, 1.0))
+    dataset = open_dataset(saved(x_train=PICTURES, x_test=PICTURES))
+    assert np.allclose(dataset.read("test", range(50), spec).inputs, PICTURES / 255)
+
+
+def test_grey_pictures_get_the_channel_axis_that_the_model_has(saved):
+    spec = InputSpec("image", "uint8", (4, 4, 1), "HWC")
+    dataset = open_dataset(saved(x_test=PICTURES[..., 0], x_train=PICTURES[..., 0]))
+    assert dataset.read("test", [7], spec).inputs.tolist() == PICTURES[7:8, ..., :1].tolist()
+
+
+def test_another_shape_than_the_models_is_refused_with_both(saved):
+    dataset = open_dataset(saved(x=np.zeros((20, 9, 9, 3), np.uint8)))
+    with pytest.raises(DataError, match=r"samples are \[9, 9, 3\]; .*'image' takes \[4, 4, 3\]"):
+        dataset.read("train", [0], RGB4)
+
+
+def test_floats_for_a_byte_input_are_refused(saved):
+    dataset = open_dataset(saved(x=PICTURES / 255.0))
+    with pytest.raises(DataError, match=r"samples are float64; .* takes uint8 in 0…255"):
+        dataset.read("train", [0], RGB4)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused_and_counted(saved, bad):
+    x = np.zeros((20, 5, 2), np.float32)
+    x[:, 1, 1] = bad
+    dataset = open_dataset(saved(x=x))
+    with pytest.raises(DataError, match="3 of 3 samples read hold NaN or infinite"):
+        dataset.read("train", [0, 1, 2], SERIES)
+
+
+def test_a_double_too_large_for_a_float_is_refused(saved):
+    dataset = open_dataset(saved(x=np.full((20, 5, 2), 1e300)))
+    with pytest.raises(DataError, match="NaN or infinite"):
+        dataset.read("train", [0], SERIES)
+
+
+def test_an_array_of_objects_is_refused_not_unpickled(saved):
+    with pytest.raises(DataError, match=r"not a readable \.npz: .*allow_pickle"):
+        open_dataset(saved(x=np.array([{"a": 1}, print], dtype=object)))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"plain text"])
+def test_what_is_no_npz_is_refused(tmp_path, content):
+    (tmp_path / "data.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"not a readable \.npz"):
+        open_dataset(tmp_path / "data.npz")
+
+
+def test_a_truncated_file_is_refused(saved):
+    path = saved(x=np.random.default_rng(0).normal(size=(200, 50)))
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(DataError, match=r"not a readable \.npz"):
+        open_dataset(path)
+
+
+def test_a_file_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgekit.datasets.npz.MAX_BYTES", 10_000)
+    np.savez_compressed(tmp_path / "data.npz", x=np.zeros((1000, 100)))
+    with pytest.raises(DataError, match=r"unpacks to 800,\d+ bytes"):
+        open_dataset(tmp_path / "data.npz")
+
+
+def test_missing_names_are_told_with_those_that_are_there(saved):
+    with pytest.raises(DataError, match="neither x nor x_train") as caught:
+        open_dataset(saved(images=PICTURES, labels=LABELS))
+    assert caught.value.details == ("it holds: images, labels",)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [LABELS[:30], LABELS - 1, LABELS * 0.5, np.eye(5)[LABELS]],
+    ids=["too few", "negative", "fractions", "one-hot"],
+)
+def test_labels_that_are_no_class_numbers_are_refused(saved, labels):
+    with pytest.raises(DataError, match=r"y is .* expected 50 class numbers from 0"):
+        open_dataset(saved(x=PICTURES, y=labels))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from edgekit.datasets import open_dataset
+from edgekit.errors import DataError
+
+
+def test_a_name_and_its_unique_prefix_open_the_same_data_set():
+    assert open_dataset("gly").name == open_dataset("glyphs").name == "glyphs"
+
+
+def test_a_misspelt_name_says_what_was_probably_meant():
+    with pytest.raises(DataError, match="neither a known data set nor a file") as caught:
+        open_dataset("glyfs")
+    assert caught.value.hint == "did you mean glyphs?"
+
+
+@pytest.mark.parametrize("path", ["./glyphs", "no/such", "absent.npz"])
+def test_an_absent_path_is_named(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="no such file or folder"):
+        open_dataset(path)
+
+
+def test_a_file_of_another_kind_is_refused_with_what_would_do(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(DataError, match="not a data set that edgekit reads") as caught:
+        open_dataset(tmp_path / "notes.txt")
+    assert "npz" in caught.value.hint
+
+
+def test_opening_by_name_needs_no_numpy():
+    code = (
+        "import sys; from edgekit.datasets import open_dataset; open_dataset('glyphs');"
+        "assert not {'numpy', 'PIL'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
