@@ -18,6 +18,7 @@ from edgekit.job import Job
 from edgekit.models import resolve_model
 from edgekit.progress import Progress, Report, silent
 from edgekit.spec import ModelSpec, Scalar, read_model_toml
+from edgekit.transports.connect import find_profile
 
 _WEIGHTS = ".weights.h5"
 _PROBE_TIMEOUT_S = 30.0
@@ -188,9 +189,7 @@ def describe_device(reference: str) -> DeviceEntry:
         UsageError: No such name.
         DeviceError: The file cannot be read. A device that is not there is no error but an answer.
     """
-    path = Path(reference)
-    named = path.suffix != ".toml" and path.name == reference
-    return _probe(read_device_toml(shelf.find_device(reference) if named else path))
+    return _probe(find_profile(reference))
 
 
 def _probe(profile: DeviceProfile) -> DeviceEntry:

@@ -1,0 +1,1 @@
+"""Conversion steps, one target each, found through the entry-point group `edgekit.exporters`."""
