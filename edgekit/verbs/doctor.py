@@ -240,7 +240,4 @@ def _bad_combinations(versions: Mapping[str, str | None]) -> list[str]:
         )
     if os.environ.get("TF_USE_LEGACY_KERAS", "") not in ("", "0"):
         problems.append("TF_USE_LEGACY_KERAS is set, so TensorFlow takes Keras 2; unset it")
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        problems.append(f"KERAS_BACKEND is {backend}; conversion needs tensorflow; unset it")
     return problems
