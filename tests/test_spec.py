@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from edgekit.errors import ModelError
-from edgekit.spec import Gate, InputSpec, read_model_toml
+from edgekit.errors import ModelError, UsageError
+from edgekit.spec import Gate, InputSpec, parse_settings, read_model_toml
 
 WHOLE = """
 name = "tiny"
@@ -120,3 +120,16 @@ def test_an_absent_file_names_the_folder(tmp_path):
 def test_an_override_must_be_a_parameter_of_the_same_kind(toml, override, complaint):
     with pytest.raises(ModelError, match=complaint):
         read_model_toml(toml(WHOLE), override)
+
+
+def test_settings_on_the_command_line_are_read_as_toml_values_else_as_text():
+    found = parse_settings(["width=0.5", "size=128", "flip=true", "kind=plain", 'name="a b"', "e="])
+    assert found == {
+        "width": 0.5, "size": 128, "flip": True, "kind": "plain", "name": "a b", "e": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", ["width", "=3", "  =3"])
+def test_a_setting_without_a_key_or_a_value_is_refused(setting):
+    with pytest.raises(UsageError, match="expected KEY=VALUE"):
+        parse_settings([setting])

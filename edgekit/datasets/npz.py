@@ -115,7 +115,8 @@ class NpzFile(Dataset):
                     f"{self._path}: unpacks to {total:,} bytes",
                     limit=f"{MAX_BYTES:,} bytes for an .npz",
                 )
-            with np.load(self._path, allow_pickle=False) as stored:
+            # Opened here: np.load leaves a damaged file open.
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 names = [name for name in _KNOWN if name in stored.files]
                 arrays = {name: stored[name] for name in names}
                 others = sorted(set(stored.files) - set(names))

@@ -78,7 +78,8 @@ class TrainingState:
         import numpy as np
 
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # Opened here: np.load leaves a damaged file open.
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 about = json.loads(stored["about"].tobytes())
                 if about["format"] != _FORMAT:
                     raise ValueError(f"format {about['format']}, this edgekit reads {_FORMAT}")

@@ -1,0 +1,46 @@
+"""`edgekit train` as it is typed: refusals that come before TensorFlow starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+def train(*arguments, folder):
+    return subprocess.run(
+        [sys.executable, "-m", "edgekit", "train", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["mobilnet"], 2, "unknown model 'mobilnet'"),
+        (["mobilenet", "--dataset", "glyfs"], 1, "neither a known data set nor a file"),
+        (["mobilenet", "--data", "absent"], 1, "absent: no such file or folder"),
+        (["mobilenet", "--data", "empty"], 1, "no class folders in it"),
+        (["mobilenet", "--data", "x.npz", "--dataset", "glyphs"], 2, "either --dataset or --data"),
+        (["mobilenet", "--set", "width"], 2, "--set width: expected KEY=VALUE"),
+        (["mobilenet", "--set", "depth=3"], 1, "no parameter 'depth'"),
+        (["mobilenet", "--weights", "absent.h5"], 1, "absent.h5: no such weights file"),
+        (["mobilenet", "--data", "bare.npz"], 1, "training needs labels"),
+    ],
+)
+def test_a_refusal_is_one_error_line(arguments, status, complaint, tmp_path):
+    (tmp_path / "empty").mkdir()
+    np.savez(tmp_path / "bare.npz", x=np.zeros((30, 96, 96, 3), np.uint8))
+    done = train(*arguments, folder=tmp_path)
+    assert done.returncode == status
+    assert done.stdout == ""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert complaint in errors[0]
+    assert not (tmp_path / "build").exists()

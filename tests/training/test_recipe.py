@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgekit.errors import ModelError
+from edgekit.models import resolve_model
+from edgekit.training.recipe import Recipe, Stage, read_recipe
+
+PARAMETERS = {"size": 96}
+
+
+def test_an_empty_table_is_the_default_recipe():
+    assert read_recipe({}, PARAMETERS, "m/model.toml: train") == Recipe()
+
+
+def test_the_recipe_of_the_reference_model_is_valid():
+    spec = resolve_model("mobilenet").spec
+    recipe = read_recipe(spec.train, spec.parameters, "mobilenet")
+    assert recipe.stages[-1].parameters == {}
+    assert recipe.epochs == sum(stage.epochs for stage in recipe.stages)
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ({"lerning_rate": 0.1}, "unknown key lerning_rate"),
+        ({"optimizer": "adam"}, "optimizer: 'adam' is not one of adamw, sgd"),
+        ({"batch_size": "many"}, "batch_size: expected a whole number, found 'many'"),
+        ({"learning_rate": float("nan")}, "learning_rate: nan is outside"),
+        ({"epochs": 0}, "epochs: 0 is outside 1…"),
+        ({"epochs": 3, "stages": [{"epochs": 3}]}, "give either epochs or stages"),
+        ({"stages": [{"epochs": 1, "parameters": {"depth": 2}}]}, "has no parameter 'depth'"),
+        ({"stages": [{"epochs": 1, "parameters": {"size": 48}}]}, "the last stage must train"),
+        ({"stages": [{"epochs": 1, "epoch": 2}, {"epochs": 1}]}, r"stages\[0\]: unknown key epoch"),
+        ({"stages": []}, "the last stage must train"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_its_place(table, complaint):
+    with pytest.raises(ModelError, match=f"m/model.toml: train.*{complaint}"):
+        read_recipe(table, PARAMETERS, "m/model.toml: train")
+
+
+@given(
+    shares=st.lists(st.integers(1, 50), min_size=1, max_size=6),
+    epochs=st.integers(1, 200),
+)
+def test_other_epochs_are_shared_out_over_the_stages_and_each_kept_stage_gets_one(shares, epochs):
+    recipe = Recipe(stages=tuple(Stage(n) for n in shares)).with_epochs(epochs)
+    assert recipe.epochs == epochs
+    assert min(stage.epochs for stage in recipe.stages) >= 1
+    assert len(recipe.stages) == min(len(shares), epochs)
+
+
+def test_the_same_number_of_epochs_changes_nothing():
+    recipe = Recipe(stages=(Stage(12, {"size": 48}), Stage(5, {"size": 64}), Stage(6)))
+    assert recipe.with_epochs(23) == recipe
+
+
+def test_the_rate_warms_up_to_its_peak_and_ends_near_zero():
+    recipe = Recipe(stages=(Stage(10),), learning_rate=0.5, warmup_epochs=2)
+    rates = [recipe.rate_at(step, 20) for step in range(200)]
+    assert rates[0] < 0.02
+    assert max(rates) == rates[40] == 0.5
+    assert rates[:41] == sorted(rates[:41])
+    assert rates[40:] == sorted(rates[40:], reverse=True)
+    assert 0 < rates[-1] < 1e-3
+
+
+@given(warmup=st.floats(0, 50), epochs=st.integers(1, 20), steps=st.integers(1, 30))
+def test_no_warm_up_however_long_gives_a_rate_outside_its_bounds(warmup, epochs, steps):
+    recipe = Recipe(stages=(Stage(epochs),), learning_rate=1.0, warmup_epochs=warmup)
+    rates = [recipe.rate_at(step, steps) for step in range(epochs * steps)]
+    assert all(0 < rate <= 1 for rate in rates)
+
+
+def test_an_epoch_belongs_to_the_stage_that_holds_it():
+    recipe = Recipe(stages=(Stage(2), Stage(1), Stage(3)))
+    assert [recipe.stage_of(epoch) for epoch in range(6)] == [0, 0, 1, 2, 2, 2]
+    with pytest.raises(IndexError):
+        recipe.stage_of(6)

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekit.datasets import open_dataset
+from edgekit.errors import DataError, ModelError
+from edgekit.loading import build_keras
+from edgekit.models import resolve_model
+from edgekit.training.recipe import Stage, read_recipe
+from edgekit.training.run import train
+from edgekit.verbs.train import train_model
+
+# Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def recipe_of(source, **changes):
+    recipe = read_recipe(source.spec.train, source.spec.parameters, "tiny")
+    return replace(recipe, **changes)
+
+
+def weights_of(path):
+    import h5py
+
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None
+        )
+    return found
+
+
+def test_the_loss_falls_the_metric_rises_and_the_run_folder_holds_everything(
+    tiny, colours, tmp_path
+):
+    seen = []
+    result = train_model(
+        str(tiny), data=colours, epochs=6, out=tmp_path / "run", report=seen.append
+    )
+    run = result.trained
+    history = json.loads((run.folder / "history.json").read_text())["history"]
+    losses = [entry["loss"] for entry in history]
+    assert losses[-1] < 0.7 * losses[0]
+    # Chance is 33 points; 60 of 90 right by chance is a one in ten billion event.
+    assert run.test.value > 66
+    assert run.test.samples == 90
+    assert run.epochs == 6
+    assert (run.folder / "curves.png").read_bytes().startswith(PNG)
+    assert run.weights == run.folder / "colours.weights.h5"
+    assert seen[-1].done <= seen[-1].total
+    assert any("epoch 6/6" in step.note and "left" in step.note for step in seen)
+    assert {path.name for path in run.folder.iterdir()} == {
+        "state.npz", "history.json", "curves.png", "colours.weights.h5",
+    }  # fmt: skip
+
+
+def test_weights_of_a_run_start_another_and_the_export_command_names_them(tiny, colours, tmp_path):
+    first = train_model(str(tiny), data=colours, epochs=5, out=tmp_path / "a")
+    assert str(first.trained.weights) in first.export_command
+    second = train_model(
+        str(tiny), data=colours, epochs=1, out=tmp_path / "b", weights=first.trained.weights
+    )
+    begun = json.loads((tmp_path / "b" / "history.json").read_text())["history"][0]["loss"]
+    fresh = json.loads((tmp_path / "a" / "history.json").read_text())["history"][0]["loss"]
+    assert begun < 0.8 * fresh
+    assert second.trained.test.value > 60
+
+
+def test_install_puts_the_weights_where_export_looks_for_them(tiny, colours, tmp_path):
+    result = train_model(str(tiny), data=colours, epochs=1, out=tmp_path / "run", install=True)
+    assert result.installed == resolve_model(str(tiny)).weights_for("colours")
+    assert result.installed.read_bytes() == result.trained.weights.read_bytes()
+    assert "--weights" not in result.export_command
+
+
+def test_a_stage_goes_on_with_the_weights_of_the_one_before(tiny, tmp_path):
+    import keras
+
+    source = resolve_model(str(tiny), parameters={"size": 32})
+    # Without a learning rate the kernels stay as they were first made, stage after stage.
+    recipe = recipe_of(
+        source,
+        stages=(Stage(1, {"size": 16}), Stage(1)),
+        learning_rate=0.0,
+        samples_per_epoch=20,
+        validation_samples=36,
+    )
+    run = train(source, open_dataset("glyphs"), recipe, folder=tmp_path / "run", seed=3)
+    keras.utils.set_random_seed(3)
+    begun = build_keras(source, weights=None, classes=36)
+    kept = build_keras(source, weights=run.weights, classes=36)
+    assert np.array_equal(begun.get_weights()[0], kept.get_weights()[0])
+    history = json.loads((run.folder / "history.json").read_text())["history"]
+    assert [entry["stage"] for entry in history] == [0, 1]
+
+
+def test_a_stage_that_changes_the_layers_is_refused(tiny, colours, tmp_path):
+    source = resolve_model(str(tiny))
+    recipe = recipe_of(source, stages=(Stage(1, {"channels": 4}), Stage(1)))
+    with pytest.raises(ModelError, match=r"weights of this model do not fit .* shape"):
+        train(source, open_dataset(colours), recipe, folder=tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_epoch(
+    tiny, colours, tmp_path
+):
+    source = resolve_model(str(tiny))
+    recipe = recipe_of(source, stages=(Stage(2),), learning_rate=100.0, optimizer="sgd", ema=0.0)
+    (tiny / "model.py").write_text(
+        (tiny / "model.py").read_text().replace("ReLU(6.0)", "Activation('exponential')")
+    )
+    with pytest.raises(
+        ModelError, match=r"the loss became (nan|inf) in epoch \d, step \d"
+    ) as caught:
+        train(source, open_dataset(colours), recipe, folder=tmp_path / "run")
+    assert "learning_rate" in caught.value.hint
+
+
+def test_a_run_folder_of_another_training_is_left_alone_unless_told(tiny, colours, tmp_path):
+    train_model(str(tiny), data=colours, epochs=1, out=tmp_path / "run")
+    before = (tmp_path / "run" / "state.npz").read_bytes()
+    with pytest.raises(DataError, match="differs from this one") as caught:
+        train_model(str(tiny), data=colours, epochs=1, seed=5, out=tmp_path / "run")
+    assert "seed: was 0, now 5" in caught.value.details
+    assert (tmp_path / "run" / "state.npz").read_bytes() == before
+    again = train_model(
+        str(tiny), data=colours, epochs=1, seed=5, out=tmp_path / "run", resume=False
+    )
+    assert again.trained.resumed_at == 0
+
+
+def test_data_without_labels_or_model_without_folder_is_refused(tiny, tmp_path):
+    np.savez(tmp_path / "bare.npz", x=np.zeros((40, 16, 16, 3), np.uint8))
+    with pytest.raises(DataError, match="training needs labels of at least two classes"):
+        train_model(str(tiny), data=tmp_path / "bare.npz", out=tmp_path / "run")
+    with pytest.raises(DataError, match="names no data set"):
+        train_model(str(tiny), out=tmp_path / "run")
+    with pytest.raises(ModelError, match="no such weights file"):
+        train_model(str(tiny), dataset="glyphs", weights=tmp_path / "no.h5", out=tmp_path / "run")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_resumes_at_its_last_epoch_and_ends_as_if_never_stopped(
+    how, tiny, colours, tmp_path
+):
+    def command(out):
+        return [
+            *(sys.executable, "-m", "edgekit", "train", str(tiny), "--data", str(colours)),
+            *("--epochs", "6", "--out", str(out), "--verbose"),
+        ]
+
+    stopped = subprocess.Popen(
+        command(tmp_path / "stopped"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    with stopped:
+        # The line of the fourth epoch: three are finished and stored.
+        for line in stopped.stderr:
+            if "epoch 4/6" in line:
+                os.kill(stopped.pid, how)
+                break
+        stopped.stderr.read()
+    assert stopped.returncode != 0
+
+    resumed = train_model(str(tiny), data=colours, epochs=6, out=tmp_path / "stopped")
+    straight = train_model(str(tiny), data=colours, epochs=6, out=tmp_path / "straight")
+    assert resumed.trained.resumed_at == 3
+    assert resumed.trained.epochs == straight.trained.epochs == 6
+    a, b = weights_of(resumed.trained.weights), weights_of(straight.trained.weights)
+    assert a.keys() == b.keys()
+    assert all(np.allclose(a[name], b[name], atol=1e-4) for name in a)
+    assert resumed.trained.test == straight.trained.test
+    leftovers = [p.name for p in resumed.trained.folder.iterdir() if p.name.startswith(".")]
+    assert leftovers == []
