@@ -87,8 +87,10 @@ class DeviceProfile:
                     f"{wanted} cannot run {target} artifacts", hint=f"one of: {', '.join(able)}"
                 )
             return wanted
+        taken = {name for names in RUNTIMES_OF_TARGET.values() for name in names}
         for name in self.prefer:
-            if able is None or name in able:
+            # A plug-in's target runs in a plug-in's runtime.
+            if name in able if able else name not in taken:
                 return name
         if not able:
             raise DeviceError(

@@ -64,17 +64,21 @@ class Child:
         self._log = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115  closed in close()
         self._closing = threading.Lock()
         self._killed_because = ""
-        self._process = subprocess.Popen(
-            [python, "-m", "edgekit.process", entry, str(os.getpid())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            encoding="utf-8",
-            env={**os.environ, **(environment or {})},
-            # Ctrl-C goes to edgekit, which ends its children in order.
-            start_new_session=sys.platform != "win32",
-        )
+        try:
+            self._process = subprocess.Popen(
+                [python, "-m", "edgekit.process", entry, str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+                encoding="utf-8",
+                env={**os.environ, **(environment or {})},
+                # Ctrl-C goes to edgekit, which ends its children in order.
+                start_new_session=sys.platform != "win32",
+            )
+        except BaseException:  # no such interpreter, or no more processes
+            self._log.close()
+            raise
         _running.add(self)
 
     @property

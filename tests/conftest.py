@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,20 @@ def tests_folder() -> Path:
 def checkout(tests_folder) -> Path:
     """The top of the source tree."""
     return tests_folder.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory) -> Path:
+    """A folder of models of a few kilobytes, made once per run by `make_tiny_models.py`."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "tiny-models"
+    with (shared / "tiny-models.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait for the one that makes them
+        if not folder.exists():
+            making = shared / "tiny-models.part"
+            making.mkdir()
+            script = Path(__file__).parent / "make_tiny_models.py"
+            subprocess.run([sys.executable, script, making], check=True, capture_output=True)
+            making.rename(folder)
+    return folder

@@ -17,7 +17,7 @@ def quantize(values: Array, scale: float, zero_point: int, dtype: str, rounding:
     """Real values to integers.
 
     Args:
-        values: float32, any shape, finite.
+        values: float32, any shape; infinity saturates.
         scale: Step, positive.
         zero_point: Integer that stands for 0.0.
         dtype: Name of an integer dtype; values beyond its range saturate.
@@ -33,9 +33,11 @@ def quantize(values: Array, scale: float, zero_point: int, dtype: str, rounding:
     import numpy as np
 
     # In float32, as the runtimes divide: float64 would land on other sides of the halves.
-    steps = np.asarray(values, np.float32) / np.float32(scale)
+    with np.errstate(over="ignore"):
+        steps = np.asarray(values, np.float32) / np.float32(scale)
     if np.isnan(steps).any():
         raise ValueError("NaN cannot be quantized")
+    steps = np.clip(steps, -(2.0**31), 2.0**31)  # infinity has no fraction
     if rounding == "away":
         whole = np.trunc(steps)
         rounded = whole + np.copysign(np.abs(steps - whole) >= 0.5, steps)
