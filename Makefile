@@ -47,10 +47,11 @@ bench: install
 	$(BIN)/python -m benchmarks export
 
 # One lock for every supported Python and platform. Hashes only: where packages come from is
-# the installing machine's business.
+# the installing machine's business. The constraint: backports-strenum 1.3 excludes Python 3.11 and
+# later, and uv does not look at upper bounds on Python.
 lock: install
-	$(BIN)/uv --no-config pip compile pyproject.toml --extra all --extra dev --upgrade \
-	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	echo 'backports-strenum<1.3' | $(BIN)/uv --no-config pip compile pyproject.toml --extra all --extra dev --upgrade \
+	  --constraint - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --default-index https://pypi.org/simple --custom-compile-command "make lock" --quiet \
 	  --output-file requirements.lock
 	@! grep -nE '://|^--|^-[a-z]' requirements.lock \
