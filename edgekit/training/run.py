@@ -1,6 +1,6 @@
 """A whole training: stages and epochs over a feed, validated, resumable, its best weights kept.
 
-Owns the run folder: `state.npz` (what resuming needs), `history.json`, `curves.png` and
+Owns the run folder: `state.npz` (what resuming needs), `history.json`, two pictures and the weights
 `<dataset>.weights.h5`. Knows models and data sets by their contracts. Prints nothing.
 """
 
@@ -20,8 +20,8 @@ from edgekit.metrics import MetricValue, score
 from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
 from edgekit.training.course import Course, Pace
-from edgekit.training.curves import draw_curves
 from edgekit.training.feed import Feed, epoch_order
+from edgekit.training.pictures import draw_curves, draw_predictions
 from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
 
@@ -206,7 +206,7 @@ def _validate(course: Course, learner: Learner, folder: Path) -> dict[str, Any]:
 
 
 def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
-    """Write the best weights of the last stage, measure them, draw the curves."""
+    """Write the best weights of the last stage, measure them, draw what they do."""
     import numpy as np
 
     from edgekit.training.learner import Learner
@@ -223,7 +223,12 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
             drawn = draw(dataset, split, count, spec.inputs[0], report=course.report)
             inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
             labels = np.load(drawn.folder / "labels.npy")
-            metrics[split] = score(spec.metric, learner.logits(inputs, course.batch_size), labels)
+            logits = learner.logits(inputs, course.batch_size)
+            metrics[split] = score(spec.metric, logits, labels)
+    if spec.inputs[0].layout == "HWC":
+        path = course.folder / "predictions.png"
+        # Of the last split measured: the test, where there is one.
+        draw_predictions(inputs, labels, logits.argmax(axis=1), dataset.classes, path)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.folder / "curves.png")
     return metrics

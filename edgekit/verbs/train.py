@@ -114,12 +114,11 @@ def train_model(
             write_atomic(installed, trained.weights.read_bytes())
         except OSError as error:
             raise FileError.from_os_error(error) from error
-    command = f"edgekit export {reference} "
-    command += f"--data {data}" if data else f"--dataset {opened.name}"
-    for key, value in (parameters or {}).items():
-        command += f" --set {key}={value}"
-    if not installed:
-        command += f" --weights {trained.weights}"
+    command = f"edgekit export {reference}"
+    command += f" --data {data}" if data else f" --dataset {opened.name}"
+    command += "".join(f" --set {key}={value}" for key, value in (parameters or {}).items())
+    if data or not installed:  # export finds weights by itself only by the name of a data set
+        command += f" --weights {installed or trained.weights}"
     return TrainResult(source.name, opened.name, trained, installed, command)
 
 

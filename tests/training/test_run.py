@@ -55,12 +55,13 @@ def test_the_loss_falls_the_metric_rises_and_the_run_folder_holds_everything(
     assert run.test.value > 66
     assert run.test.samples == 90
     assert run.epochs == 6
-    assert (run.folder / "curves.png").read_bytes().startswith(PNG)
+    for picture in ("curves.png", "predictions.png"):
+        assert (run.folder / picture).read_bytes().startswith(PNG)
     assert run.weights == run.folder / "colours.weights.h5"
     assert seen[-1].done <= seen[-1].total
     assert any("epoch 6/6" in step.note and "left" in step.note for step in seen)
     assert {path.name for path in run.folder.iterdir()} == {
-        "state.npz", "history.json", "curves.png", "colours.weights.h5",
+        "state.npz", "history.json", "curves.png", "predictions.png", "colours.weights.h5",
     }  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_install_puts_the_weights_where_export_looks_for_them(tiny, colours, tmp
     result = train_model(str(tiny), data=colours, epochs=1, out=tmp_path / "run", install=True)
     assert result.installed == resolve_model(str(tiny)).weights_for("colours")
     assert result.installed.read_bytes() == result.trained.weights.read_bytes()
-    assert "--weights" not in result.export_command
+    assert f"--weights {result.installed}" in result.export_command
 
 
 def test_a_stage_goes_on_with_the_weights_of_the_one_before(tiny, tmp_path):

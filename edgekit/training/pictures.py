@@ -1,0 +1,92 @@
+"""What a person looks at after a training: curves, and samples with predictions, as PNG.
+
+Knows history entries, arrays and matplotlib. Computes no figure of its own.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import MissingExtraError
+from edgekit.files import write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    Array = np.ndarray[Any, Any]
+
+_COLUMNS, _ROWS = 12, 4
+
+
+def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write a PNG with the loss on the left and the metric on the right.
+
+    Args:
+        history: Entries with `epoch`, `loss`, `validation_loss`, `train`, `validation`.
+        path: Replaced whole.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = _figure(9, 3.2)
+    loss, metric = figure.subplots(1, 2)
+    epochs = [entry["epoch"] for entry in history]
+    for axes, keys, title in (
+        (loss, ("loss", "validation_loss"), "loss"),
+        (metric, ("train", "validation"), "metric, points"),
+    ):
+        for key, label in zip(keys, ("training", "validation"), strict=True):
+            axes.plot(epochs, [entry[key] for entry in history], marker=".", label=label)
+        axes.set(title=title, xlabel="epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    _write(figure, path)
+
+
+def draw_predictions(
+    pictures: Array, labels: Array, predicted: Array, classes: Sequence[str], path: Path
+) -> None:
+    """Write a PNG of pictures, each under its predicted class; wrong ones in red, with the truth.
+
+    Args:
+        pictures: [N, height, width, channels], any range; shown from the lowest value of all to
+            the highest. The first 48 are drawn.
+        labels: int64 [N].
+        predicted: int64 [N].
+        classes: Names of the classes.
+        path: Replaced whole.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    figure = _figure(_COLUMNS * 0.75, _ROWS * 0.95)
+    grid = figure.subplots(_ROWS, _COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    low, high = pictures.min(), pictures.max()
+    for axes, picture, label, guess in zip(grid.flat, pictures, labels, predicted, strict=False):
+        shown = (picture.astype("float32") - low) / max(float(high) - float(low), 1e-6)
+        axes.imshow(shown, cmap="gray", vmin=0, vmax=1)
+        right = label == guess
+        title = classes[guess] if right else f"{classes[guess]}, not {classes[label]}"
+        axes.set_title(title, fontsize=7, pad=2, color="black" if right else "red")
+    _write(figure, path)
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure  # not pyplot: no global state, no window
+    except ImportError:
+        raise MissingExtraError("matplotlib", "data", "drawing training curves") from None
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _write(figure: Figure, path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    write_atomic(path, buffer.getvalue())
