@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edgekit.datasets.base import Dataset, require_split
 from edgekit.datasets.readers import Readers, create_arrays, useful_processes
+from edgekit.errors import FileError
 from edgekit.files import cache_folder, digest_json, replace_folder, scratch_folder, write_atomic
 from edgekit.progress import Progress, Report, silent
 from edgekit.spec import InputSpec
@@ -50,7 +51,18 @@ def draw(
 
     Raises:
         DataError: The split has no samples, or one cannot be read.
+        FileError: The cache cannot be written.
     """
+    try:
+        return _draw(dataset, split, count, spec, report=report)
+    except OSError as error:
+        raise FileError(
+            f"{error.filename or cache_folder()}: {error.strerror or error}",
+            hint="free some space, or set EDGEKIT_CACHE to another folder",
+        ) from error
+
+
+def _draw(dataset: Dataset, split: str, count: int, spec: InputSpec, *, report: Report) -> Drawn:
     count = min(count, require_split(dataset, split))
     key = digest_json(
         {

@@ -188,4 +188,6 @@ class NpzFile(Dataset):
     def _count_classes(self) -> tuple[str, ...]:
         if not self._labels:
             return ()
-        return tuple(str(n) for n in range(1 + max(int(v.max()) for v in self._labels.values())))
+        return tuple(
+            str(n) for n in range(1 + max(int(v.max()) for v in self._labels.values() if len(v)))
+        )

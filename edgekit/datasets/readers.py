@@ -150,8 +150,16 @@ def _read_into(
             f"{dataset.name} gave {samples.inputs.dtype} {list(samples.inputs.shape)}; "
             f"the input {spec.name!r} takes {spec.dtype} {list(wanted)}"
         )
-    inputs = np.load(folder / "inputs.npy", mmap_mode="r+")
-    inputs[row : row + len(indices)] = samples.inputs
+    _write_rows(folder / "inputs.npy", row, samples.inputs)
     if samples.labels is not None:
-        labels = np.load(folder / "labels.npy", mmap_mode="r+")
-        labels[row : row + len(indices)] = samples.labels
+        _write_rows(folder / "labels.npy", row, samples.labels)
+
+
+def _write_rows(path: Path, row: int, values: Array) -> None:
+    """Write into a `.npy` by system calls: on a full disk a mapped page would end the process."""
+    import numpy as np
+
+    mapped = np.load(path, mmap_mode="r")
+    with path.open("r+b") as stream:
+        stream.seek(mapped.offset + row * (mapped.nbytes // len(mapped)))
+        stream.write(np.ascontiguousarray(values).tobytes())

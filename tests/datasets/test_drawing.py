@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgekit.datasets import Dataset, Samples, draw
 from edgekit.datasets.glyphs import Glyphs
-from edgekit.errors import DataError
+from edgekit.errors import DataError, FileError
 from edgekit.files import cache_folder
 from edgekit.spec import InputSpec
 
@@ -107,6 +107,18 @@ def test_samples_of_another_shape_than_promised_are_refused_and_leave_nothing(fr
     wide = InputSpec("wide", "float32", (5,))
     with pytest.raises(DataError, match=r"counting gave float32 \[3, 2\]; .* takes float32"):
         draw(Counting([0, 1, 2]), "train", 3, wide)
+    assert list((cache_folder() / "samples").iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(fresh_cache, monkeypatch):
+    import errno
+
+    def full(path, row, values):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("edgekit.datasets.readers._write_rows", full)
+    with pytest.raises(FileError, match=r"inputs\.npy: No space left on device"):
+        draw(Counting([0, 1, 2]), "train", 3, PAIR)
     assert list((cache_folder() / "samples").iterdir()) == []
 
 
