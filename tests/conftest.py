@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -48,3 +49,31 @@ def tiny_models(tmp_path_factory) -> Path:
             subprocess.run([sys.executable, script, making], check=True, capture_output=True)
             making.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def legacy_python(request) -> Path:
+    """Interpreter of an environment with tflite-runtime and numpy 1, kept in pytest's cache."""
+    versions = ("3.11", "3.10")  # of the wheels there are, those that the agent's code runs on
+    own = ".".join(map(str, sys.version_info[:2]))
+    found = [which(f"python{version}") for version in versions]
+    base = sys.executable if own in versions else next(filter(None, found), None)
+    if base is None:
+        pytest.skip("tflite-runtime needs Python 3.11 or older: put a python3.11 on PATH")
+    place = request.config.cache.mkdir("tflite-runtime-2.14.0")
+    python = place / "environment" / "bin" / "python"
+    ready = place / "ready"
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            subprocess.run([base, "-m", "venv", "--clear", place / "environment"], check=True)
+            packages = ("tflite-runtime==2.14.0", "numpy<2")
+            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            done = subprocess.run([*pip, *packages], capture_output=True, text=True, check=False)
+            if done.returncode:
+                reason = done.stderr.strip().splitlines()[-1:]
+                pytest.skip(
+                    f"pip install {' '.join(packages)} failed, is there a network? {reason}"
+                )
+            ready.touch()
+    return python

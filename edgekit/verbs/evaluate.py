@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit import registry
 from edgekit.artifact import Artifact
 from edgekit.errors import ArtifactError, DataError, UsageError
 from edgekit.job import Job
@@ -92,12 +93,7 @@ def evaluate(
     from edgekit.transports.connect import connect
 
     artifact = Artifact.open(path)
-    source = dataset if dataset is not None else artifact.manifest.dataset
-    if source is None:
-        raise UsageError(
-            f"{path}: the artifact was made without a data set",
-            hint="--dataset NAME or --data PATH says what to evaluate on",
-        )
+    source = dataset if dataset is not None else _own_dataset(artifact)
     if len(artifact.manifest.inputs) != 1 or len(artifact.manifest.outputs) != 1:
         raise ArtifactError(f"{path}: only models with one input and one output can be evaluated")
     opened = open_dataset(source)
@@ -128,6 +124,18 @@ def evaluate(
     report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))
     return Evaluation(
         path, reached.profile.name, name, opened.name, split, metric, result.placement
+    )
+
+
+def _own_dataset(artifact: Artifact) -> str:
+    """The registered data set the artifact was made with; a user's own has no path in a manifest."""
+    name = artifact.manifest.dataset
+    if name is not None and name in registry.parts(registry.DATASETS):
+        return name
+    made = f"with the data set {name!r}, which is no known name" if name else "without a data set"
+    raise UsageError(
+        f"{artifact.path}: the artifact was made {made}",
+        hint="--dataset NAME or --data PATH says what to evaluate on",
     )
 
 

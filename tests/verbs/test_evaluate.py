@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekit.agent.runtimes import runtime_class
+from edgekit.artifact import TensorInfo, describe_files, write_manifest
+from edgekit.datasets import draw, open_dataset
+from edgekit.errors import ArtifactError, DataError, RuntimeFault, UsageError
+from edgekit.verbs.evaluate import evaluate
+
+TARGETS = pytest.mark.parametrize("target", ["tflite", "onnx", "openvino"])
+
+
+def accuracy(tiny_models, runtime_class, file, dataset):
+    """Top-1 by hand: the model over the test split in this process."""
+    model = runtime_class().load(tiny_models / file, threads=1, delegate=None)
+    with np.load(dataset) as arrays:
+        inputs, labels = arrays["x_test"], arrays["y_test"]
+    hits = [model([x[None]])[0].argmax() == y for x, y in zip(inputs, labels, strict=True)]
+    return 100 * sum(hits) / len(hits)
+
+
+@TARGETS
+def test_the_metric_is_that_of_the_artifacts_own_runtime(
+    make_artifact, tiny_models, dataset, target
+):
+    artifact = make_artifact(target)
+    found = evaluate(artifact.path, dataset=dataset)
+    file = f"float.{artifact.model_path.suffix[1:]}"
+    kind = runtime_class(artifact.manifest.runtime)
+    assert found.metric.value == accuracy(tiny_models, kind, file, dataset)
+    assert found.metric.samples == 40
+    assert found.metric.ci95[0] < found.metric.value < found.metric.ci95[1]
+    assert (found.runtime, found.split) == (artifact.manifest.runtime, "test")
+
+
+def test_the_result_is_the_json_that_was_promised(make_artifact, dataset):
+    artifact = make_artifact()
+    data = json.loads(json.dumps(evaluate(artifact.path, dataset=dataset).to_json()))
+    assert data["artifact"] == str(artifact.path)
+    assert data["device"] == "local-cpu"
+    assert data["metric"]["name"] == "top1"
+    assert len(data["metric"]["ci95"]) == 2
+
+
+def test_integer_inputs_and_outputs_are_fed_and_read_in_real_units(make_artifact, dataset):
+    real = evaluate(make_artifact().path, dataset=dataset).metric.value
+    quantized = evaluate(make_artifact(precision="int8").path, dataset=dataset).metric.value
+    assert abs(real - quantized) <= 10.0
+
+
+def test_the_drop_is_known_on_the_samples_the_artifact_was_proven_on(make_artifact, dataset):
+    artifact = make_artifact()
+    drawn = draw(open_dataset(dataset), "test", 40, artifact.manifest.preprocessing[0])
+    proven = replace(
+        artifact.manifest,
+        evaluation={"dataset": "pictures", "split": "test", "count": 40, "digest": drawn.digest},
+        metric={"name": "top1", "reference": 90.0, "value": 25.0, "drop": 65.0, "ci95": [1, 2]},
+    )
+    write_manifest(artifact.path, proven)
+    metric = evaluate(artifact.path, dataset=dataset).metric
+    assert metric.reference == 90.0
+    assert metric.drop == pytest.approx(90.0 - metric.value)
+    fewer = evaluate(artifact.path, dataset=dataset, samples=20).metric
+    assert (fewer.samples, fewer.reference, fewer.drop) == (20, None, None)
+
+
+def test_an_artifact_without_a_data_set_needs_one_named(make_artifact):
+    with pytest.raises(UsageError, match="made without a data set") as caught:
+        evaluate(make_artifact().path)
+    assert "--data PATH" in caught.value.hint
+
+
+def test_a_users_own_data_set_is_not_guessed_from_its_name(make_artifact):
+    artifact = make_artifact(dataset="holiday-pictures")
+    with pytest.raises(UsageError, match="'holiday-pictures', which is no known name"):
+        evaluate(artifact.path)
+
+
+def test_other_classes_than_the_artifacts_are_refused(make_artifact, dataset):
+    artifact = make_artifact(labels="abcd")
+    with pytest.raises(DataError, match=r"its 4 classes are not the 4 of .*labels\.txt"):
+        evaluate(artifact.path, dataset=dataset)
+
+
+def test_a_damaged_artifact_is_not_evaluated(make_artifact, dataset):
+    artifact = make_artifact()
+    artifact.model_path.write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"model\.tflite: sha256 differs"):
+        evaluate(artifact.path, dataset=dataset)
+
+
+def test_nan_is_no_accuracy(make_artifact, tiny_models, dataset, tmp_path):
+    artifact = make_artifact(labels="")
+    artifact.model_path.write_bytes((tiny_models / "logarithm.tflite").read_bytes())
+    manifest = replace(
+        artifact.manifest,
+        files=describe_files(artifact.path),
+        outputs=(TensorInfo("Identity", "float32", (1, 8, 8, 3)),),
+    )
+    write_manifest(artifact.path, manifest)
+    dark = tmp_path / "dark.npz"
+    np.savez(
+        dark,
+        x_train=np.ones((4, 8, 8, 3), np.float32),
+        y_train=np.arange(4),
+        x_test=np.zeros((4, 8, 8, 3), np.float32),
+        y_test=np.arange(4),
+    )
+    with pytest.raises(RuntimeFault, match="NaN or infinite"):
+        evaluate(artifact.path, dataset=dark)
+
+
+@pytest.mark.slow
+@pytest.mark.legacy
+def test_an_artifact_is_evaluated_by_tflite_runtime_in_its_own_environment(
+    make_artifact, dataset, legacy_python, tmp_path
+):
+    board = tmp_path / "board.toml"
+    board.write_text(
+        f'transport = "local"\npython = "{legacy_python}"\n[runtime]\nprefer = ["tflite-runtime"]\n'
+    )
+    artifact = make_artifact()
+    old = evaluate(artifact.path, dataset=dataset, device=str(board))
+    assert old.runtime == "tflite-runtime"
+    assert old.metric.value == evaluate(artifact.path, dataset=dataset).metric.value
