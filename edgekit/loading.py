@@ -170,14 +170,11 @@ def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[
     """
     import keras
 
-    def recurrent(layer: Any) -> bool:
-        return (
-            isinstance(layer, keras.layers.RNN)
-            and not layer.unroll
-            and 1 < (layer.input.shape[1] or 0) <= limit
-        )
-
-    names = [layer.name for layer in model._flatten_layers() if recurrent(layer)]
+    names: list[str] = []
+    for layer in model._flatten_layers():
+        inner = _recurrent_layers(layer)
+        if inner and 1 < _steps(layer) <= limit:
+            names += [entry.name for entry in inner if not entry.unroll]
     if not names:
         return model, []
 
@@ -189,6 +186,24 @@ def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[
     copy = keras.models.clone_model(model, clone_function=unrolled)
     copy.set_weights(model.get_weights())
     return copy, names
+
+
+def _recurrent_layers(layer: Any) -> list[Any]:
+    import keras
+
+    if isinstance(layer, keras.layers.RNN):
+        return [layer]
+    if isinstance(layer, keras.layers.Bidirectional):
+        return [layer.forward_layer, layer.backward_layer]
+    return []
+
+
+def _steps(layer: Any) -> int:
+    """Steps of the sequence a layer reads; 0 where it is open, or where the layer is an inner one."""
+    try:
+        return int(layer.input.shape[1] or 0)
+    except (AttributeError, ValueError):
+        return 0
 
 
 def _set_unroll(config: Any, names: set[str]) -> None:

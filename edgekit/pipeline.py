@@ -11,6 +11,7 @@ process that crashes takes its one step down.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -35,6 +36,9 @@ from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
 
 _TENSORFLOW = "tensorflow"  # the lane of everything that runs in the TensorFlow process
+# Converters iterate over sets of names: with a fixed seed, equal inputs give equal bytes.
+_REPEATABLE = {"PYTHONHASHSEED": "0"}
+
 _STAGES = 3  # convert, run, prove
 
 # Without these no artifact can be proven.
@@ -165,10 +169,12 @@ class _Pipeline:
             if step.needs_tensorflow:
                 answer = self._ask_tensorflow(request)
             else:
-                answer = run_in_child(ENTRY, request)
+                answer = run_in_child(ENTRY, request, environment=_REPEATABLE)
         except (ChildCrashed, ChildFailed) as error:
+            # MLIR puts a source position of ours in front of its own words.
+            reason = re.sub(r"\S+\.py:\d+:\d+: (error: )?", "", error.message)
             raise ConversionError(
-                f"{step.label}: the converter failed: {error.message}", *error.details
+                f"{step.label}: the converter failed: {reason}", *error.details
             ) from error
         except ConversionError as error:
             raise _named(step.label, error) from error
@@ -259,7 +265,7 @@ class _Pipeline:
         """Ask the one TensorFlow process; after a crash the next request gets a new one."""
         with self._lock:
             if self._tensorflow is None:
-                self._tensorflow = Child(ENTRY)
+                self._tensorflow = Child(ENTRY, environment=_REPEATABLE)
             try:
                 return self._tensorflow.call(request)
             except ChildCrashed:

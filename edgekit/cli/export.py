@@ -152,7 +152,7 @@ def _raise_failures(result: ExportResult) -> None:
         made = len(result.artifacts)
         raise EdgekitError(
             f"{len(failures)} of {made + len(failures)} artifacts were not made",
-            *(f"{label}: {error.message}" for label, error in failures),
+            *(error.message for _, error in failures),
             hint=next((error.hint for _, error in failures if error.hint), None),
         )
 

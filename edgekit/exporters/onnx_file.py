@@ -5,6 +5,7 @@ Works on `ModelProto`. Does not convert and does not run.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import Any
 from edgekit.artifact import TensorInfo
 from edgekit.errors import ConversionError
 from edgekit.exporters.base import FileGraph
+from edgekit.exporters.grid import affine_grid
 
 # protobuf cannot hold more in one message.
 MAX_BYTES = 2 * 1024**3
 
 _STOCK_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-_STEPS = 255  # of an 8-bit grid
+_NUMBERED = re.compile(r"__\d+")  # tf2onnx's counter
 
 
 def save(model: Any, path: Path) -> None:
@@ -83,6 +85,38 @@ def rename(model: Any, names: Mapping[str, str]) -> None:
             value.name = names.get(value.name, value.name)
 
 
+def canonicalize(model: Any) -> None:
+    """Name constants and inserted nodes by where they stand, and sort what has no order.
+
+    tf2onnx merges equal constants in an order that follows memory addresses, and numbers what it
+    inserts; without this the same model gives other bytes from run to run.
+    """
+    graph = model.graph
+    names: dict[str, str] = {}
+    for index, node in enumerate(graph.node):
+        if _NUMBERED.search(node.name):
+            node.name = f"{node.op_type}_{index}"
+        for position, name in enumerate(node.output):
+            if _NUMBERED.search(name):
+                names[name] = f"{node.op_type}_{index}:{position}"
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    used: dict[str, Any] = {}
+    for node in graph.node:
+        owner = names.get(node.output[0], node.output[0]).partition(":")[0]
+        for position, name in enumerate(node.input):
+            if name in constants and name not in used:
+                used[name] = constants[name]
+                names[name] = f"{owner}/constant_{position}"
+    inner = {name for g in _graphs(graph) if g is not graph for n in g.node for name in n.input}
+    used |= {name: constants[name] for name in sorted((inner & set(constants)) - set(used))}
+    del graph.initializer[:]
+    graph.initializer.extend(used.values())
+    rename(model, names)
+    values = sorted(graph.value_info, key=lambda value: value.name)
+    del graph.value_info[:]
+    graph.value_info.extend(values)
+
+
 def fix_output_shapes(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Write known shapes over symbolic ones, which tf2onnx leaves on some outputs."""
     for value in model.graph.output:
@@ -114,7 +148,7 @@ def retype_input(model: Any, name: str, dtype: str, limits: tuple[float, float])
     else:
         scale, zero = affine_grid(limits, dtype)
         _add_grid(model.graph, name, scale, zero, dtype)
-        grid = [f"{name}_scale", f"{name}_zero_point"]
+        grid = [f"{name}_io_scale", f"{name}_io_zero_point"]
         last = inner if original == onnx.TensorProto.FLOAT else f"{name}_float"
         nodes.append(helper.make_node("DequantizeLinear", [name, *grid], [last]))
         if last != inner:
@@ -150,7 +184,7 @@ def quantize_outputs(model: Any, dtype: str) -> None:
         for node in model.graph.node:
             node.input[:] = [inner if name == value.name else name for name in node.input]
         _add_grid(model.graph, value.name, scale, zero, dtype)
-        grid = [f"{value.name}_scale", f"{value.name}_zero_point"]
+        grid = [f"{value.name}_io_scale", f"{value.name}_io_zero_point"]
         model.graph.node.append(helper.make_node("QuantizeLinear", [inner, *grid], [value.name]))
         value.type.tensor_type.elem_type = getattr(onnx.TensorProto, _onnx_dtype(dtype))
 
@@ -195,25 +229,14 @@ def quantize_convolution_weights(model: Any) -> None:
         model.graph.node.insert(0, node)
 
 
-def affine_grid(limits: tuple[float, float], dtype: str) -> tuple[float, int]:
-    """Scale and zero point of the 8-bit grid over `limits`, widened to hold zero exactly.
-
-    Jacob et al. 2018 (arXiv 1712.05877), section 2.1.
-    """
-    low, high = min(limits[0], 0.0), max(limits[1], 0.0)
-    scale = (high - low) / _STEPS or 1.0
-    lowest = -128 if dtype == "int8" else 0
-    return scale, round(lowest - low / scale)
-
-
 def _add_grid(graph: Any, name: str, scale: float, zero: int, dtype: str) -> None:
     import numpy as np
     from onnx import numpy_helper
 
     graph.initializer.extend(
         [
-            numpy_helper.from_array(np.array(scale, np.float32), f"{name}_scale"),
-            numpy_helper.from_array(np.array(zero, dtype), f"{name}_zero_point"),
+            numpy_helper.from_array(np.array(scale, np.float32), f"{name}_io_scale"),
+            numpy_helper.from_array(np.array(zero, dtype), f"{name}_io_zero_point"),
         ]
     )
 

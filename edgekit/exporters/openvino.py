@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgekit.artifact import TensorInfo
-from edgekit.errors import ConversionError
 from edgekit.exporters.base import (
     Conversion,
     Exporter,
@@ -16,6 +15,9 @@ from edgekit.exporters.base import (
     calibration_arrays,
     wanted_io_dtype,
 )
+from edgekit.exporters.grid import affine_grid
+
+_SHORT = {"int8": "i8", "uint8": "u8"}
 
 
 class OpenvinoExporter(Exporter):
@@ -61,12 +63,9 @@ class OpenvinoExporter(Exporter):
             if node.get_type_name() not in ("Parameter", "Result", "Constant"):
                 ops[node.get_type_name()] += 1
             dtypes.update(_dtype(output.get_element_type()) for output in node.outputs())
-        if "FakeQuantize" in ops:
-            # The file keeps float arithmetic and marks the grid; the plug-in runs it in int8.
-            dtypes["int8"] += 0
         return FileGraph(
-            inputs=tuple(_describe(port) for port in model.inputs),
-            outputs=tuple(_describe(port) for port in model.outputs),
+            inputs=tuple(_describe(model, port) for port in model.inputs),
+            outputs=tuple(_describe(model, port) for port in model.outputs),
             ops=dict(ops),
             dtypes=dict(dtypes),
         )
@@ -76,18 +75,12 @@ def _int8(model: Any, conversion: Conversion) -> Any:
     import nncf
 
     _quiet(nncf)
-    if conversion.io in ("int8", "uint8"):
-        raise ConversionError(
-            f"openvino int8: no --io {conversion.io}: OpenVINO quantizes inside the graph and keeps "
-            "real-valued outputs",
-            hint="--io native (8-bit pictures stay 8-bit) or --io float",
-        )
     arrays = calibration_arrays(conversion)
     count = len(next(iter(arrays.values())))
     quantized = nncf.quantize(
         model, nncf.Dataset(list(range(count)), lambda i: _row(arrays, i)), subset_size=count
     )
-    return _with_float_inputs(quantized, conversion) if conversion.io == "float" else quantized
+    return quantized if conversion.io == "native" else _with_io(quantized, conversion, arrays)
 
 
 def _row(arrays: dict[str, Any], index: int) -> dict[str, Any]:
@@ -96,18 +89,74 @@ def _row(arrays: dict[str, Any], index: int) -> dict[str, Any]:
     return {name: np.asarray(values[index])[None] for name, values in arrays.items()}
 
 
-def _with_float_inputs(model: Any, conversion: Conversion) -> Any:
+def _with_io(model: Any, conversion: Conversion, arrays: dict[str, Any]) -> Any:
+    """Give the graph the inputs and outputs that `--io` asks for, and note their grids in it.
+
+    OpenVINO has no quantized tensors at a model's boundary: the grid is arithmetic inside the graph,
+    and edgekit's own entry in the model's runtime information says what it is.
+    """
+    import numpy as np
     import openvino
+    from openvino import opset13 as ops
     from openvino.preprocess import PrePostProcessor
 
+    integers = {"int8": openvino.Type.i8, "uint8": openvino.Type.u8}
+    limits = _output_limits(model, arrays) if conversion.io in integers else []
     steps = PrePostProcessor(model)
+    grids: dict[str, tuple[float, int]] = {}
     for spec in conversion.inputs:
-        if wanted_io_dtype(conversion.io, spec.dtype) != spec.dtype and spec.dtype in (
-            "uint8",
-            "int8",
-        ):
-            steps.input(spec.name).tensor().set_element_type(openvino.Type.f32)
-    return steps.build()
+        wanted = wanted_io_dtype(conversion.io, spec.dtype)
+        if wanted == spec.dtype or spec.dtype not in ("uint8", "int8", "float32"):
+            continue
+        tensor = steps.input(spec.name)
+        if wanted == "float32":
+            tensor.tensor().set_element_type(openvino.Type.f32)
+            continue
+        data = arrays[spec.name]
+        exact = spec.dtype in integers
+        bounds = spec.range if exact else (float(data.min()), float(data.max()))
+        scale, zero = grids[spec.name] = affine_grid(bounds, wanted)
+        tensor.tensor().set_element_type(integers[wanted])
+        chain = tensor.preprocess().convert_element_type(openvino.Type.f32)
+        chain.mean(float(zero)).scale(1.0 / scale)
+        if exact:
+            chain.convert_element_type(integers[spec.dtype])
+    model = steps.build()
+    for result, bounds in zip(model.get_results(), limits, strict=False):
+        port = result.input_value(0)
+        name = port.get_any_name()
+        scale, zero = grids[name] = affine_grid(bounds, conversion.io)
+        kind = np.iinfo(conversion.io)
+        steps_of = ops.divide(port, np.float32(scale))
+        shifted = ops.add(ops.round(steps_of, "half_to_even"), np.float32(zero))
+        last = ops.convert(ops.clamp(shifted, float(kind.min), float(kind.max)), _SHORT[conversion.io])
+        names = port.get_names()
+        port.set_names(set())
+        last.output(0).set_names(names)
+        result.input(0).replace_source_output(last.output(0))
+    model.validate_nodes_and_infer_types()
+    for name, (scale, zero) in grids.items():
+        model.set_rt_info(repr(scale), ["edgekit", name, "scale"])
+        model.set_rt_info(str(zero), ["edgekit", name, "zero_point"])
+    return model
+
+
+def _output_limits(model: Any, arrays: dict[str, Any]) -> list[tuple[float, float]]:
+    """Lowest and highest value of each output over the calibration samples."""
+    import openvino
+
+    hints = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(model, "CPU", hints)
+    request = compiled.create_infer_request()
+    limits = [(0.0, 0.0)] * len(compiled.outputs)
+    for index in range(len(next(iter(arrays.values())))):
+        request.infer(_row(arrays, index))
+        values = [request.get_output_tensor(i).data for i in range(len(limits))]
+        limits = [
+            (min(low, float(value.min())), max(high, float(value.max())))
+            for (low, high), value in zip(limits, values, strict=True)
+        ]
+    return limits
 
 
 def _quiet(nncf: Any) -> None:
@@ -116,12 +165,20 @@ def _quiet(nncf: Any) -> None:
     nncf.set_log_level(logging.ERROR)
 
 
-def _describe(port: Any) -> TensorInfo:
-    shape = port.get_partial_shape()
+def _describe(model: Any, port: Any) -> TensorInfo:
+    name = port.get_any_name()
+    grid = ["edgekit", name, "scale"]
+    quantized = model.has_rt_info(grid)
     return TensorInfo(
-        name=port.get_any_name(),
+        name=name,
         dtype=_dtype(port.get_element_type()),
-        shape=tuple(axis.get_length() if axis.is_static else -1 for axis in _axes(shape)),
+        shape=tuple(
+            axis.get_length() if axis.is_static else -1 for axis in _axes(port.get_partial_shape())
+        ),
+        scale=float(model.get_rt_info(grid).astype(str)) if quantized else None,
+        zero_point=int(model.get_rt_info([*grid[:2], "zero_point"]).astype(str))
+        if quantized
+        else None,
     )
 
 

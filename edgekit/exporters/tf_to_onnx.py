@@ -45,6 +45,7 @@ def frozen_to_onnx(folder: Path, opset: int) -> Any:
     names = dict(zip(inputs, [spec.name for spec in trace.inputs], strict=True))
     names |= dict(zip(trace.output_tensors, trace.outputs, strict=True))
     onnx_file.rename(model, names)
+    onnx_file.canonicalize(model)
     onnx_file.fix_output_shapes(model, dict(zip(trace.outputs, trace.output_shapes, strict=True)))
     return model
 

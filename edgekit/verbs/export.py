@@ -14,7 +14,7 @@ from typing import Any
 import edgekit
 from edgekit.artifact import Artifact, is_artifact
 from edgekit.datasets import Dataset, open_dataset
-from edgekit.errors import ArtifactError, DataError, EdgekitError, GateError, UsageError
+from edgekit.errors import ArtifactError, ConversionError, DataError, EdgekitError, GateError, UsageError
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource, resolve_model
@@ -22,6 +22,7 @@ from edgekit.parity import check_metric
 from edgekit.pipeline import run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
+from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
 
 DEFAULT_OUT = Path("build")
@@ -164,14 +165,25 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             if name in outcomes.results:
                 ready[label] = Artifact.open(outcomes.results[name])
             else:
-                cause = outcomes.skipped.get(name, name)
-                failures[label] = outcomes.errors[cause]
+                failures[label] = _failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
     return ExportResult(
         artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
         failures={label: failures[label] for label in labels if label in failures},
         seconds=time.monotonic() - start,
         cached=not missing,
+    )
+
+
+def _failure(label: str, task: str, outcomes: Outcomes) -> EdgekitError:
+    """Why an artifact was not made; for one that starts from another, say which failed."""
+    cause = outcomes.skipped.get(task, task)
+    error = outcomes.errors[cause]
+    failed = cause.partition(":")[2]
+    if failed == label:
+        return error
+    return ConversionError(
+        f"{label} is made from {failed}, which failed", error.message, hint=error.hint
     )
 
 
