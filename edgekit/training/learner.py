@@ -50,22 +50,25 @@ class Learner:
         self._step = self._make_step()
         self._infer = self._make_infer()
 
-    def train_step(self, inputs: Array, labels: Array, rate: float, step: int) -> tuple[float, int]:
+    def train_step(
+        self, inputs: Array, labels: Array, *, rate: float, stage_step: int
+    ) -> tuple[float, int]:
         """One step of the optimizer.
 
         Args:
             inputs: [batch, *shape].
             labels: int64 [batch].
             rate: Learning rate.
-            step: Steps done before, in the whole training.
+            stage_step: Steps done before, in this stage.
 
         Returns:
             Mean loss of the batch, and how many of its samples were right.
         """
         import tensorflow as tf
 
-        # Early on, an average over the last 1000 steps would still be the random beginning.
-        decay = min(self._recipe.ema, (1 + step) / (10 + step))
+        # Early in a stage, an average over the last 1000 steps would still be the random beginning,
+        # or hold the normalisation of pictures of another size.
+        decay = min(self._recipe.ema, (1 + stage_step) / (10 + stage_step))
         loss, right = self._step(
             tf.constant(inputs),
             tf.constant(labels),

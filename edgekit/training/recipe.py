@@ -47,7 +47,8 @@ class Recipe:
         batch_size: Samples per step.
         weight_decay: Decoupled, on kernels only (not on biases and normalisation).
         label_smoothing: Share of a label spread over all classes (arXiv 1512.00567).
-        ema: Decay per step of the averaged weights, which are the ones kept; 0 keeps the last.
+        ema: Decay per step of the averaged weights, which are the ones kept; begun anew, with a
+            smaller decay at first, in every stage. 0 averages nothing.
         batch_norm_momentum: For every BatchNormalization layer; None leaves the model's own.
         samples_per_epoch: Samples between two validations; None means the whole split.
         validation_samples: At most so many validation samples.
@@ -77,6 +78,10 @@ class Recipe:
                 return index
             epoch -= stage.epochs
         raise IndexError(f"epoch {epoch} lies beyond the last stage")
+
+    def first_epoch(self, stage: int) -> int:
+        """The epoch (from 0) that a stage begins with."""
+        return sum(earlier.epochs for earlier in self.stages[:stage])
 
     def with_epochs(self, epochs: int) -> Recipe:
         """The same recipe with `epochs` in all, shared out as before.

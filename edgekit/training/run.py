@@ -163,11 +163,12 @@ def _run_epoch(
     recipe, steps, batch = course.recipe, course.steps_per_epoch, course.batch_size
     order = epoch_order(course.dataset.size("train"), state.epoch, steps * batch, course.seed)
     began = time.monotonic()
+    first_step = recipe.first_epoch(recipe.stage_of(state.epoch)) * steps
     loss_sum, right, seen = 0.0, 0, 0
     for number, (inputs, labels) in enumerate(feed.batches(order)):
         step = state.epoch * steps + number
         rate = recipe.rate_at(step, steps)
-        loss, hits = learner.train_step(inputs, labels, rate, step)
+        loss, hits = learner.train_step(inputs, labels, rate=rate, stage_step=step - first_step)
         if not math.isfinite(loss):
             raise ModelError(
                 f"{course.source.name}: the loss became {loss} in epoch {state.epoch + 1}, "

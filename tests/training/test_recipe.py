@@ -78,5 +78,6 @@ def test_no_warm_up_however_long_gives_a_rate_outside_its_bounds(warmup, epochs,
 def test_an_epoch_belongs_to_the_stage_that_holds_it():
     recipe = Recipe(stages=(Stage(2), Stage(1), Stage(3)))
     assert [recipe.stage_of(epoch) for epoch in range(6)] == [0, 0, 1, 2, 2, 2]
+    assert [recipe.first_epoch(stage) for stage in range(3)] == [0, 2, 3]
     with pytest.raises(IndexError):
         recipe.stage_of(6)
