@@ -68,8 +68,7 @@ def resolve(name: str, known: Iterable[str], *, what: str) -> str:
     if prefixed:
         raise UsageError(f"{what} {name!r} is ambiguous: {', '.join(prefixed)}")
     close = get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"one of: {', '.join(names)}" if names else None
     if close:
         hint = f"did you mean {' or '.join(close)}?"
-    else:
-        hint = f"one of: {', '.join(names)}" if names else None
     raise UsageError(f"unknown {what} {name!r}", hint=hint)
