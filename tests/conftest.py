@@ -10,6 +10,11 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no counterexample.
+settings.register_profile("edgekit", deadline=None)
+settings.load_profile("edgekit")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,8 +10,8 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import FrameType
 
@@ -146,21 +146,21 @@ def _sentence(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
-class _children_end_on_signals:  # noqa: N801  reads as the statement it is used in
+@contextmanager
+def _children_end_on_signals() -> Iterator[None]:
     """While active, SIGINT and SIGTERM end edgekit's child processes and raise KeyboardInterrupt.
 
     Children run in sessions of their own, and threads wait for them: without this an interrupted
     export would first finish every conversion it had begun.
     """
-
-    def __enter__(self) -> None:
-        self._old = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):  # not the main thread: the caller keeps its handlers
-                self._old[number] = signal.signal(number, _interrupt)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._old.items():
+    old = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError):  # not the main thread: the caller keeps its handlers
+            old[number] = signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
             signal.signal(number, handler)
 
 
