@@ -138,9 +138,7 @@ def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:
     return write_samples(scratch / "inputs", typed)
 
 
-def _decode(
-    place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str]
-) -> list[Array]:
+def _decode(place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str]) -> list[Array]:
     # A runtime may use other names than the file's (":0"); the order is the file's then.
     names = [tensor.name for tensor in tensors]
     arrays = list(read_samples(place, names if set(names) == set(reported) else reported).values())

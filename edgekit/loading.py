@@ -131,7 +131,8 @@ def _load_saved_model(source: ModelSource) -> Any:
     if signature is None:
         names = ", ".join(loaded.signatures) or "none"
         raise ModelError(f"{source.path}: no signature serving_default; it has: {names}")
-    signature._edgekit_owner = loaded  # its variables live as long as the loaded object
+    # Its variables live only as long as the loaded object does.
+    signature.owner = loaded
     return signature
 
 
@@ -171,7 +172,7 @@ def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[
     import keras
 
     names: list[str] = []
-    for layer in model._flatten_layers():
+    for layer in model._flatten_layers():  # noqa: SLF001  nested models too, which `layers` leaves out
         inner = _recurrent_layers(layer)
         if inner and 1 < _steps(layer) <= limit:
             names += [entry.name for entry in inner if not entry.unroll]
@@ -199,7 +200,7 @@ def _recurrent_layers(layer: Any) -> list[Any]:
 
 
 def _steps(layer: Any) -> int:
-    """Steps of the sequence a layer reads; 0 where it is open, or where the layer is an inner one."""
+    """Steps of the sequence a layer reads; 0 where that is open, or for a wrapped layer."""
     try:
         return int(layer.input.shape[1] or 0)
     except (AttributeError, ValueError):

@@ -1,7 +1,7 @@
-"""Find the model a person means, and refuse what is not safe or not whole, before TensorFlow starts.
+"""Find the model a person means; refuse what is not safe or not whole, before TensorFlow starts.
 
-MODEL is a reference model's name, a folder with `model.toml` and `model.py`, a `.keras`, a `.h5` or a
-SavedModel. Knows references, weights and digests. Building is `edgekit.loading`'s.
+MODEL is a reference model's name, a folder with `model.toml` and `model.py`, a `.keras`, a `.h5`
+or a SavedModel. Knows references, weights and digests. Building is `edgekit.loading`'s.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FILE_KINDS: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}
 
 # SavedModel operators that reach outside the model: files, processes, Python.
-# (SaveV2 and MatchingFiles are missing on purpose: every SavedModel has them, outside its signatures.)
+# (SaveV2 and MatchingFiles are left out: every SavedModel has them, outside its signatures.)
 _UNSAFE_OPS = ("PyFunc", "EagerPyFunc", "PyFuncStateless", "ReadFile", "WriteFile", "PrintV2")
 
 

@@ -88,7 +88,7 @@ class _Pipeline:
             if any(step.needs_calibration for step in order.plan.steps):
                 tasks.append(Task("calibration", self.draw_calibration, inputs, vital=True))
             tasks.append(Task("evaluation", self.draw_evaluation, inputs, vital=True))
-        data = ("evaluation",) if order.dataset is not None else ()
+        data: tuple[str, ...] = ("evaluation",) if order.dataset is not None else ()
         tasks.append(Task("proof", self.write_proof_inputs, ("prepare", *data), vital=True))
         # Steps that others start from go first; of the rest, light ones before TensorFlow's.
         sources = {step.source for step in order.plan.steps}
@@ -98,14 +98,16 @@ class _Pipeline:
         for step in order.plan.wanted:
             converted = f"convert:{step.label}"
             tasks.append(Task(f"run:{step.label}", partial(self.run, step), (converted, "proof")))
-            needs = (converted, f"run:{step.label}", "reference", "prepare")
+            needs: tuple[str, ...] = (converted, f"run:{step.label}", "reference", "prepare")
             needs += data
             needs += ("calibration",) if step.needs_calibration else ()
             tasks.append(Task(f"publish:{step.label}", partial(self.publish, step), needs))
         return tasks
 
     def _conversion(self, step: Step) -> Task:
-        needs = ("prepare",) if step.needs_tensorflow else (f"convert:{step.source}", "prepare")
+        needs: tuple[str, ...] = (
+            ("prepare",) if step.needs_tensorflow else (f"convert:{step.source}", "prepare")
+        )
         if step.needs_calibration:
             needs += ("calibration",)
         lane = _TENSORFLOW if step.needs_tensorflow else None
@@ -317,4 +319,3 @@ def _named(label: str, error: ConversionError) -> ConversionError:
     named = EdgekitError.from_json({**error.to_json(), "message": f"{label}: {error.message}"})
     assert isinstance(named, ConversionError)
     return named
-

@@ -1,7 +1,7 @@
 """Which conversion steps an export takes, in which order, and how each result is known again.
 
-Follows the sources that exporters declare: keras → tflite, keras → onnx → openvino. Pure data: a plan
-is made and printed without TensorFlow.
+Follows the sources that exporters declare: keras → tflite, keras → onnx → openvino. Pure data: a
+plan is made and printed without TensorFlow.
 """
 
 from __future__ import annotations
@@ -170,9 +170,7 @@ def _add(
     if source != KERAS:
         target, _, before = source.rpartition("-")
         owner = registry.load(registry.EXPORTERS, target)()
-        chain = _add(
-            steps, owner, before, "native", wanted=False, after=(*after, label)
-        ).chain
+        chain = _add(steps, owner, before, "native", wanted=False, after=(*after, label)).chain
     known = steps.get(label)
     step = Step(
         label=label,

@@ -38,6 +38,7 @@ def paired_difference(
         only_first: Samples that only the first got right.
         only_second: Samples that only the second got right.
         samples: All samples.
+        z: Quantile of the normal distribution; 1.96 for 95 %.
         z: Quantile of the normal distribution; 95 % by default.
     """
     if samples < 1 or only_first < 0 or only_second < 0 or only_first + only_second > samples:

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("model", shell_complete=complete_models)
-@click.option("--target", "-t", "targets", multiple=True, help="tflite, onnx, openvino; all if not given.")
 @click.option(
-    "--precision", "-p", "precisions", multiple=True, help="fp32, fp16, dynamic or int8; repeatable."
+    "--target", "-t", "targets", multiple=True, help="tflite, onnx, openvino; all if not given."
+)
+@click.option(
+    "--precision",
+    "-p",
+    "precisions",
+    multiple=True,
+    help="fp32, fp16, dynamic or int8; repeatable.",
 )
 @click.option("--int8", is_flag=True, help="fp32 and int8.")
 @click.option("--fp16", is_flag=True, help="fp32 and fp16.")
@@ -40,7 +46,9 @@ if TYPE_CHECKING:
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own .weights.h5.")
 @click.option("--calibration-samples", type=click.IntRange(min=1), help="Samples for int8 ranges.")
 @click.option("--samples", type=click.IntRange(min=1), help="Samples the metric is measured on.")
-@click.option("--max-drop", type=click.FloatRange(min=0), help="Points of the metric int8 may lose.")
+@click.option(
+    "--max-drop", type=click.FloatRange(min=0), help="Points of the metric int8 may lose."
+)
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
 @click.option(
@@ -137,7 +145,9 @@ def _print_table(result: ExportResult) -> None:
                 f"{manifest.parity.top1_agreement:.2%}",
             )
         )
-    name = next((a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), "metric")
+    name = next(
+        (a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), "metric"
+    )
     columns = ("artifact", "size", f"{name} source", name, "drop [95 %]", "max diff", "same label")
     output.print_table("", columns, rows)
     state = "nothing changed" if result.cached else f"{result.seconds:.1f} s"

@@ -25,7 +25,7 @@ from edgekit.cli import names, output
     type=click.Path(path_type=Path),
     help="The run folder; by default build/train/MODEL-DATASET.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option(
     "--resume/--no-resume", default=True, help="Go on where a stopped run ended (default), or not."
 )
@@ -57,20 +57,24 @@ def command(
 
     if dataset is not None and data is not None:
         raise UsageError("give either --dataset or --data")
-    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
-        result = train_model(
-            model,
-            dataset=dataset,
-            data=data,
-            epochs=epochs,
-            parameters=parse_settings(settings),
-            weights=weights,
-            out=out,
-            seed=seed,
-            resume=resume,
-            install=install,
-            report=report,
-        )
+    try:
+        with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+            result = train_model(
+                model,
+                dataset=dataset,
+                data=data,
+                epochs=epochs,
+                parameters=parse_settings(settings),
+                weights=weights,
+                out=out,
+                seed=seed,
+                resume=resume,
+                install=install,
+                report=report,
+            )
+    except KeyboardInterrupt:
+        click.echo("the same command goes on after the last finished epoch", err=True)
+        raise
     if as_json:
         output.print_json(result.to_json())
         return

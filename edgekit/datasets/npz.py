@@ -120,7 +120,14 @@ class NpzFile(Dataset):
                 names = [name for name in _KNOWN if name in stored.files]
                 arrays = {name: stored[name] for name in names}
                 others = sorted(set(stored.files) - set(names))
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+            MemoryError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise DataError(
                 f"{self._path}: not a readable .npz: {' '.join(str(error).split())}"
             ) from error

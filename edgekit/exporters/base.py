@@ -1,8 +1,8 @@
 """What a conversion step is, and the checks that no author of one can forget.
 
-`Exporter.convert()` is public and final: it checks what it is given, calls the author's `_convert()`,
-reopens what was written and checks what is really in it. Knows files. Does not know which process it
-runs in, and does not judge accuracy (`edgekit.parity` does).
+`Exporter.convert()` is public and final: it checks what it is given, calls the author's
+`_convert()`, reopens what was written and checks what is really in it. Knows files. Does not know
+which process it runs in, and does not judge accuracy (`edgekit.parity` does).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Conversion:
         source: Folder with the file(s) the step starts from.
         destination: Empty folder to write to.
         inputs: The model's inputs.
-        calibration: Folder with `inputs.npy` (or `inputs/<name>.npy`); None without calibration.
+        calibration: Folder with `inputs.npy` for the only input; None without calibration.
     """
 
     precision: str
@@ -202,17 +202,9 @@ def wanted_io_dtype(io: str, declared: str) -> str:
     return {"native": declared, "float": "float32"}.get(io, io)
 
 
-def calibration_arrays(conversion: Conversion) -> dict[str, Any]:
-    """Calibration inputs by name, memory-mapped: [N, *shape] of the model's input dtype."""
+def calibration_array(conversion: Conversion) -> Any:
+    """Calibration samples of the model's only input, memory-mapped: [N, *shape] of its dtype."""
     import numpy as np
 
     assert conversion.calibration is not None
-    single = conversion.calibration / "inputs.npy"
-    if single.is_file():
-        return {conversion.inputs[0].name: np.load(single, mmap_mode="r", allow_pickle=False)}
-    return {
-        spec.name: np.load(
-            conversion.calibration / "inputs" / f"{spec.name}.npy", mmap_mode="r", allow_pickle=False
-        )
-        for spec in conversion.inputs
-    }
+    return np.load(conversion.calibration / "inputs.npy", mmap_mode="r", allow_pickle=False)

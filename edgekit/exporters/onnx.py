@@ -1,4 +1,4 @@
-"""ONNX files: float by tf2onnx from the frozen graph, the rest by ONNX Runtime from the float file."""
+"""ONNX files: float by tf2onnx from the frozen graph, the rest from that by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgekit.exporters.base import (
     Conversion,
     Exporter,
     FileGraph,
-    calibration_arrays,
+    calibration_array,
     wanted_io_dtype,
 )
 
@@ -55,7 +55,9 @@ def _fp16(_: Conversion, source: Path) -> Any:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     # Inputs and outputs stay float32: an app should not have to know the precision.
-    return convert_float_to_float16(onnx.load(source), keep_io_types=True)
+    model = convert_float_to_float16(onnx.load(source), keep_io_types=True)
+    onnx_file.sort_nodes(model)
+    return model
 
 
 def _dynamic(conversion: Conversion, source: Path) -> Any:
@@ -88,17 +90,16 @@ def _int8(conversion: Conversion, source: Path) -> Any:
         quantize_static,
     )
 
-    arrays = calibration_arrays(conversion)
+    samples = calibration_array(conversion)
+    name = conversion.inputs[0].name
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.rows = iter(zip(*arrays.values(), strict=True))
+            self.rows = iter(samples)
 
         def get_next(self) -> dict[str, Any] | None:
             row = next(self.rows, None)
-            if row is None:
-                return None
-            return {name: np.asarray(v)[None] for name, v in zip(arrays, row, strict=True)}
+            return None if row is None else {name: np.asarray(row)[None]}
 
     file = _prepared(conversion, source)
     quantized = conversion.destination / ".static.onnx"
@@ -113,19 +114,18 @@ def _int8(conversion: Conversion, source: Path) -> Any:
     )
     model = onnx.load(quantized)
     _discard(file, quantized)
-    _set_io(model, conversion, arrays)
+    _set_io(model, conversion, samples)
     return model
 
 
-def _set_io(model: Any, conversion: Conversion, arrays: dict[str, Any]) -> None:
+def _set_io(model: Any, conversion: Conversion, samples: Any) -> None:
     """Give the graph the inputs and outputs that `--io` asks for."""
-    for spec in conversion.inputs:
-        wanted = wanted_io_dtype(conversion.io, spec.dtype)
-        if spec.dtype in ("uint8", "int8", "float32") and wanted != spec.dtype:
-            data = arrays[spec.name]
-            exact = spec.dtype in ("uint8", "int8")
-            limits = spec.range if exact else (float(data.min()), float(data.max()))
-            onnx_file.retype_input(model, spec.name, wanted, limits)
+    spec = conversion.inputs[0]
+    wanted = wanted_io_dtype(conversion.io, spec.dtype)
+    if spec.dtype in ("uint8", "int8", "float32") and wanted != spec.dtype:
+        exact = spec.dtype in ("uint8", "int8")
+        limits = spec.range if exact else (float(samples.min()), float(samples.max()))
+        onnx_file.retype_input(model, spec.name, wanted, limits)
     if conversion.io in ("int8", "uint8"):
         onnx_file.quantize_outputs(model, conversion.io)
 

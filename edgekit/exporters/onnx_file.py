@@ -5,6 +5,7 @@ Works on `ModelProto`. Does not convert and does not run.
 
 from __future__ import annotations
 
+import graphlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -115,6 +116,23 @@ def canonicalize(model: Any) -> None:
     values = sorted(graph.value_info, key=lambda value: value.name)
     del graph.value_info[:]
     graph.value_info.extend(values)
+
+
+def sort_nodes(model: Any) -> None:
+    """Put every node behind those it reads from. Some passes append where they should insert.
+
+    Raises:
+        ConversionError: The nodes need each other in a circle.
+    """
+    nodes = list(model.graph.node)
+    maker = {name: index for index, node in enumerate(nodes) for name in node.output}
+    needs = {i: [maker[n] for n in node.input if n in maker] for i, node in enumerate(nodes)}
+    try:
+        order = list(graphlib.TopologicalSorter(needs).static_order())
+    except graphlib.CycleError as error:
+        raise ConversionError("the graph's nodes need each other in a circle") from error
+    del model.graph.node[:]
+    model.graph.node.extend([nodes[index] for index in order])
 
 
 def fix_output_shapes(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -12,12 +12,13 @@ from edgekit.exporters.base import (
     Conversion,
     Exporter,
     FileGraph,
-    calibration_arrays,
+    calibration_array,
     wanted_io_dtype,
 )
 from edgekit.exporters.grid import affine_grid
 
 _SHORT = {"int8": "i8", "uint8": "u8"}
+_NOTE = "edgekit"  # heading of what edgekit notes in a model
 
 
 class OpenvinoExporter(Exporter):
@@ -75,73 +76,80 @@ def _int8(model: Any, conversion: Conversion) -> Any:
     import nncf
 
     _quiet(nncf)
-    arrays = calibration_arrays(conversion)
-    count = len(next(iter(arrays.values())))
-    quantized = nncf.quantize(
-        model, nncf.Dataset(list(range(count)), lambda i: _row(arrays, i)), subset_size=count
-    )
-    return quantized if conversion.io == "native" else _with_io(quantized, conversion, arrays)
+    samples = calibration_array(conversion)
+    name = conversion.inputs[0].name
+    data = nncf.Dataset(list(range(len(samples))), lambda i: _row(name, samples, i))
+    quantized = nncf.quantize(model, data, subset_size=len(samples))
+    return quantized if conversion.io == "native" else _with_io(quantized, conversion, samples)
 
 
-def _row(arrays: dict[str, Any], index: int) -> dict[str, Any]:
+def _row(name: str, samples: Any, index: int) -> dict[str, Any]:
     import numpy as np
 
-    return {name: np.asarray(values[index])[None] for name, values in arrays.items()}
+    return {name: np.asarray(samples[index])[None]}
 
 
-def _with_io(model: Any, conversion: Conversion, arrays: dict[str, Any]) -> Any:
+def _with_io(model: Any, conversion: Conversion, samples: Any) -> Any:
     """Give the graph the inputs and outputs that `--io` asks for, and note their grids in it.
 
-    OpenVINO has no quantized tensors at a model's boundary: the grid is arithmetic inside the graph,
-    and edgekit's own entry in the model's runtime information says what it is.
+    OpenVINO has no quantized tensors at a model's boundary: the grid is arithmetic inside the
+    graph, and edgekit's entry in the model's runtime information says what it is.
     """
-    import numpy as np
-    import openvino
-    from openvino import opset13 as ops
-    from openvino.preprocess import PrePostProcessor
-
-    integers = {"int8": openvino.Type.i8, "uint8": openvino.Type.u8}
-    limits = _output_limits(model, arrays) if conversion.io in integers else []
-    steps = PrePostProcessor(model)
     grids: dict[str, tuple[float, int]] = {}
-    for spec in conversion.inputs:
-        wanted = wanted_io_dtype(conversion.io, spec.dtype)
-        if wanted == spec.dtype or spec.dtype not in ("uint8", "int8", "float32"):
-            continue
-        tensor = steps.input(spec.name)
-        if wanted == "float32":
-            tensor.tensor().set_element_type(openvino.Type.f32)
-            continue
-        data = arrays[spec.name]
-        exact = spec.dtype in integers
-        bounds = spec.range if exact else (float(data.min()), float(data.max()))
-        scale, zero = grids[spec.name] = affine_grid(bounds, wanted)
-        tensor.tensor().set_element_type(integers[wanted])
-        chain = tensor.preprocess().convert_element_type(openvino.Type.f32)
-        chain.mean(float(zero)).scale(1.0 / scale)
-        if exact:
-            chain.convert_element_type(integers[spec.dtype])
-    model = steps.build()
+    integer = conversion.io in _SHORT
+    limits = _output_limits(model, conversion.inputs[0].name, samples) if integer else []
+    model = _with_input(model, conversion, samples, grids)
     for result, bounds in zip(model.get_results(), limits, strict=False):
-        port = result.input_value(0)
-        name = port.get_any_name()
-        scale, zero = grids[name] = affine_grid(bounds, conversion.io)
-        kind = np.iinfo(conversion.io)
-        steps_of = ops.divide(port, np.float32(scale))
-        shifted = ops.add(ops.round(steps_of, "half_to_even"), np.float32(zero))
-        last = ops.convert(ops.clamp(shifted, float(kind.min), float(kind.max)), _SHORT[conversion.io])
-        names = port.get_names()
-        port.set_names(set())
-        last.output(0).set_names(names)
-        result.input(0).replace_source_output(last.output(0))
+        _quantize_result(result, bounds, conversion.io, grids)
     model.validate_nodes_and_infer_types()
     for name, (scale, zero) in grids.items():
-        model.set_rt_info(repr(scale), ["edgekit", name, "scale"])
-        model.set_rt_info(str(zero), ["edgekit", name, "zero_point"])
+        model.set_rt_info(repr(scale), [_NOTE, name, "scale"])
+        model.set_rt_info(str(zero), [_NOTE, name, "zero_point"])
     return model
 
 
-def _output_limits(model: Any, arrays: dict[str, Any]) -> list[tuple[float, float]]:
+def _with_input(
+    model: Any, conversion: Conversion, samples: Any, grids: dict[str, tuple[float, int]]
+) -> Any:
+    import openvino
+    from openvino.preprocess import PrePostProcessor
+
+    spec = conversion.inputs[0]
+    wanted = wanted_io_dtype(conversion.io, spec.dtype)
+    if wanted == spec.dtype or spec.dtype not in ("uint8", "int8", "float32"):
+        return model
+    steps = PrePostProcessor(model)
+    tensor = steps.input(spec.name)
+    types = {"int8": openvino.Type.i8, "uint8": openvino.Type.u8, "float32": openvino.Type.f32}
+    tensor.tensor().set_element_type(types[wanted])
+    if wanted != "float32":
+        exact = spec.dtype in _SHORT
+        bounds = spec.range if exact else (float(samples.min()), float(samples.max()))
+        scale, zero = grids[spec.name] = affine_grid(bounds, wanted)
+        chain = tensor.preprocess().convert_element_type(openvino.Type.f32)
+        chain.mean(float(zero)).scale(1.0 / scale).convert_element_type(types[spec.dtype])
+    return steps.build()
+
+
+def _quantize_result(
+    result: Any, bounds: tuple[float, float], io: str, grids: dict[str, tuple[float, int]]
+) -> None:
+    import numpy as np
+    from openvino import opset13 as ops
+
+    port = result.input_value(0)
+    names = port.get_names()
+    scale, zero = grids[port.get_any_name()] = affine_grid(bounds, io)
+    limits = np.iinfo(io)
+    rounded = ops.round(ops.divide(port, np.float32(scale)), "half_to_even")
+    shifted = ops.add(rounded, np.float32(zero))
+    last = ops.convert(ops.clamp(shifted, float(limits.min), float(limits.max)), _SHORT[io])
+    port.set_names(set())
+    last.output(0).set_names(names)
+    result.input(0).replace_source_output(last.output(0))
+
+
+def _output_limits(model: Any, name: str, samples: Any) -> list[tuple[float, float]]:
     """Lowest and highest value of each output over the calibration samples."""
     import openvino
 
@@ -149,8 +157,8 @@ def _output_limits(model: Any, arrays: dict[str, Any]) -> list[tuple[float, floa
     compiled = openvino.Core().compile_model(model, "CPU", hints)
     request = compiled.create_infer_request()
     limits = [(0.0, 0.0)] * len(compiled.outputs)
-    for index in range(len(next(iter(arrays.values())))):
-        request.infer(_row(arrays, index))
+    for index in range(len(samples)):
+        request.infer(_row(name, samples, index))
         values = [request.get_output_tensor(i).data for i in range(len(limits))]
         limits = [
             (min(low, float(value.min())), max(high, float(value.max())))
@@ -167,7 +175,7 @@ def _quiet(nncf: Any) -> None:
 
 def _describe(model: Any, port: Any) -> TensorInfo:
     name = port.get_any_name()
-    grid = ["edgekit", name, "scale"]
+    grid = [_NOTE, name, "scale"]
     quantized = model.has_rt_info(grid)
     return TensorInfo(
         name=name,

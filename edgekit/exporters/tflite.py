@@ -1,7 +1,7 @@
 """TFLite files from the frozen graph, by TensorFlow's converter and quantizer.
 
-int8 is made in three separate stages (float file with statistics, ranges, quantization), so that the
-ranges are edgekit's and not the calibrator's. Never emits Flex operators.
+int8 is made in three separate stages (float file with statistics, ranges, quantization), so that
+the ranges are edgekit's and not the calibrator's. Never emits Flex operators.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgekit.exporters.base import (
     Conversion,
     Exporter,
     FileGraph,
-    calibration_arrays,
+    calibration_array,
     wanted_io_dtype,
 )
 from edgekit.exporters.tracing import Trace
@@ -68,8 +68,8 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
     converter = _converter(trace, trace.float_graph_def())
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _samples(conversion)
-    # Stop after the statistics: the ranges of the inputs are known better than they can be measured.
-    converter._experimental_calibrate_only = True
+    # Stop after the statistics: the ranges of 8-bit inputs are known, not measured.
+    converter._experimental_calibrate_only = True  # noqa: SLF001  there is no public switch
     calibrated = tflite_file.with_input_ranges(
         bytes(converter.convert()),
         {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")},
@@ -94,13 +94,9 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
 def _samples(conversion: Conversion) -> Iterator[list[Any]]:
     import numpy as np
 
-    arrays = calibration_arrays(conversion)
-    specs = {spec.name: spec for spec in conversion.inputs}
-    for row in zip(*arrays.values(), strict=True):
-        yield [
-            np.asarray(value, np.float32 if specs[name].dtype in ("uint8", "int8") else None)[None]
-            for name, value in zip(arrays, row, strict=True)
-        ]
+    as_float = conversion.inputs[0].dtype in ("uint8", "int8")
+    for row in calibration_array(conversion):
+        yield [np.asarray(row, np.float32 if as_float else None)[None]]
 
 
 def _converter(trace: Trace, graph: Any) -> Any:
@@ -111,5 +107,3 @@ def _converter(trace: Trace, graph: Any) -> Any:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([pruned])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter
-
-

@@ -90,13 +90,13 @@ def _describe(tensor: Any) -> TensorInfo:
     signature = tensor.shapeSignature
     shape = signature if signature is not None and len(signature) else tensor.shape
     steps = tensor.quantization.scale if tensor.quantization is not None else None
-    quantized = steps is not None and len(steps) == 1
+    per_tensor = steps if steps is not None and len(steps) == 1 else None
     return TensorInfo(
         name=tensor.name.decode(),
         dtype=_dtype(tensor.type),
         shape=tuple(int(size) for size in (shape if shape is not None else ())),
-        scale=float(steps[0]) if quantized else None,
-        zero_point=int(tensor.quantization.zeroPoint[0]) if quantized else None,
+        scale=float(per_tensor[0]) if per_tensor is not None else None,
+        zero_point=int(tensor.quantization.zeroPoint[0]) if per_tensor is not None else None,
     )
 
 

@@ -234,7 +234,7 @@ def _signature(
 def _infer(
     name: str, dtype: str, shape: tuple[int, ...], input_range: tuple[float, float] | None
 ) -> InputSpec:
-    """What can be known of an input without a `model.toml`: three axes ending in 1 or 3 is a picture."""
+    """What is known of an input without a `model.toml`: [H, W, 1 or 3] is taken for a picture."""
     picture = len(shape) == 3 and shape[-1] in (1, 3)
     spec = InputSpec(
         name=name,

@@ -14,7 +14,14 @@ from typing import Any
 import edgekit
 from edgekit.artifact import Artifact, is_artifact
 from edgekit.datasets import Dataset, open_dataset
-from edgekit.errors import ArtifactError, ConversionError, DataError, EdgekitError, GateError, UsageError
+from edgekit.errors import (
+    ArtifactError,
+    ConversionError,
+    DataError,
+    EdgekitError,
+    GateError,
+    UsageError,
+)
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource, resolve_model
