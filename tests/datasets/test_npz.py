@@ -122,6 +122,20 @@ def test_a_truncated_file_is_refused(saved):
         open_dataset(path)
 
 
+def test_a_header_that_claims_more_than_any_memory_is_refused(tmp_path):
+    import io
+    import zipfile
+
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        member, {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+    )
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        archive.writestr("x.npy", member.getvalue())
+    with pytest.raises(DataError, match=r"not a readable \.npz"):
+        open_dataset(tmp_path / "data.npz")
+
+
 def test_a_file_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("edgekit.datasets.npz.MAX_BYTES", 10_000)
     np.savez_compressed(tmp_path / "data.npz", x=np.zeros((1000, 100)))

@@ -169,8 +169,10 @@ def test_a_stopped_run_resumes_at_its_last_epoch_and_ends_as_if_never_stopped(
             if "epoch 4/6" in line:
                 os.kill(stopped.pid, how)
                 break
-        stopped.stderr.read()
+        said = stopped.stderr.read()
     assert stopped.returncode != 0
+    if how is signal.SIGINT:
+        assert "the same command goes on after the last finished epoch" in said
 
     resumed = train_model(str(tiny), data=colours, epochs=6, out=tmp_path / "stopped")
     straight = train_model(str(tiny), data=colours, epochs=6, out=tmp_path / "straight")
