@@ -13,7 +13,6 @@ from edgekit.cli import output
 @click.pass_context
 def command(ctx: click.Context, strict: bool, as_json: bool) -> None:
     """Show what is installed, what is missing and how to add it."""
-    from edgekit.extras import missing
     from edgekit.verbs.doctor import diagnose
 
     found = diagnose()
@@ -34,7 +33,7 @@ def command(ctx: click.Context, strict: bool, as_json: bool) -> None:
                     state.package.distribution,
                     state.version,
                     state.package.purpose,
-                    missing(state.package).hint if state.version is None else "",
+                    state.remedy if state.version is None else "",
                 )
                 for state in found.packages
             ],

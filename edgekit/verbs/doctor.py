@@ -52,12 +52,20 @@ class PackageState:
     package: extras.Package
     version: str | None
 
+    @property
+    def remedy(self) -> str:
+        """The command that adds the package."""
+        command = f"pip install 'edgekit[{self.package.extra}]'"
+        # It pins numpy 1 and cannot share an environment with the converters.
+        own = self.package.extra == "legacy"
+        return f"{command}, in an environment of its own" if own else command
+
     def to_json(self) -> dict[str, Any]:
         return {
             "package": self.package.distribution,
             "version": self.version,
             "enables": self.package.purpose,
-            "add": extras.missing(self.package).hint,
+            "add": self.remedy,
         }
 
 
