@@ -42,6 +42,7 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
         for key, label in zip(keys, ("training", "validation"), strict=True):
             axes.plot(epochs, [entry[key] for entry in history], marker=".", label=label)
         axes.set(title=title, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     _write(figure, path)
@@ -54,7 +55,7 @@ def draw_predictions(
 
     Args:
         pictures: [N, height, width, channels], any range; shown from the lowest value of all to
-            the highest. The first 48 are drawn.
+            the highest. 48 of them are drawn, always the same ones.
         labels: int64 [N].
         predicted: int64 [N].
         classes: Names of the classes.
@@ -63,13 +64,19 @@ def draw_predictions(
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
+    import numpy as np
+
     figure = _figure(_COLUMNS * 0.75, _ROWS * 0.95)
     grid = figure.subplots(_ROWS, _COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
-    low, high = pictures.min(), pictures.max()
-    for axes, picture, label, guess in zip(grid.flat, pictures, labels, predicted, strict=False):
-        shown = (picture.astype("float32") - low) / max(float(high) - float(low), 1e-6)
+    low, high = float(pictures.min()), float(pictures.max())
+    # Any regular step might meet the same few classes again and again.
+    order = np.random.Generator(np.random.Philox(key=(0, len(labels)))).permutation(len(labels))
+    some = np.sort(order[: grid.size])
+    for axes, index in zip(grid.flat, some, strict=False):
+        label, guess = labels[index], predicted[index]
+        shown = (pictures[index].astype("float32") - low) / max(high - low, 1e-6)
         axes.imshow(shown, cmap="gray", vmin=0, vmax=1)
         right = label == guess
         title = classes[guess] if right else f"{classes[guess]}, not {classes[label]}"
