@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -89,16 +89,18 @@ class Feed:
                     waiting.append((folder, job))
                 if not waiting:
                     return
-                folder, job = waiting.popleft()
+                folder, job = waiting[0]
                 job.result()
                 yield (
                     np.load(folder / "inputs.npy", mmap_mode="r"),
                     np.load(folder / "labels.npy", mmap_mode="r"),
                 )
+                waiting.popleft()
                 self._free.append(folder)
         finally:
             for folder, job in waiting:
-                job.cancel()
+                if not job.cancel():
+                    wait([job])  # its slot is free only when nobody writes there any more
                 self._free.append(folder)
 
     def __enter__(self) -> Feed:

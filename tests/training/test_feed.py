@@ -40,9 +40,12 @@ def test_batches_hold_the_samples_of_the_order_in_that_order(tmp_path):
             assert np.array_equal(np.concatenate([y for _, y in got]), wanted.labels)
 
 
-def test_a_feed_left_in_the_middle_serves_the_next_order(tmp_path):
+def test_a_feed_left_in_the_middle_many_times_still_serves_the_next_order(tmp_path):
     with Feed(Glyphs(), RGB32, 8, scratch=tmp_path) as feed:
-        next(iter(feed.batches(epoch_order(1000, 0, 80, 1))))
+        for epoch in range(12):
+            left = feed.batches(epoch_order(1000, epoch, 80, 1))
+            next(left)
+            left.close()
         assert sum(1 for _ in feed.batches(epoch_order(1000, 1, 80, 1))) == 10
 
 
