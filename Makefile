@@ -52,8 +52,7 @@ bench: install
 lock: install
 	echo 'backports-strenum<1.3' | $(BIN)/uv --no-config pip compile pyproject.toml --extra all --extra dev --upgrade \
 	  --constraint - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --default-index https://pypi.org/simple --custom-compile-command "make lock" --quiet \
-	  --output-file requirements.lock
+	  --custom-compile-command "make lock" --quiet --output-file requirements.lock
 	@! grep -nE '://|^--|^-[a-z]' requirements.lock \
 	  || { echo "error: requirements.lock names a host or an option" >&2; exit 1; }
 

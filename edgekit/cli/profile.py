@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from edgekit.verbs.profile import ProfileResult, Row
 
 _COLUMNS = (
-    "artifact", "size", "accuracy %", "drop", "max diff", "same label",
-    "median ms", "peak MB", "placement",
+    "artifact", "MB", "accuracy %", "drop", "parity", "median ms", "peak MB", "placement",
 )  # fmt: skip
 
 
@@ -73,31 +72,31 @@ def command(
 
 
 def _print(result: ProfileResult) -> None:
-    first = result.rows[0]
-    plural = "s" if first.threads > 1 else ""
+    rows = result.rows
+    threads, figures = rows[0].threads, rows[0].summary
+    models = sorted({row.artifact.manifest.model for row in rows})
     cpu = result.environment.get("cpu_model") or "unknown processor"
+    title = f"{rows[0].device}: {cpu}, {threads} thread{'s' if threads > 1 else ''}, batch 1"
     output.print_table(
-        f"{first.device}: {cpu}, {first.threads} thread{plural}, batch 1",
+        f"{models[0]} on {title}" if len(models) == 1 else title,
         _COLUMNS,
-        [_cells(row) for row in result.rows],
+        [_cells(row, named=len(models) > 1) for row in rows],
     )
-    figures = first.summary
     click.echo(
-        f"median of {figures.processes} processes with its 95 % interval; "
-        f"raw samples in {result.file}"
+        "[ ] 95 % intervals; parity: largest difference from the source model, same top-1 label\n"
+        f"{figures.processes} processes per artifact; raw samples in {result.file}"
     )
 
 
-def _cells(row: Row) -> tuple[str | None, ...]:
+def _cells(row: Row, *, named: bool) -> tuple[str | None, ...]:
     manifest, figures = row.artifact.manifest, row.summary
     low, high = figures.ci95_ms
     peak = figures.peak_rss_bytes
     return (
-        f"{manifest.model} {row.artifact.label}",
-        output.megabytes(row.artifact.bytes),
+        f"{manifest.model} {row.artifact.label}" if named else row.artifact.label,
+        f"{row.artifact.bytes / 1e6:.2f}",
         *_accuracy(row),
-        f"{manifest.parity.max_abs:.2g}",
-        f"{100 * manifest.parity.top1_agreement:.2f} %",
+        f"{manifest.parity.max_abs:.1e}, {100 * manifest.parity.top1_agreement:.1f} %",
         f"{figures.median_ms:.3g} [{low:.3g}, {high:.3g}]",
         f"{peak / 1e6:.0f}" if peak is not None else None,
         str(row.turns[-1].measurement.placement),
@@ -105,7 +104,7 @@ def _cells(row: Row) -> tuple[str | None, ...]:
 
 
 def _accuracy(row: Row) -> tuple[str | None, str | None]:
-    """The proven metric with its interval, and what it lost against Keras."""
+    """The proven metric with its interval, and what it lost against the source model."""
     metric = row.artifact.manifest.metric
     if metric is None:
         return None, None
