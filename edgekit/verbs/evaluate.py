@@ -128,7 +128,7 @@ def evaluate(
 
 
 def _own_dataset(artifact: Artifact) -> str:
-    """The registered data set the artifact was made with; a user's own has no path in a manifest."""
+    """The registered data set it was made with; a user's own has no path in a manifest."""
     name = artifact.manifest.dataset
     if name is not None and name in registry.parts(registry.DATASETS):
         return name
