@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgekit.measure import Measurement, Placement, summarise
+from edgekit.measure import ENOUGH_PROCESSES, Measurement, Placement, summarise
 
 PLACEMENT = Placement(66, 64, 2, {"XNNPACK": 64, "kernels": 2}, "DELEGATE nodes")
 
@@ -70,3 +70,9 @@ def test_placement_reads_as_delegate_ops_and_pieces():
 
 def test_placement_without_a_delegate_lists_what_computed():
     assert str(Placement(9, 0, 0, {"f32": 3, "i8": 6}, "")) == "i8 6, f32 3"
+
+
+def test_six_processes_are_enough_for_an_interval_and_five_are_not():
+    # The range of n values covers the median with 1 − 2 × 0.5ⁿ.
+    coverage = [1 - 2 * 0.5**n for n in (ENOUGH_PROCESSES - 1, ENOUGH_PROCESSES)]
+    assert coverage[0] < 0.95 <= coverage[1]

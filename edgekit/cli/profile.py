@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import names, output
+from edgekit.measure import ENOUGH_PROCESSES
 
 if TYPE_CHECKING:
     from edgekit.verbs.profile import ProfileResult, Row
@@ -82,8 +83,10 @@ def _print(result: ProfileResult) -> None:
         _COLUMNS,
         [_cells(row, named=len(models) > 1) for row in rows],
     )
+    of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
-        "[ ] 95 % intervals; parity: largest difference from the source model, same top-1 label\n"
+        f"[ ] intervals: accuracy 95 %, median {of_median}; parity: largest difference from the "
+        "source model, same top-1 label\n"
         f"{figures.processes} processes per artifact; raw samples in {result.file}"
     )
 

@@ -74,3 +74,9 @@ def test_a_delegate_that_is_not_there_is_an_error_not_a_measurement(
     assert profile("build/tiny", "--device", str(board), "-q") == 1
     assert "has no delegate 'cuda' on this device" in capsys.readouterr().err
     assert not list(tmp_path.glob("build/profile/*"))
+
+
+def test_too_few_processes_for_an_interval_are_called_a_range(make_artifact, capsys):
+    make_artifact()
+    profile("build/tiny", "-q")
+    assert "median range only: too few processes" in capsys.readouterr().out
