@@ -90,9 +90,13 @@ class _Pipeline:
             tasks.append(Task("evaluation", self.draw_evaluation, inputs, vital=True))
         data: tuple[str, ...] = ("evaluation",) if order.dataset is not None else ()
         tasks.append(Task("proof", self.write_proof_inputs, ("prepare", *data), vital=True))
-        # Steps that others start from go first; of the rest, light ones before TensorFlow's.
+        # Steps that others start from go first; of the rest those at the end of a long chain, which
+        # begin late and (int8 by NNCF above all) take longest.
         sources = {step.source for step in order.plan.steps}
-        ranked = sorted(order.plan.steps, key=lambda step: step.label not in sources)
+        ranked = sorted(
+            order.plan.steps,
+            key=lambda s: (s.label not in sources, -len(s.chain), not s.needs_calibration),
+        )
         tasks += [self._conversion(step) for step in ranked]
         tasks.append(Task("reference", self.run_reference, ("proof",), _TENSORFLOW, vital=True))
         for step in order.plan.wanted:
