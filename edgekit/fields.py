@@ -89,6 +89,13 @@ class Fields:
             raise self.fail(key, f"{value} is outside {low:g}…{high:g}")
         return float(value)
 
+    def optional_number(self, key: str, *, low: float = 0.0, high: float) -> float | None:
+        """As `number`; None where the key is absent or null."""
+        if not self.has(key):
+            self._left.pop(key, None)
+            return None
+        return self.number(key, low=low, high=high)
+
     def flag(self, key: str, default: Any = _REQUIRED) -> bool:
         """true or false."""
         value = self._take(key, default)
@@ -120,6 +127,13 @@ class Fields:
             raise self.fail(key, f"expected a table of keys, found {_shown(value)}")
         return dict(value)
 
+    def optional_mapping(self, key: str) -> dict[str, Any] | None:
+        """As `mapping`; None where the key is absent or null."""
+        if not self.has(key):
+            self._left.pop(key, None)
+            return None
+        return self.mapping(key)
+
     def table(self, key: str) -> Fields:
         """The fields of a table; an absent one is empty."""
         return Fields(self._take(key, {}), f"{self._where}: {key}", self._error)
@@ -136,6 +150,17 @@ class Fields:
         if default is _REQUIRED:
             raise self._error(f"{self._where}: the key {key!r} is missing")
         return default
+
+
+def printable(value: Any) -> Any:
+    """Parsed JSON with every control character replaced: a terminal obeys what it is shown."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return value
 
 
 def _shown(value: Any) -> str:

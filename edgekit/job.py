@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgekit.errors import DeviceError, EdgekitError, UsageError
-from edgekit.fields import Fields
+from edgekit.fields import Fields, printable
 from edgekit.measure import MOST_CALLS, Measurement, Placement
 
 # 1: first version.
@@ -140,16 +140,15 @@ class TensorDescription:
     @staticmethod
     def from_json(data: Any) -> TensorDescription:
         fields = Fields(data, "result: tensor", DeviceError)
-        low, high = 1e-45, 3.5e38
+        low, high = 1e-45, 3.5e38  # positive float32
         described = TensorDescription(
             name=fields.text("name"),
             dtype=fields.text("dtype", longest=40),
             shape=fields.integers("shape", most=16, low=-1, high=2**40),
-            scale=fields.number("scale", low=low, high=high) if fields.has("scale") else None,
-            zero_point=fields.integer("zero_point", low=-(2**31), high=2**31)
-            if fields.has("zero_point")
-            else None,
+            scale=fields.optional_number("scale", low=low, high=high),
+            zero_point=fields.optional_integer("zero_point", low=-(2**31), high=2**31),
         )
+        fields.done()
         return described
 
 
@@ -214,21 +213,20 @@ class JobResult:
         fields = Fields(data, "result", DeviceError)
         _refuse_other_version(fields, "result", DeviceError)
         if not fields.flag("ok"):
-            raise EdgekitError.from_json(fields.mapping("error"))
-        found = fields.mapping("nonfinite") if fields.has("nonfinite") else None
+            raise EdgekitError.from_json(printable(fields.mapping("error")))
+        nonfinite, placement, measurement = (
+            fields.optional_mapping(key) for key in ("nonfinite", "placement", "measurement")
+        )
         result = JobResult(
-            environment=fields.mapping("environment"),
+            environment=printable(fields.mapping("environment")),
             inputs=_tensors(fields, "inputs"),
             outputs=_tensors(fields, "outputs"),
-            placement=Placement.from_json(fields.mapping("placement"))
-            if fields.has("placement")
-            else None,
+            placement=Placement.from_json(placement) if placement is not None else None,
             samples=fields.integer("samples", high=10**9),
-            nonfinite=_nonfinite(found) if found is not None else None,
-            measurement=Measurement.from_json(fields.mapping("measurement"))
-            if fields.has("measurement")
-            else None,
+            nonfinite=_nonfinite(nonfinite) if nonfinite is not None else None,
+            measurement=Measurement.from_json(measurement) if measurement is not None else None,
         )
+        fields.done()
         return result
 
 
@@ -285,8 +283,10 @@ def _tensors(fields: Fields, key: str) -> tuple[TensorDescription, ...]:
 
 def _nonfinite(data: Mapping[str, Any]) -> NonFinite:
     fields = Fields(data, "result: nonfinite", DeviceError)
-    return NonFinite(
+    found = NonFinite(
         values=fields.integer("values", high=2**60),
         samples=fields.integer("samples", high=10**9),
         first_sample=fields.integer("first_sample", high=10**9),
     )
+    fields.done()
+    return found

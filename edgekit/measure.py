@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgekit.errors import DeviceError
-from edgekit.fields import Fields
+from edgekit.fields import Fields, printable
 from edgekit.statistics import median, median_interval, quantile
 
 MOST_CALLS = 100_000
@@ -53,8 +53,8 @@ class Placement:
             ops=fields.integer("ops", high=10**7),
             delegated=fields.integer("delegated", high=10**7),
             partitions=fields.integer("partitions", high=10**7),
-            executors=executors,
-            evidence=fields.text("evidence"),
+            executors=printable(executors),
+            evidence=printable(fields.text("evidence")),
         )
         fields.done()
         return placement
@@ -130,7 +130,7 @@ class Measurement:
             first_ns=fields.integer("first_ns", high=_LONGEST_NS),
             peak_rss_bytes=fields.optional_integer("peak_rss_bytes", high=2**60),
             placement=Placement.from_json(fields.mapping("placement")),
-            environment=fields.mapping("environment"),
+            environment=printable(fields.mapping("environment")),
         )
         fields.done()
         if not len(measurement.samples_ns) == len(measurement.call_ns) == len(measurement.cpu_ns):

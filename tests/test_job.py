@@ -150,3 +150,23 @@ def test_a_tensors_file_name_stays_in_its_folder(name):
     assert not set(file) & set("/\\:\0 ")
     assert not file.startswith(".n") or name == ""
     assert len(file) <= 204
+
+
+def test_what_a_device_says_cannot_steer_the_terminal():
+    data = RESULT.to_json()
+    data["environment"] = {
+        "cpu_model": "x\x1b]0;owned\x07",
+        "runtimes": {"a\n": {"version": "\r1"}},
+    }
+    data["placement"]["executors"] = {"\x1b[2JXNNPACK": 2}
+    result = JobResult.from_json(data)
+    shown = json.dumps(result.environment, ensure_ascii=False) + str(result.placement)
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize("part", [None, "placement", "measurement", "nonfinite"])
+def test_a_key_the_contract_does_not_know_is_refused_in_an_answer(part):
+    data = json.loads(json.dumps(RESULT.to_json()))
+    (data[part] if part else data)["extra"] = 1
+    with pytest.raises(DeviceError, match="unknown key extra"):
+        JobResult.from_json(data)
