@@ -108,7 +108,9 @@ def _int8(conversion: Conversion, source: Path) -> Any:
         quantized,
         Reader(),
         quant_format=QuantFormat.QDQ,
-        activation_type=QuantType.QInt8,
+        # Unsigned activations with signed weights: the instruction every x86 with VNNI has, a third
+        # faster than signed with signed, and the same accuracy (docs/export.md).
+        activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,
     )

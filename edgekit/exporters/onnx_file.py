@@ -194,9 +194,9 @@ def quantize_outputs(model: Any, dtype: str) -> None:
                 hint="--io native keeps outputs in float32",
             )
         scale = float(numpy_helper.to_array(constants[last.input[1]]))
-        zero = int(numpy_helper.to_array(constants[last.input[2]]))
-        # The quantizer works on int8; the unsigned grid is the same one, 128 higher.
-        zero += 128 if dtype == "uint8" else 0
+        point = numpy_helper.to_array(constants[last.input[2]])
+        # The same grid; its unsigned form lies 128 higher than its signed one.
+        zero = int(point) + 128 * ((dtype == "uint8") - (point.dtype.name == "uint8"))
         inner = f"{value.name}_real"
         last.output[0] = inner
         for node in model.graph.node:
