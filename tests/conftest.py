@@ -52,6 +52,38 @@ def checkout(tests_folder) -> Path:
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Make a folder once per run: the workers that come later wait for it and share it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(name, fill) -> Path:
+        folder = shared / name
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                making = shared / f"{name}.part"
+                shutil.rmtree(making, ignore_errors=True)
+                making.mkdir(exist_ok=True)
+                fill(making)
+                making.rename(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def keras_models(made_once) -> Path:
+    """Small Keras models in every format, made by `make_keras_models.py`."""
+    script = Path(__file__).parent / "make_keras_models.py"
+
+    def fill(folder):
+        subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+
+    return made_once("keras-models", fill)
+
+
+@pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory) -> Path:
     """A folder of models of a few kilobytes, made once per run by `make_tiny_models.py`."""
     base = tmp_path_factory.getbasetemp()
@@ -61,9 +93,11 @@ def tiny_models(tmp_path_factory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers wait for the one that makes them
         if not folder.exists():
             making = shared / "tiny-models.part"
-            making.mkdir()
+            making.mkdir(exist_ok=True)
             script = Path(__file__).parent / "make_tiny_models.py"
-            subprocess.run([sys.executable, script, making], check=True, capture_output=True)
+            command = [sys.executable, script, making]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr[-4000:]
             making.rename(folder)
     return folder
 

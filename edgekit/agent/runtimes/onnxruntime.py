@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,19 +96,18 @@ class _SessionModel(LoadedModel):
         return list(self._binding.copy_outputs_to_cpu())
 
     def placement(self) -> Placement:
-        executors = {name.removesuffix(_SUFFIX): count for name, count in self._profiled().items()}
-        wanted = self._provider.removesuffix(_SUFFIX)
-        delegated = 0 if self._provider == _CPU else executors.get(wanted, 0)
+        providers = [name.removesuffix(_SUFFIX) for name in self._profiled()]
+        wanted = "" if self._provider == _CPU else self._provider.removesuffix(_SUFFIX)
         return Placement(
-            ops=sum(executors.values()),
-            delegated=delegated,
-            partitions=delegated,
-            executors=executors,
+            ops=len(providers),
+            delegated=providers.count(wanted),
+            partitions=pieces(providers, wanted),
+            executors=Counter(providers),
             evidence="provider of each node in a profile of one call",
         )
 
-    def _profiled(self) -> Counter[str]:
-        """Provider → nodes, from a profile of one call of a second, profiling session."""
+    def _profiled(self) -> list[str]:
+        """The provider of each node in order of execution, from a second, profiling session."""
         with tempfile.TemporaryDirectory(prefix="edgekit-ort-") as folder:
             options = self._options()
             options.enable_profiling = True
@@ -123,7 +123,7 @@ class _SessionModel(LoadedModel):
             for event in events
             if event.get("cat") == "Node" and event.get("args", {}).get("provider")
         }
-        return Counter(providers.values())
+        return list(providers.values())
 
     def _options(self) -> Any:
         options = self._package.SessionOptions()
@@ -141,6 +141,11 @@ class _SessionModel(LoadedModel):
         return self._package.InferenceSession(
             str(self._model), sess_options=options, providers=[self._provider]
         )
+
+
+def pieces(executors: Sequence[str], wanted: str) -> int:
+    """How many unbroken stretches of `executors`, in order of execution, are `wanted`."""
+    return sum(1 for name, _ in groupby(executors) if name == wanted)
 
 
 def _describe(node: Any) -> TensorDescription:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgekit.agent.runtimes.base import check_delegate
-from edgekit.agent.runtimes.onnxruntime import Onnxruntime
+from edgekit.agent.runtimes.onnxruntime import Onnxruntime, pieces
 from edgekit.errors import DeviceError, RuntimeFault
 
 pytest.importorskip("onnxruntime")
@@ -35,6 +35,11 @@ def test_each_nodes_provider_is_read_from_a_profile(load):
     assert placement.executors == {"CPU": placement.ops}
     assert placement.ops >= 2
     assert placement.delegated == 0
+
+
+def test_a_piece_ends_where_another_provider_runs():
+    assert pieces(["CPU", "CUDA", "CUDA", "CPU", "CUDA"], "CUDA") == 2
+    assert pieces(["CPU", "CPU"], "CUDA") == 0
 
 
 def test_a_provider_that_is_listed_and_runs_nothing_is_an_error(load):
