@@ -10,8 +10,9 @@ from benchmarks.__main__ import flat
 
 def test_starting_edgekit_costs_little_more_than_click_alone():
     figures = startup.run(rounds=15)
-    assert figures["help"]["ratio"] <= startup.LIMIT
-    assert figures["version"]["ratio"] <= startup.LIMIT
+    # CPU time: other tests run beside this one.
+    assert figures["help"]["cpu"]["ratio"] <= startup.LIMIT
+    assert figures["version"]["cpu"]["ratio"] <= startup.LIMIT
 
 
 def test_nested_figures_print_one_a_line_and_raw_samples_stay_in_the_json():

@@ -96,15 +96,14 @@ def main(args: Sequence[str] | None = None) -> int:
         status = exit_.code if isinstance(exit_.code, int) else 1
     except BaseException as error:
         status = _report(error)
+    _drop_unwritable_output()
     return status
 
 
 def _report(error: BaseException) -> int:
     """Print what went wrong as one `error:` line with its facts, and choose the exit status."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        # Whoever read our output went away (`| head`): that is no error worth words.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # whoever read our output went away (`| head`): that is no error worth words
     if os.environ.get("EDGEKIT_DEBUG"):
         import traceback
 
@@ -116,6 +115,14 @@ def _report(error: BaseException) -> int:
     with suppress(OSError):
         click.echo(known.render(), err=True)
     return known.exit_code
+
+
+def _drop_unwritable_output() -> None:
+    """Give up on what stdout refused; else Python tries again at exit, and complains."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _as_edgekit_error(error: BaseException) -> EdgekitError:
