@@ -3,6 +3,8 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -24,6 +26,22 @@ def sources():
 def test_the_same_sources_give_the_same_bytes(tmp_path):
     assert bundle_bytes() == bundle_bytes()
     assert write_bundle(tmp_path / "agent.pyz").read_bytes() == bundle_bytes()
+
+
+def test_neither_the_place_nor_the_age_of_the_sources_is_in_the_bytes(tmp_path, checkout):
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(checkout / "edgekit", tmp_path / "edgekit", ignore=ignored)
+    for path in tmp_path.rglob("*.py"):
+        os.utime(path, (0, 10**9))
+    script = "import sys; from edgekit.agent.bundle import bundle_bytes;"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script} sys.stdout.buffer.write(bundle_bytes())"],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+    )
+    assert done.stdout == bundle_bytes()
 
 
 def imported(source, name):
