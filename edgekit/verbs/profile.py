@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact, is_artifact
-from edgekit.errors import ArtifactError, UsageError
+from edgekit.errors import ArtifactError, FileError, UsageError
 from edgekit.files import canonical_json, digest_json, write_atomic
 from edgekit.job import Job, Timing
 from edgekit.measure import Measurement, Summary, summarise
@@ -171,12 +171,14 @@ def profile(
 
     Raises:
         ArtifactError: A path holds no artifact, or one is damaged; nothing was measured.
+        FileError: The raw samples could not be kept; nothing was measured.
         DeviceError: The device is absent, not what its profile says, or a delegate ran nothing.
         RuntimeFault: A runtime failed or crashed.
     """
     from edgekit.transports.connect import connect
 
     artifacts = [Artifact.open(path) for path in expand(paths)]
+    _check_place(out)
     reached = connect(device)
     rules = reached.profile.timing
     rounds = rounds or rules.rounds
@@ -288,6 +290,23 @@ def _sample(artifact: Artifact, scratch: Path) -> str | None:
     arrays = read_samples(place, [tensor.name for tensor in artifact.manifest.inputs])
     one = write_samples(scratch / "sample", {name: arrays[name][-1:] for name in arrays})
     return str(encode(one, artifact.manifest.inputs, scratch))
+
+
+def _check_place(out: Path | None) -> None:
+    """Find out before the measuring, not after it, that the samples cannot be kept.
+
+    Raises:
+        FileError: The folder cannot be made or written.
+        UsageError: The file is a folder.
+    """
+    if out is not None and out.is_dir():
+        raise UsageError(f"{out}: a folder; --out names the file for the raw samples")
+    folder = out.parent if out else FOLDER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise FileError.from_os_error(error) from error
 
 
 def _kept(result: ProfileResult, out: Path | None) -> ProfileResult:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgekit.device import DeviceProfile, TimingRules
-from edgekit.errors import ArtifactError, DeviceError, RuntimeFault, UsageError
+from edgekit.errors import ArtifactError, DeviceError, FileError, RuntimeFault, UsageError
 from edgekit.job import JobResult
 from edgekit.measure import Measurement, Placement
 from edgekit.transports.base import Transport
@@ -151,6 +151,17 @@ def test_the_file_can_be_placed(device, artifacts, tmp_path):
     place = tmp_path / "deep" / "measured.json"
     assert profile(artifacts[:1], out=place).file == place
     assert json.loads(place.read_text())["format"] == 1
+
+
+def test_a_place_that_cannot_be_written_is_found_out_before_the_measuring(
+    device, artifacts, tmp_path
+):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file"):
+        profile(artifacts, out=tmp_path / "file" / "measured.json")
+    with pytest.raises(UsageError, match="--out names the file"):
+        profile(artifacts, out=tmp_path)
+    assert device.transport.jobs == []
 
 
 def test_a_damaged_artifact_never_reaches_the_device(device, artifacts):
