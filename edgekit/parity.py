@@ -28,7 +28,7 @@ def compare(outputs: Sequence[Array], reference: Sequence[Array]) -> Parity:
         reference: The same of the source model.
 
     Raises:
-        ConversionError: Another number of outputs, or another shape.
+        ConversionError: Another number of outputs, another shape, or a value that is not finite.
     """
     import numpy as np
 
@@ -41,6 +41,8 @@ def compare(outputs: Sequence[Array], reference: Sequence[Array]) -> Parity:
     agreeing = np.ones(len(reference[0]), bool)
     for mine, theirs in zip(outputs, reference, strict=True):
         difference = np.abs(mine.astype(np.float64) - theirs.astype(np.float64))
+        if not np.isfinite(difference).all():
+            raise ConversionError("outputs that are NaN or infinite cannot be compared")
         largest = max(largest, float(difference.max(initial=0.0)))
         flat = mine.reshape(len(mine), -1), theirs.reshape(len(theirs), -1)
         agreeing &= flat[0].argmax(axis=1) == flat[1].argmax(axis=1)
