@@ -8,6 +8,7 @@ which process it runs in, and does not judge accuracy (`edgekit.parity` does).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,7 +189,9 @@ class Exporter(ABC):
                 hint="--input-shape fixes them",
             )
         promised = _PROMISED_DTYPES.get(conversion.precision)
-        if promised and not set(promised) & set(graph.dtypes):
+        # An input of bytes is none of the step's doing.
+        inner = Counter(graph.dtypes) - Counter(tensor.dtype for tensor in graph.inputs)
+        if promised and not set(promised) & set(inner):
             raise ConversionError(
                 f"{what}: the file holds no {' or '.join(promised)} tensor",
                 f"dtypes in the file: {', '.join(sorted(graph.dtypes))}",

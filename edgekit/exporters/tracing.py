@@ -9,6 +9,7 @@ Folder layout: `graph.pb` (frozen, the model's own input dtypes) and `trace.json
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -196,9 +197,21 @@ def _keras_interface(
                 f"model.toml says {known[i].dtype} {list(known[i].shape)}"
             )
         inputs.append(known[i] if known else _infer(name, str(tensor.dtype), shape, input_range))
+    inputs = _distinct(inputs)
     if spec and len(model.outputs) == 1:
         return inputs, [spec.output]
     return inputs, [_clean(name, f"output_{i}") for i, name in enumerate(model.output_names)]
+
+
+def _distinct(inputs: list[InputSpec]) -> list[InputSpec]:
+    """The same inputs, those whose cleaned names are equal numbered: "a b" and "a.b"."""
+    found: dict[str, InputSpec] = {}
+    for entry in inputs:
+        name, number = entry.name, 2
+        while name in found:
+            name, number = f"{entry.name}_{number}", number + 1
+        found[name] = replace(entry, name=name)
+    return list(found.values())
 
 
 def _keras_call(model: Any) -> Callable[[list[Any]], list[Any]]:
@@ -228,7 +241,7 @@ def _signature(
         outputs = function(**dict(zip(keywords, tensors, strict=True)))
         return [outputs[name] for name in names]
 
-    return call, inputs, [_clean(name, name) for name in names]
+    return call, _distinct(inputs), [_clean(name, name) for name in names]
 
 
 def _infer(
@@ -248,7 +261,7 @@ def _infer(
 
 def _clean(name: str, fallback: str) -> str:
     """A name that every format accepts."""
-    kept = "".join(c if c.isalnum() or c == "_" else "_" for c in name.partition(":")[0])
+    kept = re.sub(r"[^A-Za-z0-9_]", "_", name.partition(":")[0])
     return kept.strip("_") or fallback
 
 
