@@ -155,6 +155,7 @@ class Manifest:
             **{
                 **fields,
                 "chain": tuple(data["chain"]),
+                "files": {name: _file_entry(entry) for name, entry in data["files"].items()},
                 "inputs": tuple(TensorInfo.from_json(entry) for entry in data["inputs"]),
                 "outputs": tuple(TensorInfo.from_json(entry) for entry in data["outputs"]),
                 "preprocessing": tuple(
@@ -186,7 +187,14 @@ class Artifact:
                 outside the folder.
         """
         artifact = Artifact(path, _read_manifest(path))
-        for relative, entry in artifact.manifest.files.items():
+        files = artifact.manifest.files
+        if artifact.manifest.model_file not in files:
+            raise ArtifactError(
+                f"{path / MANIFEST}: model_file {artifact.manifest.model_file!r} is not among "
+                "the files that were proven",
+                hint="export it again",
+            )
+        for relative, entry in files.items():
             _check_file(path, relative, entry)
         return artifact
 
@@ -288,6 +296,10 @@ def _read_manifest(path: Path) -> Manifest:
         ) from error
 
 
+def _file_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"sha256": str(entry["sha256"]), "bytes": int(entry["bytes"])}
+
+
 def _check_file(folder: Path, relative: str, entry: Mapping[str, Any]) -> None:
     try:
         file = inside(folder, relative)
@@ -297,6 +309,8 @@ def _check_file(folder: Path, relative: str, entry: Mapping[str, Any]) -> None:
         raise ArtifactError(f"{folder}: {error}", hint="don't use this artifact") from error
     except FileNotFoundError:
         raise ArtifactError(f"{folder}: {relative} is missing", hint="export it again") from None
+    except IsADirectoryError:
+        raise ArtifactError(f"{folder}: {relative} is a folder", hint="export it again") from None
     if damaged:
         raise ArtifactError(
             f"{folder}: {relative}: sha256 differs from the manifest's",
