@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,7 +190,8 @@ def _read_keras_config(path: Path) -> Any:
             return json.loads(archive.read("config.json"))
     except KeyError:
         raise ModelError(f"{path}: a zip archive without config.json, not a Keras model") from None
-    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, EOFError) as error:
+    # RuntimeError: encrypted, or compressed in a way Python does not know, or nested too deeply.
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{path}: truncated or damaged: {error}", hint="save the model again"
         ) from error
@@ -219,7 +221,7 @@ def _read_h5_config(path: Path) -> Any:
         )
     try:
         return json.loads(config)
-    except (json.JSONDecodeError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: its model_config is not JSON: {error}") from error
 
 
