@@ -73,6 +73,11 @@ class _Pipeline:
         self.scratch = scratch
         self.report = report
         self.trace = scratch / "trace"
+        # A process that is killed leaves its temporary files: they go with the scratch folder.
+        temporary = scratch / "temporary"
+        temporary.mkdir()
+        places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+        self.environment = _REPEATABLE | places
         self._tensorflow: Child | None = None
         self._lock = threading.Lock()
 
@@ -175,7 +180,7 @@ class _Pipeline:
             if step.needs_tensorflow:
                 answer = self._ask_tensorflow(request)
             else:
-                answer = run_in_child(ENTRY, request, environment=_REPEATABLE)
+                answer = run_in_child(ENTRY, request, environment=self.environment)
         except (ChildCrashed, ChildFailed) as error:
             # MLIR puts a source position of ours in front of its own words.
             reason = re.sub(r"\S+\.py:\d+:\d+: (error: )?", "", error.message)
@@ -271,7 +276,7 @@ class _Pipeline:
         """Ask the one TensorFlow process; after a crash the next request gets a new one."""
         with self._lock:
             if self._tensorflow is None:
-                self._tensorflow = Child(ENTRY, environment=_REPEATABLE)
+                self._tensorflow = Child(ENTRY, environment=self.environment)
             try:
                 return self._tensorflow.call(request)
             except ChildCrashed:
