@@ -80,6 +80,8 @@ class Child:
             self._log.close()
             raise
         _running.add(self)
+        if _ending.is_set():  # since the question above
+            self.kill("was ended with edgekit")
 
     @property
     def pid(self) -> int:
