@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from benchmarks import startup
+from benchmarks import loop, startup
 from benchmarks.__main__ import flat
 
 
@@ -13,6 +13,13 @@ def test_starting_edgekit_costs_little_more_than_click_alone():
     # CPU time: other tests run beside this one.
     assert figures["help"]["cpu"]["ratio"] <= startup.LIMIT
     assert figures["version"]["cpu"]["ratio"] <= startup.LIMIT
+
+
+def test_the_timing_loop_costs_at_most_a_percent_of_a_millisecond():
+    # CPU time here too.
+    figures = loop.overhead(rounds=5)
+    assert figures["share_of_1_ms"] <= loop.LIMIT
+    assert figures["ns_shown_for_an_empty_call"] <= figures["loop_ns_per_1_ms_call"]
 
 
 def test_nested_figures_print_one_a_line_and_raw_samples_stay_in_the_json():
