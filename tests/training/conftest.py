@@ -35,6 +35,9 @@ dtype = "uint8"
 shape = ["size", "size", 3]
 layout = "HWC"
 
+[gate]
+samples = 90
+
 [train]
 learning_rate = 0.02
 batch_size = 20
