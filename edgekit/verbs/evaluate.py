@@ -175,4 +175,5 @@ def _score(artifact: Artifact, outputs: Array, drawn: Drawn) -> MetricValue:
     if reference is None or (artifact.manifest.evaluation or {}).get("digest") != drawn.digest:
         return metric
     # The source model's own hits aren't at hand, so the drop has no paired interval.
-    return replace(metric, reference=float(reference), drop=float(reference) - metric.value)
+    drop = round(float(reference) - metric.value, 4) + 0.0  # the manifest's figure has four digits
+    return replace(metric, reference=float(reference), drop=drop)

@@ -27,7 +27,7 @@ _DTYPES = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
 }  # fmt: skip
-_NOT_COMPUTED = ("Const", "Input", "Output")
+_NOT_COMPUTED = ("Input", "Output")
 
 
 class Openvino(Runtime):
@@ -111,9 +111,17 @@ class _CompiledModel(LoadedModel):
 
     def placement(self) -> Placement:
         precisions: Counter[str] = Counter()
-        for op in self._compiled.get_runtime_model().get_ops():
+        constant: set[str] = set()
+        for op in self._compiled.get_runtime_model().get_ordered_ops():
             info = op.get_rt_info()
-            if _text(info, "layerType") not in _NOT_COMPUTED:
+            kind = _text(info, "layerType")
+            sources = [port.get_source_output().get_node() for port in op.inputs()]
+            # What depends on constants alone is computed once, when the model is compiled.
+            if kind == "Const" or (
+                sources and all(source.get_friendly_name() in constant for source in sources)
+            ):
+                constant.add(op.get_friendly_name())
+            elif kind not in _NOT_COMPUTED:
                 precisions[_text(info, "runtimePrecision")] += 1
         ops = sum(precisions.values())
         delegated = 0 if self._device == _CPU else ops
