@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from edgekit.exporters.base import (
 from edgekit.exporters.grid import affine_grid
 
 _SHORT = {"int8": "i8", "uint8": "u8"}
+_COUNTED = re.compile(r"[A-Z][A-Za-z]*_\d+")  # names that OpenVINO makes up
 _NOTE = "edgekit"  # heading of what edgekit notes in a model
 
 
@@ -39,6 +41,7 @@ class OpenvinoExporter(Exporter):
         import openvino
 
         model = openvino.convert_model(conversion.source / "model.onnx")
+        _number_by_place(model)  # NNCF builds names of its own on these
         if conversion.precision == "dynamic":
             import nncf
 
@@ -48,6 +51,7 @@ class OpenvinoExporter(Exporter):
             model = _int8(model, conversion)
         # The path of the ONNX file is no property of the model.
         model.set_rt_info("", ["conversion_parameters", "input_model"])
+        _number_by_place(model)
         openvino.save_model(
             model,
             conversion.destination / self.model_file,
@@ -165,6 +169,13 @@ def _output_limits(model: Any, name: str, samples: Any) -> list[tuple[float, flo
             for (low, high), value in zip(limits, values, strict=True)
         ]
     return limits
+
+
+def _number_by_place(model: Any) -> None:
+    """Rename `Convert_228290` and the like: that counter depends on how threads took turns."""
+    for place, node in enumerate(model.get_ordered_ops()):
+        if _COUNTED.fullmatch(node.get_friendly_name()):
+            node.set_friendly_name(f"{node.get_type_name()}_{place}")
 
 
 def _quiet(nncf: Any) -> None:
