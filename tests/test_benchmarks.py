@@ -8,18 +8,18 @@ from benchmarks import loop, startup
 from benchmarks.__main__ import flat
 
 
-def test_starting_edgekit_costs_little_more_than_click_alone():
-    figures = startup.run(rounds=15)
-    # CPU time: other tests run beside this one.
-    assert figures["help"]["cpu"]["ratio"] <= startup.LIMIT
-    assert figures["version"]["cpu"]["ratio"] <= startup.LIMIT
+def test_the_start_up_ratio_is_taken_within_each_round_for_both_commands():
+    figures = startup.run(rounds=3)
+    for command in ("help", "version"):
+        for clock in ("wall", "cpu"):
+            low, high = figures[command][clock]["ratio_range"]
+            assert 0 < low <= figures[command][clock]["ratio"] <= high
 
 
-def test_the_timing_loop_costs_at_most_a_percent_of_a_millisecond():
-    # CPU time here too.
-    figures = loop.overhead(rounds=5)
-    assert figures["share_of_1_ms"] <= loop.LIMIT
-    assert figures["ns_shown_for_an_empty_call"] <= figures["loop_ns_per_1_ms_call"]
+def test_the_loop_benchmark_relates_what_the_loop_adds_to_a_call_of_one_millisecond():
+    figures = loop.overhead(rounds=2)
+    share = figures["loop_ns_per_1_ms_call"] / 1e6
+    assert abs(figures["share_of_1_ms"] - share) < 1e-4
 
 
 def test_nested_figures_print_one_a_line_and_raw_samples_stay_in_the_json():
