@@ -154,6 +154,7 @@ class Manifest:
         return Manifest(
             **{
                 **fields,
+                "model_file": str(data["model_file"]),
                 "chain": tuple(data["chain"]),
                 "files": {name: _file_entry(entry) for name, entry in data["files"].items()},
                 "inputs": tuple(TensorInfo.from_json(entry) for entry in data["inputs"]),
