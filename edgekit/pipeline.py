@@ -39,6 +39,9 @@ _TENSORFLOW = "tensorflow"  # the lane of everything that runs in the TensorFlow
 # Converters iterate over sets of names: with a fixed seed, equal inputs give equal bytes.
 _REPEATABLE = {"PYTHONHASHSEED": "0"}
 
+# What TensorFlow says on every start and of every conversion, before its last words.
+_NOISE = re.compile(r"^[IW]\d{4} |^(WARNING|INFO)\b|Warning: |warnings\.warn")
+
 _STAGES = 3  # convert, run, prove
 
 # Without these no artifact can be proven.
@@ -181,7 +184,15 @@ class _Pipeline:
                 answer = self._ask_tensorflow(request)
             else:
                 answer = run_in_child(ENTRY, request, environment=self.environment)
-        except (ChildCrashed, ChildFailed) as error:
+        except ChildCrashed as error:
+            how = error.message.removeprefix(f"the process running {ENTRY} ")
+            raise ConversionError(
+                f"{step.label}: the converter's process {how}",
+                *(line for line in error.details if not _NOISE.search(line)),
+                hint="the other artifacts are not concerned; leave this one out with --target "
+                "and --precision",
+            ) from error
+        except ChildFailed as error:
             # MLIR puts a source position of ours in front of its own words.
             reason = re.sub(r"\S+\.py:\d+:\d+: (error: )?", "", error.message)
             raise ConversionError(

@@ -20,6 +20,8 @@ from edgekit.spec import InputSpec
 
 KERAS = "keras"  # the source of a chain: the traced and frozen model
 
+LOOPS = "recurrent layers over longer sequences stay loops, which this target lacks; shorten them"
+
 # What must be found among a file's tensors for its precision to be more than a name.
 _PROMISED_DTYPES = {"fp16": ("float16",), "dynamic": ("int8", "uint8"), "int8": ("int8", "uint8")}
 

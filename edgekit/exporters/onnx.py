@@ -44,6 +44,7 @@ class OnnxExporter(Exporter):
         else:
             steps = {"fp16": _fp16, "dynamic": _dynamic, "int8": _int8}
             model = steps[conversion.precision](conversion, conversion.source / self.model_file)
+            onnx_file.sort_nodes(model)
         onnx_file.save(model, conversion.destination / self.model_file)
 
     def inspect(self, folder: Path) -> FileGraph:
@@ -56,7 +57,6 @@ def _fp16(_: Conversion, source: Path) -> Any:
 
     # Inputs and outputs stay float32: an app should not have to know the precision.
     model = convert_float_to_float16(onnx.load(source), keep_io_types=True)
-    onnx_file.sort_nodes(model)
     return model
 
 

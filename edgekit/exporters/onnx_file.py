@@ -6,6 +6,7 @@ Works on `ModelProto`. Does not convert and does not run.
 from __future__ import annotations
 
 import graphlib
+import heapq
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -102,12 +103,17 @@ def canonicalize(model: Any) -> None:
                 names[name] = f"{node.op_type}_{index}:{position}"
     constants = {tensor.name: tensor for tensor in graph.initializer}
     used: dict[str, Any] = {}
+    taken: set[str] = set()
     for node in graph.node:
         owner = names.get(node.output[0], node.output[0]).partition(":")[0]
         for position, name in enumerate(node.input):
             if name in constants and name not in used:
                 used[name] = constants[name]
-                names[name] = f"{owner}/constant_{position}"
+                place = f"{owner}/constant_{position}"
+                while place in taken:  # tensors "y" and "y:0" are two
+                    place += "_"
+                taken.add(place)
+                names[name] = place
     inner = {name for g in _graphs(graph) if g is not graph for n in g.node for name in n.input}
     used |= {name: constants[name] for name in sorted((inner & set(constants)) - set(used))}
     del graph.initializer[:]
@@ -119,18 +125,28 @@ def canonicalize(model: Any) -> None:
 
 
 def sort_nodes(model: Any) -> None:
-    """Put every node behind those it reads from. Some passes append where they should insert.
+    """Put every node behind those it reads from; those that stand right keep their order.
+
+    Some passes append where they should insert.
 
     Raises:
         ConversionError: The nodes need each other in a circle.
     """
     nodes = list(model.graph.node)
     maker = {name: index for index, node in enumerate(nodes) for name in node.output}
-    needs = {i: [maker[n] for n in node.input if n in maker] for i, node in enumerate(nodes)}
+    needs = {i: [maker[n] for n in _reads(node) if n in maker] for i, node in enumerate(nodes)}
+    sorter = graphlib.TopologicalSorter(needs)
     try:
-        order = list(graphlib.TopologicalSorter(needs).static_order())
+        sorter.prepare()
     except graphlib.CycleError as error:
         raise ConversionError("the graph's nodes need each other in a circle") from error
+    order: list[int] = []
+    ready: list[int] = []
+    while sorter.is_active():
+        for index in sorter.get_ready():
+            heapq.heappush(ready, index)
+        order.append(heapq.heappop(ready))
+        sorter.done(order[-1])
     del model.graph.node[:]
     model.graph.node.extend([nodes[index] for index in order])
 
@@ -267,6 +283,15 @@ def _graphs(graph: Any) -> Iterator[Any]:
                 yield from _graphs(attribute.g)
             for inner in attribute.graphs:
                 yield from _graphs(inner)
+
+
+def _reads(node: Any) -> Iterator[str]:
+    """Tensors a node takes, those included that only the bodies of a loop or branch read."""
+    yield from node.input
+    for attribute in node.attribute:
+        for body in [attribute.g, *attribute.graphs]:
+            for inner in body.node:
+                yield from _reads(inner)
 
 
 def _input_grid(graph: Any, name: str) -> tuple[float, int] | None:

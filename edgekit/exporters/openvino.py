@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgekit.artifact import TensorInfo
+from edgekit.errors import ConversionError
 from edgekit.exporters.base import (
+    LOOPS,
     Conversion,
     Exporter,
     FileGraph,
@@ -40,7 +42,18 @@ class OpenvinoExporter(Exporter):
     def _convert(self, conversion: Conversion) -> None:
         import openvino
 
-        model = openvino.convert_model(conversion.source / "model.onnx")
+        try:
+            model = openvino.convert_model(conversion.source / "model.onnx")
+        except RuntimeError as error:
+            failed = re.findall(r"Conversion is failed for: (.+)", str(error))
+            if not failed:
+                raise
+            names = sorted({name.partition("-")[0].strip() for name in failed[0].split(",")})
+            raise ConversionError(
+                f"openvino {conversion.precision}: OpenVINO has no counterpart for "
+                f"{', '.join(names)}",
+                hint=LOOPS if "Loop" in names else "choose another --target",
+            ) from error
         _number_by_place(model)  # NNCF builds names of its own on these
         if conversion.precision == "dynamic":
             import nncf

@@ -13,6 +13,7 @@ from edgekit.errors import ConversionError
 from edgekit.exporters import tflite_file
 from edgekit.exporters.base import (
     KERAS,
+    LOOPS,
     Conversion,
     Exporter,
     FileGraph,
@@ -65,7 +66,9 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
-    converter = _converter(trace, trace.float_graph_def())
+    graph = trace.float_graph_def()
+    _refuse_loops(graph)
+    converter = _converter(trace, graph)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _samples(conversion)
     # Stop after the statistics: the ranges of 8-bit inputs are known, not measured.
@@ -89,6 +92,13 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
             output_data_type=tf.as_dtype(output),
         )
     )
+
+
+def _refuse_loops(graph: Any) -> None:
+    """TensorFlow's quantizer dereferences a null pointer on a loop."""
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    if any(node.op in ("While", "StatelessWhile") for node in nodes):
+        raise ConversionError("tflite int8: a loop cannot be quantized", hint=LOOPS)
 
 
 def _samples(conversion: Conversion) -> Iterator[list[Any]]:
