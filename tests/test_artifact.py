@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import pytest
+
+from edgekit.artifact import FORMAT, Artifact, artifact_label, describe_files, is_artifact
+from edgekit.errors import ArtifactError
+
+
+@pytest.fixture
+def artifact(make_artifact):
+    return make_artifact("onnx")
+
+
+def amend(artifact, **fields):
+    """Write other fields into the manifest, as damage or an attacker would."""
+    file = artifact.path / "manifest.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def refusal(path):
+    with pytest.raises(ArtifactError) as caught:
+        Artifact.open(path)
+    return caught.value.message
+
+
+def test_what_was_written_is_read_back_the_same(artifact):
+    again = Artifact.open(artifact.path)
+    assert again == artifact
+    assert again.manifest.to_json() == json.loads((artifact.path / "manifest.json").read_text())
+    assert again.labels == ("0", "1", "2", "3")
+    assert again.bytes == again.model_path.stat().st_size
+
+
+def test_the_size_counts_weights_that_lie_in_a_file_of_their_own(make_artifact):
+    artifact = make_artifact("openvino")
+    files = [artifact.path / "model.xml", artifact.path / "model.bin"]
+    assert artifact.bytes == sum(file.stat().st_size for file in files)
+
+
+def test_the_manifest_holds_neither_time_nor_path(artifact, tmp_path):
+    text = (artifact.path / "manifest.json").read_text()
+    assert str(tmp_path) not in text
+    assert describe_files(artifact.path) == artifact.manifest.files
+    copy = tmp_path / "copy"
+    shutil.copytree(artifact.path, copy)
+    assert Artifact.open(copy).manifest == artifact.manifest
+
+
+def test_one_changed_byte_is_found_in_any_file(artifact):
+    for relative in artifact.manifest.files:
+        file = artifact.path / relative
+        whole = file.read_bytes()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert refusal(artifact.path).endswith(f"{relative}: sha256 differs from the manifest's")
+        file.write_bytes(whole)
+
+
+def test_a_truncated_file_differs_and_a_missing_one_is_missing(artifact):
+    artifact.model_path.write_bytes(b"")
+    assert "model.onnx: sha256 differs" in refusal(artifact.path)
+    artifact.model_path.unlink()
+    assert refusal(artifact.path) == f"{artifact.path}: model.onnx is missing"
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(artifact):
+    artifact.model_path.unlink()
+    artifact.model_path.mkdir()
+    assert "model.onnx" in refusal(artifact.path)
+
+
+def test_a_folder_without_a_manifest_and_a_file_are_no_artifacts(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for path in (tmp_path, file, tmp_path / "absent"):
+        assert refusal(path) == f"{path}: not an artifact (no manifest.json)"
+        assert not is_artifact(path)
+
+
+@pytest.mark.parametrize("found", [FORMAT + 1, 0, None, "1"])
+def test_another_format_is_named(artifact, found):
+    amend(artifact, format=found)
+    assert f"format {found!r}; this edgekit reads format {FORMAT}" in refusal(artifact.path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\ufffe", "[" * 100_000])
+def test_what_is_no_manifest_is_one_error(artifact, text):
+    (artifact.path / "manifest.json").write_text(text)
+    assert "manifest.json: " in refusal(artifact.path)
+
+
+def test_bytes_that_are_no_text_are_one_error(artifact):
+    (artifact.path / "manifest.json").write_bytes(b"\xff\xfe\x00")
+    assert "not valid JSON" in refusal(artifact.path)
+
+
+def test_an_oversized_manifest_is_not_read(artifact):
+    with (artifact.path / "manifest.json").open("wb") as file:
+        os.truncate(file.fileno(), 5 * 1024 * 1024)
+    assert "5,242,880 bytes" in refusal(artifact.path)
+
+
+@pytest.mark.parametrize(
+    "outside", ["../outside", "golden/../../outside", "{root}/outside", "link/secret"]
+)
+def test_files_outside_the_folder_are_refused(artifact, tmp_path, outside):
+    outside = outside.format(root=tmp_path)
+    (artifact.path.parent / "outside").write_text("secret")
+    (artifact.path / "link").symlink_to(tmp_path)
+    files = {**artifact.manifest.files, outside: {"sha256": "0" * 64, "bytes": 6}}
+    amend(artifact, files=files)
+    assert "points outside" in refusal(artifact.path)
+
+
+@pytest.mark.parametrize("model_file", ["../outside.onnx", "/etc/hosts", "other.onnx", "", "."])
+def test_a_model_file_that_was_not_proven_is_refused(artifact, model_file):
+    (artifact.path / "other.onnx").write_text("anything")
+    amend(artifact, model_file=model_file)
+    assert f"model_file {model_file!r} is not among" in refusal(artifact.path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"files": None},
+        {"files": []},
+        {"files": {"model.onnx": None}},
+        {"files": {"model.onnx": {"sha256": "0"}}},
+        {"files": {"model.onnx": {"sha256": "0", "bytes": "many"}}},
+        {"model_file": ["model.onnx"]},
+        {"inputs": 3},
+        {"inputs": [{"name": "x"}]},
+        {"parity": {}},
+        {"chain": 7},
+        {"preprocessing": [None]},
+        {"surprise": 1},
+    ],
+)
+def test_a_damaged_field_is_an_artifact_error(artifact, damage):
+    amend(artifact, **damage)
+    assert "manifest" in refusal(artifact.path)
+
+
+def test_a_missing_field_is_named(artifact):
+    file = artifact.path / "manifest.json"
+    data = json.loads(file.read_text())
+    del data["parity"]
+    file.write_text(json.dumps(data))
+    assert refusal(artifact.path) == f"{file}: damaged manifest: KeyError: 'parity'"
+
+
+@pytest.mark.parametrize(("io", "label"), [("native", "onnx-int8"), ("uint8", "onnx-int8-uint8")])
+def test_a_label_names_the_io_type_only_where_it_is_not_the_usual(io, label):
+    assert artifact_label("onnx", "int8", io) == label
