@@ -127,7 +127,10 @@ class FileError(EdgekitError):
             errno.EPERM: "choose a writable place with --out",
         }
         reason = error.strerror or str(error) or type(error).__name__
-        return cls(f"{where}{reason}", hint=hints.get(error.errno or 0))
+        number = error.errno or 0
+        if not number and " requested and " in reason:  # numpy's words for a short write
+            number, reason = errno.ENOSPC, "No space left on device"
+        return cls(f"{where}{reason}", hint=hints.get(number))
 
 
 class MissingExtraError(EdgekitError):

@@ -44,7 +44,7 @@ class OpenvinoExporter(Exporter):
 
         try:
             model = openvino.convert_model(conversion.source / "model.onnx")
-        except RuntimeError as error:
+        except Exception as error:
             failed = re.findall(r"Conversion is failed for: (.+)", str(error))
             if not failed:
                 raise

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, ModelError
 from edgekit.files import canonical_json
 from edgekit.loading import sample_shape, unroll_recurrent, without_jit_compile
 from edgekit.spec import InputSpec, ModelSpec
@@ -183,7 +183,12 @@ def _keras_interface(
     input_shape: tuple[int, ...] | None,
     input_range: tuple[float, float] | None,
 ) -> tuple[list[InputSpec], list[str]]:
-    tensors = model.inputs
+    tensors = getattr(model, "inputs", None)
+    if not tensors:
+        raise ModelError(
+            "the model has no inputs: it was saved before it was built",
+            hint="begin it with keras.Input(shape), and save it again",
+        )
     if input_shape is not None and len(tensors) != 1:
         raise ConversionError("--input-shape fits models with one input only")
     known = spec.inputs if spec and len(spec.inputs) == len(tensors) else ()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import registry
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, ModelError
 from edgekit.exporters.base import Conversion
 from edgekit.process import Emit, Handler
 
@@ -95,7 +95,18 @@ class _Worker:
         place = Path(request["inputs"])
         paths = [place] if place.is_file() else [place / tensor_file(n) for n in request["names"]]
         arrays = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
-        outputs = self._reference(arrays)
+        try:
+            outputs = self._reference(arrays)
+        except Exception as error:
+            # TensorFlow's own words stand between frames of the calls that led there.
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            frames = ("File ", "Detected at", "Graph execution error", "Stack trace")
+            reason = next((line for line in lines if not line.startswith(frames)), "")
+            raise ModelError(
+                f"the source model fails on inputs in its range: {type(error).__name__}: "
+                f"{reason[:300]}",
+                hint="--input-range LOW,HIGH says what it takes (token numbers: 0,VOCABULARY-1)",
+            ) from error
         target = Path(request["outputs"])
         if len(outputs) == 1:
             np.save(target, outputs[0])
