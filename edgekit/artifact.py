@@ -18,6 +18,7 @@ from typing import Any
 from edgekit.errors import ArtifactError
 from edgekit.files import canonical_json, inside, sha256_file, write_atomic
 from edgekit.spec import InputSpec
+from edgekit.tensor import TensorInfo
 
 MANIFEST = "manifest.json"
 LABELS = "labels.txt"
@@ -33,32 +34,6 @@ PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
 IO = ("native", "float", "int8", "uint8")
 
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
-    """An input or output of a model file, as the file itself declares it.
-
-    Attributes:
-        name: Name in the file.
-        dtype: numpy dtype name.
-        shape: With the batch axis; -1 where the file leaves it open.
-        scale: Step of a quantized tensor, real = scale * (q - zero_point); None if not quantized.
-        zero_point: See `scale`.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    scale: float | None = None
-    zero_point: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "shape": list(self.shape)}
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> TensorInfo:
-        return TensorInfo(**{**data, "shape": tuple(data["shape"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +132,12 @@ class Manifest:
                 "model_file": str(data["model_file"]),
                 "chain": tuple(data["chain"]),
                 "files": {name: _file_entry(entry) for name, entry in data["files"].items()},
-                "inputs": tuple(TensorInfo.from_json(entry) for entry in data["inputs"]),
-                "outputs": tuple(TensorInfo.from_json(entry) for entry in data["outputs"]),
+                "inputs": tuple(
+                    TensorInfo.from_json(entry, ArtifactError) for entry in data["inputs"]
+                ),
+                "outputs": tuple(
+                    TensorInfo.from_json(entry, ArtifactError) for entry in data["outputs"]
+                ),
                 "preprocessing": tuple(
                     InputSpec.from_json(entry) for entry in data["preprocessing"]
                 ),
@@ -291,10 +270,13 @@ def _read_manifest(path: Path) -> Manifest:
         )
     try:
         return Manifest.from_json(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(
-            f"{file}: damaged manifest: {type(error).__name__}: {error}", hint="export it again"
-        ) from error
+    except (ArtifactError, KeyError, TypeError, ValueError, AttributeError) as error:
+        what = error.message if isinstance(error, ArtifactError) else _named(error)
+        raise ArtifactError(f"{file}: damaged manifest: {what}", hint="export it again") from error
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _file_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.agent.quantize import dequantize, quantize
-from edgekit.artifact import TensorInfo
 from edgekit.errors import DataError, RuntimeFault
 from edgekit.job import Job, JobResult, tensor_file
+from edgekit.tensor import TensorInfo, dequantize, quantize
 from edgekit.transports.base import Transport
 
 if TYPE_CHECKING:
@@ -128,9 +127,7 @@ def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:
             typed[tensor.name] = array
         elif tensor.scale is not None and tensor.zero_point is not None:
             real = np.asarray(array, np.float32)
-            typed[tensor.name] = quantize(
-                real, tensor.scale, tensor.zero_point, tensor.dtype, "even"
-            )
+            typed[tensor.name] = quantize(real, tensor.scale, tensor.zero_point, tensor.dtype)
         else:
             typed[tensor.name] = array.astype(tensor.dtype)
     if all(typed[name] is arrays[name] for name in typed):

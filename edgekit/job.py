@@ -18,6 +18,7 @@ from typing import Any
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.fields import Fields, printable
 from edgekit.measure import MOST_CALLS, Measurement, Placement
+from edgekit.tensor import TensorInfo
 
 # 1: first version.
 VERSION = 1
@@ -60,8 +61,6 @@ class Job:
             sample of it; None for random values.
         outputs: "run": the .npy to write, [N, *output shape without batch]; a folder, where the
             model has several outputs.
-        float_io: Feed float32 samples to quantized inputs and return float32 for quantized
-            outputs, by the tensors' own scale and zero point.
         cpu: Core to pin the process to before the runtime loads.
         timing: For "measure".
     """
@@ -73,7 +72,6 @@ class Job:
     delegate: str | None = None
     inputs: str | None = None
     outputs: str | None = None
-    float_io: bool = False
     cpu: int | None = None
     timing: Timing = field(default_factory=Timing)
 
@@ -99,7 +97,6 @@ class Job:
             delegate=fields.optional_text("delegate"),
             inputs=fields.optional_text("inputs"),
             outputs=fields.optional_text("outputs"),
-            float_io=fields.flag("float_io", False),
             cpu=fields.optional_integer("cpu", high=65_535),
             timing=Timing(
                 warmup_calls=timing.integer("warmup_calls", usual.warmup_calls, high=10_000),
@@ -114,42 +111,6 @@ class Job:
             if not getattr(job, key):
                 raise fields.fail(key, f"the action {job.action!r} needs it")
         return job
-
-
-@dataclass(frozen=True, slots=True)
-class TensorDescription:
-    """An input or output as the runtime reports it.
-
-    Attributes:
-        name: The runtime's name for it.
-        dtype: numpy dtype name.
-        shape: With the batch axis; -1 where a size is not fixed.
-        scale: Quantization step; None where the runtime reports none.
-        zero_point: Quantized value of 0.0.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    scale: float | None = None
-    zero_point: int | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "shape": list(self.shape)}
-
-    @staticmethod
-    def from_json(data: Any) -> TensorDescription:
-        fields = Fields(data, "result: tensor", DeviceError)
-        low, high = 1e-45, 3.5e38  # positive float32
-        described = TensorDescription(
-            name=fields.text("name"),
-            dtype=fields.text("dtype", longest=40),
-            shape=fields.integers("shape", most=16, low=-1, high=2**40),
-            scale=fields.optional_number("scale", low=low, high=high),
-            zero_point=fields.optional_integer("zero_point", low=-(2**31), high=2**31),
-        )
-        fields.done()
-        return described
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +143,8 @@ class JobResult:
     """
 
     environment: Mapping[str, Any]
-    inputs: tuple[TensorDescription, ...] = ()
-    outputs: tuple[TensorDescription, ...] = ()
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
     placement: Placement | None = None
     samples: int = 0
     nonfinite: NonFinite | None = None
@@ -276,9 +237,9 @@ def _refuse_other_version(fields: Fields, what: str, error: type[EdgekitError]) 
         )
 
 
-def _tensors(fields: Fields, key: str) -> tuple[TensorDescription, ...]:
+def _tensors(fields: Fields, key: str) -> tuple[TensorInfo, ...]:
     entries = fields.items(key, most=_MOST_TENSORS)
-    return tuple(TensorDescription.from_json(entry) for entry in entries)
+    return tuple(TensorInfo.from_json(entry, DeviceError) for entry in entries)
 
 
 def _nonfinite(data: Mapping[str, Any]) -> NonFinite:

@@ -13,7 +13,6 @@ from edgekit.job import (
     Job,
     JobResult,
     NonFinite,
-    TensorDescription,
     Timing,
     failure_json,
     parse_job,
@@ -21,6 +20,7 @@ from edgekit.job import (
     tensor_file,
 )
 from edgekit.measure import Measurement, Placement
+from edgekit.tensor import TensorInfo
 
 PLACEMENT = Placement(3, 2, 1, {"XNNPACK": 2, "kernels": 1}, "DELEGATE nodes")
 MEASUREMENT = Measurement(
@@ -36,8 +36,8 @@ MEASUREMENT = Measurement(
 )
 RESULT = JobResult(
     environment={"system": "Linux"},
-    inputs=(TensorDescription("image", "int8", (1, 8, 8, 3), 0.5, -128),),
-    outputs=(TensorDescription("logits", "float32", (-1, 4)),),
+    inputs=(TensorInfo("image", "int8", (1, 8, 8, 3), 0.5, -128),),
+    outputs=(TensorInfo("logits", "float32", (-1, 4)),),
     placement=PLACEMENT,
     samples=2,
     nonfinite=NonFinite(3, 1, 1),
@@ -53,7 +53,6 @@ jobs = st.builds(
     delegate=st.none() | st.text(max_size=20),
     inputs=st.text(min_size=1, max_size=50),
     outputs=st.text(min_size=1, max_size=50),
-    float_io=st.booleans(),
     cpu=st.none() | st.integers(0, 255),
     timing=st.builds(
         Timing,

@@ -14,7 +14,7 @@ from edgekit.files import write_atomic
 
 _SHIPPED = (
     "__init__.py", "errors.py", "extras.py", "fields.py", "job.py", "measure.py", "process.py",
-    "registry.py", "statistics.py",
+    "registry.py", "statistics.py", "tensor.py",
 )  # fmt: skip
 _MAIN = """\
 import sys

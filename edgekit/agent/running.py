@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-def run(job: Job, model: LoadedModel, rounding: str) -> tuple[int, NonFinite | None]:
+def run(job: Job, model: LoadedModel) -> tuple[int, NonFinite | None]:
     """Run every sample of `job.inputs` and write `job.outputs`.
 
     Returns:
@@ -30,8 +30,8 @@ def run(job: Job, model: LoadedModel, rounding: str) -> tuple[int, NonFinite | N
 
     assert job.inputs is not None
     assert job.outputs is not None
-    reader = SampleReader(Path(job.inputs), model.inputs, float_io=job.float_io, rounding=rounding)
-    writer = SampleWriter(Path(job.outputs), model.outputs, len(reader), float_io=job.float_io)
+    reader = SampleReader(Path(job.inputs), model.inputs)
+    writer = SampleWriter(Path(job.outputs), model.outputs, len(reader))
     values = samples = 0
     first = -1
     for index in range(len(reader)):

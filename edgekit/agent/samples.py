@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.agent.quantize import dequantize, quantize
 from edgekit.errors import DataError, FileError
-from edgekit.job import TensorDescription, tensor_file
+from edgekit.job import tensor_file
+from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,24 +27,13 @@ class SampleReader:
     Args:
         place: A .npy of [N, *shape], or a folder with one such file per input.
         inputs: The model's inputs.
-        float_io: Quantize float32 samples for inputs that have a scale.
-        rounding: How the runtime rounds halves, see `quantize`.
 
     Raises:
         FileError: A file is missing.
         DataError: Not a .npy, or dtype, shape or count don't fit.
     """
 
-    def __init__(
-        self,
-        place: Path,
-        inputs: Sequence[TensorDescription],
-        *,
-        float_io: bool = False,
-        rounding: str = "even",
-    ) -> None:
-        self._inputs = inputs
-        self._rounding = rounding
+    def __init__(self, place: Path, inputs: Sequence[TensorInfo]) -> None:
         if place.is_dir():
             paths = [place / tensor_file(tensor.name) for tensor in inputs]
         elif len(inputs) == 1:
@@ -56,14 +45,8 @@ class SampleReader:
                 hint=f"a folder that holds {names}",
             )
         self._arrays = [_open(path) for path in paths]
-        self._quantized = [
-            float_io and tensor.scale is not None and array.dtype.name == "float32"
-            for tensor, array in zip(inputs, self._arrays, strict=True)
-        ]
-        for path, array, tensor, quantized in zip(
-            paths, self._arrays, inputs, self._quantized, strict=True
-        ):
-            _check(path, array, tensor, quantized=quantized)
+        for path, array, tensor in zip(paths, self._arrays, inputs, strict=True):
+            _check(path, array, tensor)
         counts = {len(array) for array in self._arrays}
         if len(counts) != 1:
             raise DataError(f"{place}: the inputs differ in their number of samples: {counts}")
@@ -77,22 +60,8 @@ class SampleReader:
         """One sample as one array per input, [1, *shape]."""
         import numpy as np
 
-        sample = []
-        for array, tensor, quantized in zip(
-            self._arrays, self._inputs, self._quantized, strict=True
-        ):
-            # A copy: some runtimes refuse the file's read-only memory.
-            values = np.array(array[index : index + 1])
-            if quantized:
-                assert tensor.scale is not None
-                try:
-                    values = quantize(
-                        values, tensor.scale, tensor.zero_point or 0, tensor.dtype, self._rounding
-                    )
-                except ValueError as error:
-                    raise DataError(f"sample {index}, input {tensor.name}: {error}") from None
-            sample.append(values)
-        return sample
+        # A copy: some runtimes refuse the file's read-only memory.
+        return [np.array(array[index : index + 1]) for array in self._arrays]
 
 
 class SampleWriter:
@@ -102,20 +71,11 @@ class SampleWriter:
         place: The .npy to write; a folder, if the model has several outputs.
         outputs: The model's outputs.
         count: Number of samples.
-        float_io: Write float32 for outputs that have a scale.
     """
 
-    def __init__(
-        self,
-        place: Path,
-        outputs: Sequence[TensorDescription],
-        count: int,
-        *,
-        float_io: bool = False,
-    ) -> None:
+    def __init__(self, place: Path, outputs: Sequence[TensorInfo], count: int) -> None:
         self._outputs = outputs
         self._count = count
-        self._float_io = float_io
         self._files: list[Array] = []
         if len(outputs) == 1:
             self._paths = [place]
@@ -130,7 +90,8 @@ class SampleWriter:
         Raises:
             DataError: The shape differs from the first sample's.
         """
-        values = [self._real(array, t) for array, t in zip(arrays, self._outputs, strict=True)]
+        # A scalar output has no batch axis to keep.
+        values = [array.reshape(1) if array.ndim == 0 else array for array in arrays]
         if not self._files:
             self._files = [self._create(p, v) for p, v in zip(self._paths, values, strict=True)]
         for file, value, tensor in zip(self._files, values, self._outputs, strict=True):
@@ -148,12 +109,6 @@ class SampleWriter:
             with suppress(AttributeError):
                 file.flush()  # type: ignore[attr-defined]  # np.memmap has it
         self._files = []
-
-    def _real(self, array: Array, tensor: TensorDescription) -> Array:
-        if self._float_io and tensor.scale is not None:
-            array = dequantize(array, tensor.scale, tensor.zero_point or 0)
-        # A scalar output has no batch axis to keep.
-        return array.reshape(1) if array.ndim == 0 else array
 
     def _create(self, path: Path, value: Array) -> Array:
         import numpy as np
@@ -182,13 +137,11 @@ def _open(path: Path) -> Array:
     return array
 
 
-def _check(path: Path, array: Array, tensor: TensorDescription, *, quantized: bool) -> None:
-    wanted = "float32" if quantized else tensor.dtype
-    if array.dtype.name != wanted:
-        scaled = tensor.scale is not None and array.dtype.name == "float32"
+def _check(path: Path, array: Array, tensor: TensorInfo) -> None:
+    if array.dtype.name != tensor.dtype:
         raise DataError(
-            f"{path}: samples are {array.dtype.name}; input {tensor.name} takes {wanted}",
-            hint="float_io quantizes float32 samples" if scaled else "nothing is cast silently",
+            f"{path}: samples are {array.dtype.name}; input {tensor.name} takes {tensor.dtype}",
+            hint="nothing is cast silently",
         )
     batch, *rest = tensor.shape or (1,)
     fits = array.ndim - 1 == len(rest) and all(

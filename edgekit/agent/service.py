@@ -54,7 +54,7 @@ def perform(job: Job) -> JobResult:
     }
     if job.action == "measure":
         return _measure(job, runtime, model, load_ns, environment)
-    samples, nonfinite = run(job, model, runtime.rounding)
+    samples, nonfinite = run(job, model)
     placement = model.placement()
     check_delegate(job.delegate, placement)
     return JobResult(
@@ -72,9 +72,7 @@ def _measure(
 ) -> JobResult:
     if job.inputs:
         place = Path(job.inputs)
-        inputs = SampleReader(
-            place, model.inputs, float_io=job.float_io, rounding=runtime.rounding
-        )[0]
+        inputs = SampleReader(place, model.inputs)[0]
     else:
         inputs = random_inputs(model.inputs)
     ticks: list[tuple[int, int] | None] = []

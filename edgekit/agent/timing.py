@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edgekit.errors import DataError
-from edgekit.job import TensorDescription, Timing
+from edgekit.job import Timing
 from edgekit.measure import MOST_CALLS
+from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,7 +122,7 @@ def _calls(
     return samples[:done], whole[:done], cpu[:done]
 
 
-def random_inputs(inputs: Sequence[TensorDescription], seed: int = 0) -> list[Array]:
+def random_inputs(inputs: Sequence[TensorInfo], seed: int = 0) -> list[Array]:
     """One sample of random values: integers over their whole range, floats in 0–1.
 
     Raises:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from edgekit.artifact import IO, TensorInfo
+from edgekit.artifact import IO
 from edgekit.errors import ConversionError, MissingExtraError, UsageError
 from edgekit.spec import InputSpec
+from edgekit.tensor import TensorInfo
 
 KERAS = "keras"  # the source of a chain: the traced and frozen model
 
@@ -98,8 +99,10 @@ class FileGraph:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> FileGraph:
         return FileGraph(
-            inputs=tuple(TensorInfo.from_json(entry) for entry in data["inputs"]),
-            outputs=tuple(TensorInfo.from_json(entry) for entry in data["outputs"]),
+            inputs=tuple(TensorInfo.from_json(entry, ConversionError) for entry in data["inputs"]),
+            outputs=tuple(
+                TensorInfo.from_json(entry, ConversionError) for entry in data["outputs"]
+            ),
             ops=data["ops"],
             dtypes=data["dtypes"],
             foreign_ops=tuple(data["foreign_ops"]),

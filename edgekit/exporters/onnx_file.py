@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import TensorInfo
 from edgekit.errors import ConversionError
 from edgekit.exporters.base import FileGraph
-from edgekit.exporters.grid import affine_grid
+from edgekit.tensor import TensorInfo, affine_grid
 
 # protobuf cannot hold more in one message.
 MAX_BYTES = 2 * 1024**3

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgekit.artifact import TensorInfo
 from edgekit.errors import ConversionError
 from edgekit.exporters.base import (
     LOOPS,
@@ -18,7 +17,7 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
-from edgekit.exporters.grid import affine_grid
+from edgekit.tensor import TensorInfo, affine_grid
 
 _SHORT = {"int8": "i8", "uint8": "u8"}
 _COUNTED = re.compile(r"[A-Z][A-Za-z]*_\d+")  # names that OpenVINO makes up

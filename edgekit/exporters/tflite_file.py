@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from edgekit.artifact import TensorInfo
 from edgekit.exporters.base import FileGraph
+from edgekit.tensor import TensorInfo
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"

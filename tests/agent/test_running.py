@@ -86,16 +86,6 @@ def test_two_inputs_come_from_a_folder_and_two_outputs_go_to_one(
     assert all(array.shape == (3, 5) for array in arrays)
 
 
-def test_float_samples_through_an_int8_file_come_near_the_float_files_outputs(run):
-    samples = images() / 1.1
-    exact, _ = run("litert", "float.tflite", samples)
-    near, _ = run("litert", "int8.tflite", samples, float_io=True)
-    raw, result = run("litert", "int8.tflite", np.zeros((1, 8, 8, 3), np.int8))
-    assert near.dtype == np.float32
-    assert raw.dtype == np.int8
-    assert np.abs(near - exact).max() <= 4 * result.outputs[0].scale
-
-
 def test_a_delegate_that_runs_nothing_fails_the_job_after_the_fact(run):
     # ONNX Runtime's CPU provider exists and executes, but it is no delegate.
     with pytest.raises(DeviceError, match="'cpu' was asked for and runs none"):

@@ -5,12 +5,12 @@ import pytest
 
 from edgekit.agent.samples import SampleReader, SampleWriter
 from edgekit.errors import DataError, FileError
-from edgekit.job import TensorDescription
+from edgekit.tensor import TensorInfo
 
-IMAGE = TensorDescription("image", "float32", (1, 2, 3))
-GRID = TensorDescription("image", "int8", (1, 2, 3), scale=0.5, zero_point=1)
-LEFT = TensorDescription("left:0", "float32", (-1, 5))
-RIGHT = TensorDescription("right:0", "int32", (1, 5))
+IMAGE = TensorInfo("image", "float32", (1, 2, 3))
+GRID = TensorInfo("image", "int8", (1, 2, 3), scale=0.5, zero_point=1)
+LEFT = TensorInfo("left:0", "float32", (-1, 5))
+RIGHT = TensorInfo("right:0", "int32", (1, 5))
 
 
 def saved(place, array):
@@ -39,13 +39,10 @@ def test_another_shape_is_refused_with_both_shapes(tmp_path):
         SampleReader(place, [IMAGE])
 
 
-def test_float_samples_are_quantized_only_when_asked(tmp_path):
+def test_float_samples_for_an_integer_input_are_refused_never_quantized(tmp_path):
     place = saved(tmp_path / "x.npy", np.full((1, 2, 3), 2.0, np.float32))
-    with pytest.raises(DataError, match="samples are float32; input image takes int8") as caught:
+    with pytest.raises(DataError, match="samples are float32; input image takes int8"):
         SampleReader(place, [GRID])
-    assert "float_io" in caught.value.hint
-    (sample,) = SampleReader(place, [GRID], float_io=True)[0]
-    assert (sample.dtype, sample.flat[0]) == (np.int8, 5)
 
 
 def test_several_inputs_are_read_by_name_from_a_folder(tmp_path):
@@ -99,7 +96,7 @@ def test_no_sample_at_all_is_refused(tmp_path):
 def test_a_batch_that_is_fixed_at_another_size_is_refused(tmp_path):
     place = saved(tmp_path / "x.npy", np.ones((8, 5), np.float32))
     with pytest.raises(DataError, match="fixed batch of 8; 1 is needed"):
-        SampleReader(place, [TensorDescription("image", "float32", (8, 5))])
+        SampleReader(place, [TensorInfo("image", "float32", (8, 5))])
 
 
 def test_outputs_are_stacked_without_the_batch_axis(tmp_path):
@@ -118,14 +115,6 @@ def test_several_outputs_become_a_folder_with_a_file_each(tmp_path):
     writer.write(0, [np.zeros((1, 5), np.float32), np.ones((1, 5), np.int32)])
     writer.close()
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["left_0.npy", "right_0.npy"]
-
-
-def test_quantized_outputs_become_real_when_asked(tmp_path):
-    place = tmp_path / "y.npy"
-    writer = SampleWriter(place, [GRID], 1, float_io=True)
-    writer.write(0, [np.full((1, 2, 3), 5, np.int8)])
-    writer.close()
-    assert (np.load(place) == np.float32(2.0)).all()
 
 
 def test_an_output_that_changes_shape_between_samples_is_refused(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 from edgekit.agent import timing
 from edgekit.agent.timing import random_inputs, time_calls
 from edgekit.errors import DataError
-from edgekit.job import TensorDescription, Timing
+from edgekit.job import Timing
+from edgekit.tensor import TensorInfo
 
 
 class Recorder:
@@ -125,10 +126,10 @@ def test_what_frames_the_timed_calls_lies_outside_warm_up():
 
 def test_random_inputs_have_a_batch_of_one_and_the_inputs_dtype():
     tensors = [
-        TensorDescription("a", "uint8", (-1, 4)),
-        TensorDescription("b", "int8", (1, 64)),
-        TensorDescription("c", "float32", (1, 3)),
-        TensorDescription("d", "int64", (1, 9)),
+        TensorInfo("a", "uint8", (-1, 4)),
+        TensorInfo("b", "int8", (1, 64)),
+        TensorInfo("c", "float32", (1, 3)),
+        TensorInfo("d", "int64", (1, 9)),
     ]
     arrays = random_inputs(tensors)
     assert [array.dtype.name for array in arrays] == ["uint8", "int8", "float32", "int64"]
@@ -141,4 +142,4 @@ def test_random_inputs_have_a_batch_of_one_and_the_inputs_dtype():
 
 def test_an_open_size_needs_real_samples():
     with pytest.raises(DataError, match=r"input a has open sizes \(1, -1\)"):
-        random_inputs([TensorDescription("a", "float32", (1, -1))])
+        random_inputs([TensorInfo("a", "float32", (1, -1))])

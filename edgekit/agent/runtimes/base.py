@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit import extras
 from edgekit.errors import DeviceError, EdgekitError, FileError, MissingExtraError, RuntimeFault
-from edgekit.job import TensorDescription
 from edgekit.measure import Placement
+from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,8 +34,8 @@ class LoadedModel(ABC):
         facts: What the runtime says about how it computes, for the environment.
     """
 
-    inputs: tuple[TensorDescription, ...]
-    outputs: tuple[TensorDescription, ...]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
     facts: Mapping[str, Any]
 
     @abstractmethod
@@ -71,13 +71,11 @@ class Runtime(ABC):
     Attributes:
         name: Name of the runtime.
         module: What is imported.
-        rounding: How its quantize op rounds halves: "even" or "away" from zero.
         version: Version of the package.
     """
 
     name: ClassVar[str]
     module: ClassVar[str]
-    rounding: ClassVar[str] = "even"
 
     def __init__(self) -> None:
         self.refuse_environment()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError, RuntimeFault
-from edgekit.job import TensorDescription
 from edgekit.measure import Placement
+from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,6 @@ class Litert(Runtime):
 
     name = "litert"
     module = "ai_edge_litert.interpreter"
-    rounding = "away"
     distribution: ClassVar[str] = "ai-edge-litert"
 
     def read_version(self) -> str:
@@ -175,12 +174,12 @@ def _signature_names(interpreter: Any) -> dict[int, str]:
     return {detail["index"]: name for name, detail in details.items()}
 
 
-def _describe(detail: dict[str, Any], names: dict[int, str]) -> TensorDescription:
+def _describe(detail: dict[str, Any], names: dict[int, str]) -> TensorInfo:
     import numpy as np
 
     scale, zero_point = detail["quantization"]
     quantized = scale > 0
-    return TensorDescription(
+    return TensorInfo(
         name=names.get(detail["index"], detail["name"]),
         dtype=np.dtype(detail["dtype"]).name,
         shape=tuple(int(size) for size in detail["shape"]),

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError, RuntimeFault
-from edgekit.job import TensorDescription
 from edgekit.measure import Placement
+from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -148,9 +148,9 @@ def pieces(executors: Sequence[str], wanted: str) -> int:
     return sum(1 for name, _ in groupby(executors) if name == wanted)
 
 
-def _describe(node: Any) -> TensorDescription:
+def _describe(node: Any) -> TensorInfo:
     kind = node.type.removeprefix("tensor(").removesuffix(")")
-    return TensorDescription(
+    return TensorInfo(
         name=node.name,
         dtype=_DTYPES.get(kind, kind),
         shape=tuple(size if isinstance(size, int) else -1 for size in node.shape),

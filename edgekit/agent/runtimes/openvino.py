@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError
-from edgekit.job import TensorDescription
 from edgekit.measure import Placement
+from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,10 +138,10 @@ def _text(info: Any, key: str) -> str:
     return str(info[key].astype(str)) if key in info else "unknown"
 
 
-def _describe(port: Any, index: int) -> TensorDescription:
+def _describe(port: Any, index: int) -> TensorInfo:
     kind = port.get_element_type().get_type_name()
     names = sorted(port.get_names())
-    return TensorDescription(
+    return TensorInfo(
         name=names[0] if names else f"tensor_{index}",
         dtype=_DTYPES.get(kind, kind),
         shape=tuple(
