@@ -7,6 +7,7 @@ traps. Does not trace, freeze or convert.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
@@ -20,21 +21,27 @@ if TYPE_CHECKING:
     import keras
 
 
-def import_tensorflow(purpose: str) -> Any:
-    """Import TensorFlow quietly, on the CPU, with results that repeat.
+def import_tensorflow(purpose: str, *, gpu: bool = False) -> Any:
+    """Import TensorFlow quietly.
+
+    Args:
+        purpose: What needs it, for the error if it is not there.
+        gpu: Let it take a GPU, for training; conversion and reference outputs are the CPU's, whose
+            sums repeat.
 
     Raises:
         MissingExtraError: TensorFlow is not installed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    if not gpu and "tensorflow" not in sys.modules:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         import tensorflow as tf
     except ImportError as error:
         if error.name != "tensorflow":
             raise
-        raise MissingExtraError("tensorflow", "tflite", purpose) from None
+        raise MissingExtraError("tensorflow", "export", purpose) from None
     tf.get_logger().setLevel("ERROR")
     return tf
 

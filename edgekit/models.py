@@ -203,7 +203,7 @@ def _read_h5_config(path: Path) -> Any:
     except ImportError:
         from edgekit.errors import MissingExtraError
 
-        raise MissingExtraError("h5py", "tflite", f"reading {path.name}") from None
+        raise MissingExtraError("h5py", "export", f"reading {path.name}") from None
     try:
         with h5py.File(path, "r") as file:
             config = file.attrs.get("model_config")

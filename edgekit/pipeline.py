@@ -10,7 +10,6 @@ process that crashes takes its one step down.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ from edgekit.files import replace_folder, scratch_folder
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step
-from edgekit.process import Child, ChildCrashed, ChildFailed, run_in_child
+from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
 from edgekit.quantization.calibration import draw_calibration
@@ -61,7 +60,7 @@ def run_export(order: ExportOrder, report: Report) -> Outcomes:
     with scratch_folder(order.out / "artifacts") as scratch:
         pipeline = _Pipeline(order, scratch, report)
         try:
-            outcomes = run_tasks(pipeline.tasks(), slots=max(2, os.cpu_count() or 1))
+            outcomes = run_tasks(pipeline.tasks(), slots=max(2, available_cores()))
         finally:
             pipeline.close()
     for name, error in outcomes.errors.items():

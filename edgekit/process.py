@@ -202,6 +202,13 @@ def run_in_child(
         return child.call(payload, timeout_s=timeout_s, on_event=on_event)
 
 
+def available_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def end_all() -> None:
     """End every running child at once, and refuse new ones: edgekit itself is being ended.
 

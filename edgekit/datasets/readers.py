@@ -6,7 +6,6 @@ process.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.datasets.base import Dataset
 from edgekit.datasets.opening import open_dataset
 from edgekit.errors import DataError
-from edgekit.process import Child, Emit, Handler
+from edgekit.process import Child, Emit, Handler, available_cores
 from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -102,13 +101,6 @@ def useful_processes(dataset: Dataset, count: int) -> int:
     if not dataset.costly or count < 600:
         return 0
     return min(available_cores(), 8)
-
-
-def available_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def serve_reads() -> Handler:

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets import Dataset
-from edgekit.datasets.readers import Readers, available_cores, create_arrays
+from edgekit.datasets.readers import Readers, create_arrays
+from edgekit.process import available_cores
 from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def train(
         require_split(dataset, split)
     if dataset.labels("train") is None or len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
-    import_tensorflow(f"training {source.name}")
+    import_tensorflow(f"training {source.name}", gpu=True)
     import keras
 
     try:
