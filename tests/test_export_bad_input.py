@@ -1,0 +1,355 @@
+"""Each way to give an export something bad: one `error:` line, and what was there before stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.artifact import Artifact
+
+IN_TIME_S = 60
+
+HIDING = """
+import os, sys
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in os.environ["HIDDEN"].split(","):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Hide())
+"""
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "edgekit", "export", *map(str, arguments)]
+
+
+def refused(*arguments, status=1, **more):
+    """Run an export that must be refused; return what it says."""
+    done = subprocess.run(
+        command(*arguments, "--quiet"), capture_output=True, text=True, check=False, **more
+    )
+    assert done.returncode == status, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("error: "), done.stderr
+    assert [line for line in lines[1:] if not line.startswith("  ")] == []
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="session")
+def built(made_once, keras_models):
+    """`build/lstm/onnx-fp32`, exported once."""
+
+    def fill(folder):
+        arguments = command(keras_models / "lstm.keras", "--target", "onnx", "--quiet")
+        subprocess.run(arguments, check=True, cwd=folder, capture_output=True)
+
+    return made_once("built-lstm", fill) / "build"
+
+
+@pytest.fixture
+def work(built, tmp_path, monkeypatch):
+    """A folder to stand in, with an artifact from before; afterwards it must be as it was."""
+    shutil.copytree(built, tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    before = state(tmp_path / "build")
+    yield tmp_path
+    assert state(tmp_path / "build") == before
+
+
+def state(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def disk(tmp_path, built):
+    """A file system of 512 KiB of its own, holding the artifact from before."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place],
+        capture_output=True, text=True, check=False,
+    ) if shutil.which("mount") else None  # fmt: skip
+    if done is None or done.returncode:
+        reason = done.stderr.strip() if done else "no mount command"
+        pytest.skip(f"a tmpfs cannot be mounted here: {reason}")
+    shutil.copytree(built / "lstm", place / "lstm")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_an_unknown_model_is_a_usage_error_that_says_what_was_meant(work):
+    text = refused("moblienet", status=2)
+    assert text.startswith("error: unknown model 'moblienet'")
+    assert "did you mean mobilenet?" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--precision", "int4"), "unknown precision 'int4'"),
+        (("--target", "onyx"), "unknown target 'onyx'"),
+        (("--io", "int16"), "'int16' is not one of"),
+        (("--set", "width"), "expected KEY=VALUE"),
+        (("--set", "depth=3"), "no parameter 'depth'"),
+        (("--input-range", "5"), "expected LOW,HIGH"),
+        (("--input-range", "5,5"), "expected LOW,HIGH"),
+        (("--input-shape", "a,b"), "expected numbers with commas"),
+        (("--input-shape", "0,3"), "every size must be at least 1"),
+        (("--samples", "0"), "x>=1"),
+        (("--max-drop", "-1"), "x>=0"),
+    ],
+)
+def test_a_bad_option_is_refused_before_anything_is_built(work, arguments, said):
+    text = refused("mobilenet", *arguments, status=1 if "depth=3" in arguments else 2)
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda p: p.mkdir(), "data: "),
+        (lambda p: (p / "a").mkdir(parents=True), "a class without pictures"),
+        (lambda p: None, "no such file or folder"),
+        (lambda p: p.write_bytes(b"PK nonsense"), "not a readable .npz"),
+    ],
+    ids=["empty", "empty-classes", "absent", "no-data"],
+)
+def test_data_that_is_empty_or_absent_is_named(work, keras_models, make, said):
+    place = work / ("data.npz" if said == "not a readable .npz" else "data")
+    make(place)
+    text = refused(keras_models / "excite.keras", "--data", place, "--int8")
+    assert place.name in text
+    assert said in text
+
+
+def test_images_that_cannot_be_read_are_named(work, keras_models):
+    for label in ("cats", "dogs"):
+        (work / "data" / label).mkdir(parents=True)
+        for number in range(8):
+            (work / "data" / label / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
+    text = refused(keras_models / "excite.keras", "--data", work / "data")
+    assert ".png" in text
+
+
+def test_samples_of_another_shape_are_refused_with_both_shapes(work, keras_models):
+    np.savez(work / "small.npz", x=np.zeros((40, 8, 8, 3), np.uint8), y=np.arange(40) % 4)
+    text = refused(keras_models / "excite.keras", "--data", "small.npz")
+    assert "samples are [8, 8, 3]; the input 'image' takes [16, 16, 3]" in text
+
+
+def test_samples_that_are_not_finite_are_refused(work, keras_models):
+    values = np.zeros((40, 16, 16, 3), np.float32)
+    values[:, 3] = np.nan
+    np.savez(work / "nan.npz", x=values, y=np.arange(40) % 4)
+    text = refused(keras_models / "excite.keras", "--data", "nan.npz")
+    assert "NaN or infinite" in text
+
+
+def test_too_few_calibration_samples_are_refused(work, keras_models):
+    np.savez(work / "few.npz", x=np.zeros((9, 16, 16, 3), np.uint8), y=np.arange(9) % 4)
+    text = refused(keras_models / "excite.keras", "--data", "few.npz", "--int8")
+    assert "too few calibration samples in the split 'train'" in text
+
+
+def test_weights_that_are_nan_are_named(work, keras_models):
+    text = refused(keras_models / "diverged.keras")
+    assert "holds 1 values that are NaN or infinite" in text
+    assert "the weight " in text
+
+
+def test_a_model_whose_outputs_are_nan_is_refused(work, keras_models):
+    text = refused(keras_models / "erfinv.keras")
+    assert "error: erfinv: the source model itself gives" in text
+    assert "--input-range" in text
+
+
+def test_a_truncated_model_is_damaged(work, keras_models):
+    whole = (keras_models / "lstm.keras").read_bytes()
+    (work / "lstm.keras").write_bytes(whole[: len(whole) // 2])
+    assert "lstm.keras: truncated or damaged" in refused("./lstm.keras")
+
+
+def test_a_lambda_layer_is_refused_unless_the_user_vouches_for_it(work, keras_models):
+    text = refused(keras_models / "lambda.keras")
+    assert "holds Lambda layers, which are arbitrary code: doubling" in text
+    assert "--trust-model" in text
+    done = subprocess.run(
+        command(keras_models / "lambda.keras", "--trust-model", "--target", "tflite", "--json",
+                "--out", "trusted"),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (artifact,) = json.loads(done.stdout)["artifacts"]
+    assert artifact["parity"]["max_abs"] <= 1e-4 * 510
+
+
+def test_an_h5_that_is_no_keras_model_is_refused(work, keras_models):
+    (work / "text.h5").write_text("not at all")
+    assert "not an HDF5 file" in refused("./text.h5")
+    assert "weights without an architecture" in refused(keras_models / "weights-only.h5")
+
+
+def test_weights_of_another_model_do_not_fit(work, keras_models):
+    text = refused(keras_models / "lstm.keras", "--weights", keras_models / "only.weights.h5")
+    assert "these weights do not fit the model" in text
+    text = refused(keras_models / "lstm.keras", "--weights", "absent.weights.h5")
+    assert "absent.weights.h5" in text
+
+
+@pytest.mark.parametrize(
+    ("hidden", "extra"),
+    [
+        ("tensorflow", "export"),
+        ("tf2onnx", "onnx"),
+        ("onnxruntime", "onnxruntime"),
+        ("openvino", "openvino"),
+        ("nncf", "openvino"),
+        ("ai_edge_litert", "tflite"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_command_that_adds_it(
+    work, keras_models, monkeypatch, hidden, extra
+):
+    (work / "hook").mkdir()
+    (work / "hook" / "sitecustomize.py").write_text(HIDING)
+    monkeypatch.setenv("PYTHONPATH", str(work / "hook"), prepend=os.pathsep)
+    monkeypatch.setenv("HIDDEN", hidden)
+    precision = "dynamic" if hidden == "nncf" else "fp32"
+    target = {"export": "tflite", "onnxruntime": "onnx"}.get(extra, extra)
+    text = refused(
+        keras_models / "excite.keras", "--target", target, "--precision", precision,
+        "--out", "other",
+    )  # fmt: skip
+    assert f"pip install 'edgekit[{extra}]'" in text
+    assert hidden.replace("_", "-") in text.replace("_", "-")
+
+
+def test_a_read_only_place_is_an_error_that_names_another(work, disk, keras_models):
+    before = state(disk)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    text = refused(keras_models / "lstm.keras", "--out", disk, "--force")
+    assert "Read-only file system" in text
+    assert "choose a writable place with --out" in text
+    assert state(disk) == before
+
+
+@pytest.mark.parametrize("free_kib", [0, 40, 70])
+def test_a_full_disk_is_an_error_wherever_it_strikes(work, disk, keras_models, free_kib):
+    before = state(disk)
+    room = shutil.disk_usage(disk).free - free_kib * 1024
+    (disk / "filler").write_bytes(b"\0" * room)
+    text = refused(
+        keras_models / "lstm.keras", "--out", disk, "--force", "--target", "onnx",
+        "--target", "tflite",
+    )  # fmt: skip
+    assert "No space left on device" in text
+    assert "free some space" in text
+    (disk / "filler").unlink()
+    assert state(disk) == before
+    assert sorted(path.name for path in (disk / "lstm").iterdir()) == ["onnx-fp32"]
+
+
+# -- exports that are ended -----------------------------------------------------------------------
+
+
+def marked_processes(mark):
+    """Ids of living processes that inherited `mark`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if mark.encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue  # it ended meanwhile, or is none of ours
+    return found
+
+
+def all_ended(mark):
+    pause, deadline = threading.Event(), time.monotonic() + IN_TIME_S
+    while marked_processes(mark) and time.monotonic() < deadline:
+        pause.wait(0.02)
+    return marked_processes(mark) == []
+
+
+@pytest.fixture
+def begin(keras_models):
+    """Start an export of a model that is there already, in a process group with a mark."""
+    mark = f"edgekit-{uuid.uuid4()}"
+
+    def start():
+        process = subprocess.Popen(
+            command(keras_models / "lstm.keras", "--target", "onnx", "--force", "--verbose"),
+            env={**os.environ, "MARK": mark}, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        return process, mark
+
+    yield start
+    for pid in marked_processes(mark):
+        os.kill(pid, signal.SIGKILL)
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc finds what is left")
+
+
+@linux_only
+@pytest.mark.parametrize("reached", ["building and tracing", "onnx-fp32"])
+def test_ctrl_c_ends_an_export_in_order(work, begin, reached):
+    process, mark = begin()
+    said = ""
+    for line in process.stderr:
+        said += line
+        if reached in line:
+            process.send_signal(signal.SIGINT)
+            break
+    said = process.communicate(timeout=IN_TIME_S)[1]
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "error: interrupted"
+    assert said.count("error:") == 1
+    assert all_ended(mark)
+    assert [path.name for path in (work / "build" / "lstm").iterdir()] == ["onnx-fp32"]
+
+
+@linux_only
+@pytest.mark.slow
+def test_sigkill_at_any_moment_leaves_a_whole_artifact_and_no_process(work, begin):
+    build = work / "build" / "lstm"
+    start = time.monotonic()
+    process, mark = begin()
+    assert process.communicate()[0] is None
+    whole = time.monotonic() - start
+    moments = random.Random(20)
+    killed = 0
+    for number in range(20):
+        process, _ = begin()
+        try:
+            process.communicate(timeout=whole * (number + moments.random()) / 20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            killed += 1
+        assert all_ended(mark)
+        assert Artifact.open(build / "onnx-fp32").manifest.model == "lstm"
+        assert len(list(build.glob(".edgekit-*"))) <= 1  # the next export removes the last one's
+    assert killed >= 10
+    process, _ = begin()
+    process.communicate()
+    assert process.returncode == 0
+    assert [path.name for path in build.iterdir()] == ["onnx-fp32"]
