@@ -103,6 +103,13 @@ def erfinv():
     return keras.Model(vector, keras.ops.erfinv(vector))
 
 
+def mobilenet_v3():
+    """Scalar constants between transposes, which tf2onnx's optimizer trips on."""
+    return keras.applications.MobileNetV3Small(
+        input_shape=(64, 64, 3), alpha=0.75, weights=None, classes=CLASSES
+    )
+
+
 def hostile():
     """Two channels a million apart in one tensor: 8 bits cannot hold both, float can."""
     vector = keras.Input((4,), name="vector")
@@ -142,6 +149,7 @@ MODELS = {
     "pair": pair,
     "shuffle": shuffle,
     "waves": waves,
+    "mobilenet_v3": mobilenet_v3,
     "erfinv": erfinv,
     "lambda": lambda_,
     "diverged": diverged,

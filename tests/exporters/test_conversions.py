@@ -161,3 +161,9 @@ def test_onnx_keeps_a_loop_behind_what_it_reads(workshop, precision):
 def test_an_operator_that_openvino_cannot_read_is_named(workshop, failure):
     error = failure(workshop.convert, "long_lstm", "openvino")
     assert error.message == "openvino fp32: OpenVINO has no counterpart for Loop"
+
+
+def test_mobilenet_v3_keeps_at_most_two_transposes_in_onnx(workshop):
+    assert workshop.convert("mobilenet_v3", "onnx").graph.ops.get("Transpose", 0) <= 2
+    outputs, reference = workshop.outputs("mobilenet_v3", "onnx")
+    assert largest_difference(outputs, reference) <= 1e-4
