@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -176,8 +176,6 @@ def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[
     ONNX; unrolled, the same arithmetic converts everywhere. Sequences longer than `limit` steps are
     left as loops: the graph would grow too large.
     """
-    import keras
-
     names: list[str] = []
     for layer in model._flatten_layers():  # noqa: SLF001  nested models too, which `layers` leaves out
         inner = _recurrent_layers(layer)
@@ -186,14 +184,52 @@ def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[
     if not names:
         return model, []
 
-    def unrolled(layer: Any) -> Any:
+    def unroll(entry: dict[str, Any]) -> None:
+        if entry.get("name") in names and "unroll" in entry:
+            entry["unroll"] = True
+
+    return _rebuilt(model, unroll), names
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """The model with every layer computing in float32, as all converters need it.
+
+    Mixed precision is a way to train: the weights are float32, only the arithmetic is not.
+    """
+    layers = model._flatten_layers()  # noqa: SLF001
+    if not any(layer.compute_dtype in ("float16", "bfloat16") for layer in layers):
+        return model
+
+    def widen(entry: dict[str, Any]) -> None:
+        policy = entry.get("dtype")
+        if isinstance(policy, dict):
+            policy["config"] = {**policy.get("config", {}), "name": "float32"}
+        elif isinstance(policy, str) and policy.endswith("float16"):
+            entry["dtype"] = "float32"
+
+    return _rebuilt(model, widen)
+
+
+def _rebuilt(model: keras.Model, edit: Callable[[dict[str, Any]], None]) -> keras.Model:
+    """A copy with the same weights; `edit` changes the config of every layer, inner ones too."""
+    import keras
+
+    def edited(layer: Any) -> Any:
         config = keras.saving.serialize_keras_object(layer)
-        _set_unroll(config, set(names))
+        todo = [config]
+        while todo:
+            item = todo.pop()
+            if isinstance(item, dict):
+                if isinstance(item.get("config"), dict):
+                    edit(item["config"])
+                todo += item.values()
+            elif isinstance(item, list):
+                todo += item
         return keras.saving.deserialize_keras_object(config, safe_mode=False)
 
-    copy = keras.models.clone_model(model, clone_function=unrolled)
+    copy = keras.models.clone_model(model, clone_function=edited)
     copy.set_weights(model.get_weights())
-    return copy, names
+    return copy
 
 
 def _recurrent_layers(layer: Any) -> list[Any]:
@@ -212,18 +248,6 @@ def _steps(layer: Any) -> int:
         return int(layer.input.shape[1] or 0)
     except (AttributeError, ValueError):
         return 0
-
-
-def _set_unroll(config: Any, names: set[str]) -> None:
-    if isinstance(config, dict):
-        inner = config.get("config")
-        if isinstance(inner, dict) and inner.get("name") in names and "unroll" in inner:
-            inner["unroll"] = True
-        for value in config.values():
-            _set_unroll(value, names)
-    elif isinstance(config, list):
-        for value in config:
-            _set_unroll(value, names)
 
 
 @contextmanager

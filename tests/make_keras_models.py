@@ -137,6 +137,18 @@ def diverged():
     return model
 
 
+def mixed():
+    """Trained in mixed precision, inner layers and wrapped ones too."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        readings = keras.Input((6, 5), name="readings")
+        x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(readings)
+        x = keras.Sequential([layers.Dense(6, activation="gelu"), layers.BatchNormalization()])(x)
+        return keras.Model(readings, layers.Dense(CLASSES, name="logits")(layers.Flatten()(x)))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
 MODELS = {
     "convnext": convnext,
     "excite": excite,
@@ -146,6 +158,7 @@ MODELS = {
     "long_lstm": lambda: sequence(layers.LSTM(2), UNROLL_LIMIT + 1),
     "attention": attention,
     "nested": nested,
+    "mixed": mixed,
     "pair": pair,
     "shuffle": shuffle,
     "waves": waves,

@@ -129,29 +129,21 @@ def _print_plan(steps: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _print_table(result: ExportResult) -> None:
+    name = next((a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), None)
     rows = []
     for artifact in result.artifacts:
-        manifest = artifact.manifest
-        metric = manifest.metric or {}
-        low, high = metric.get("drop_ci95") or (None, None)
-        rows.append(
-            (
-                str(artifact.path),
-                output.megabytes(artifact.bytes),
-                f"{metric['reference']:.2f} %" if metric else None,
-                f"{metric['value']:.2f} %" if metric else None,
-                f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]" if metric else None,
-                f"{manifest.parity.max_abs:.2g}",
-                f"{manifest.parity.top1_agreement:.2%}",
-            )
-        )
-    name = next(
-        (a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), "metric"
-    )
-    columns = ("artifact", "size", f"{name} source", name, "drop [95 %]", "max diff", "same label")
+        parity = artifact.manifest.parity
+        row = [str(artifact.path), output.megabytes(artifact.bytes)]
+        if metric := artifact.manifest.metric:
+            low, high = metric["drop_ci95"]
+            row += [f"{metric['reference']:.2f} %", f"{metric['value']:.2f} %"]
+            row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]"]
+        rows.append((*row, f"{parity.max_abs:.2g}", f"{parity.top1_agreement:.2%}"))
+    measured = (f"{name} source", name, "drop [95 %]") if name else ()
+    columns = ("artifact", "size", *measured, "max diff", "same label")
     output.print_table("", columns, rows)
-    state = "nothing changed" if result.cached else f"{result.seconds:.1f} s"
-    click.echo(f"{len(result.artifacts)} artifacts, {state}")
+    count = f"{len(rows)} artifact{'s' if len(rows) != 1 else ''}"
+    click.echo(f"{count}, {'nothing changed' if result.cached else f'{result.seconds:.1f} s'}")
 
 
 def _raise_failures(result: ExportResult) -> None:

@@ -169,12 +169,12 @@ class Exporter(ABC):
         if conversion.io not in IO:
             raise UsageError(f"unknown --io {conversion.io!r}", hint=f"one of: {', '.join(IO)}")
         if conversion.precision == "int8" and conversion.calibration is None:
-            raise ConversionError(f"{self.target} int8 needs calibration samples")
+            raise ConversionError(f"{self.target}-int8 needs calibration samples")
         if any(conversion.destination.iterdir()):
             raise ConversionError(f"{conversion.destination} is not empty")
 
     def _check_after(self, conversion: Conversion) -> FileGraph:
-        what = f"{self.target} {conversion.precision}"
+        what = f"{self.target}-{conversion.precision}"
         file = conversion.destination / self.model_file
         if not file.is_file() or file.stat().st_size == 0:
             raise ConversionError(f"{what}: the converter reported success and wrote no file")

@@ -81,7 +81,7 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
     kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
     if len(kinds) > 1:
         raise ConversionError(
-            f"tflite int8: inputs of different types ({', '.join(sorted(kinds))})",
+            f"tflite-int8: inputs of different types ({', '.join(sorted(kinds))})",
             hint="--io float, --io int8 or --io uint8 makes them one",
         )
     output = wanted_io_dtype(conversion.io, "float32")
@@ -98,7 +98,7 @@ def _refuse_loops(graph: Any) -> None:
     """TensorFlow's quantizer dereferences a null pointer on a loop."""
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     if any(node.op in ("While", "StatelessWhile") for node in nodes):
-        raise ConversionError("tflite int8: a loop cannot be quantized", hint=LOOPS)
+        raise ConversionError("tflite-int8: a loop cannot be quantized", hint=LOOPS)
 
 
 def _samples(conversion: Conversion) -> Iterator[list[Any]]:

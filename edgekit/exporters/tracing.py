@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ConversionError, ModelError
 from edgekit.files import canonical_json
-from edgekit.loading import sample_shape, unroll_recurrent, without_jit_compile
+from edgekit.loading import in_float32, sample_shape, unroll_recurrent, without_jit_compile
 from edgekit.spec import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def trace_model(
         reference_call = call
         batch = next(iter(model.structured_input_signature[1].values())).shape[0]
     else:
+        model = in_float32(model)
         inputs, names = _keras_interface(model, spec, input_shape, input_range)
         reference_call = _keras_call(model)
         batch = model.inputs[0].shape[0]

@@ -52,6 +52,14 @@ def test_inputs_have_the_models_names_without_a_number(workshop, model):
         assert not [t.name for t in graph.outputs if ":" in t.name or t.name == "Identity"]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_model_of_mixed_precision_is_computed_in_float32_everywhere(workshop, target):
+    outputs, reference = workshop.outputs("mixed", target)
+    assert reference[0].dtype == np.float32
+    assert largest_difference(outputs, reference) <= 1e-5
+    assert "float16" not in workshop.convert("mixed", target).graph.dtypes
+
+
 @pytest.mark.parametrize("model", ["lstm", "bidirectional", "nested"])
 def test_short_recurrent_layers_are_unrolled(workshop, model):
     assert workshop.trace(model).unrolled
@@ -148,7 +156,7 @@ def test_a_sequence_too_long_to_unroll_converts_in_float(workshop):
 
 def test_a_loop_in_int8_is_refused_before_it_crashes_the_converter(workshop, failure):
     error = failure(workshop.convert, "long_lstm", "tflite", "int8")
-    assert error.message == "tflite int8: a loop cannot be quantized"
+    assert error.message == "tflite-int8: a loop cannot be quantized"
     assert "recurrent layers" in error.hint
 
 
