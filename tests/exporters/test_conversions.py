@@ -131,7 +131,7 @@ def test_native_bytes_of_a_tflite_file_have_step_one(workshop):
 @pytest.mark.parametrize("target", TARGETS)
 def test_an_int8_file_with_nothing_quantized_is_refused(workshop, target, failure):
     error = failure(workshop.convert, "waves", target, "int8")
-    assert f"{target} int8: the file holds no int8 or uint8 tensor" in error.message
+    assert f"{target}-int8: the file holds no int8 or uint8 tensor" in error.message
     assert "nothing that could be quantized" in error.hint
 
 
