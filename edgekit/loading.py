@@ -295,5 +295,8 @@ def sample_shape(name: str, shape: Any, override: tuple[int, ...] | None) -> tup
 
 
 def _first_line(error: BaseException) -> str:
-    text = next((line for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {text.strip()[:300]}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # A line that ends in a colon announces the reason.
+    text = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1])
+    # Keras goes on with the values of the whole variable.
+    return f"{type(error).__name__}: {text.partition(' Target variable:')[0][:400]}"

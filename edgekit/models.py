@@ -111,9 +111,12 @@ def resolve_model(
     """
     overrides = dict(parameters or {})
     path = Path(reference).expanduser()
-    looks_like_path = path.suffix in _FILE_KINDS or path.name != reference or reference in ("", ".")
-    if looks_like_path or (path / "model.toml").is_file() or (path / "saved_model.pb").is_file():
-        return _from_path(path.resolve() if reference else path, overrides, trusted)
+    if not reference:
+        raise UsageError("MODEL is empty", hint="edgekit models lists the models by name")
+    spelled_as_path = path.suffix in _FILE_KINDS or path.name != reference
+    # A known name wins over a folder of that name; write ./name to mean the folder.
+    if spelled_as_path or (path.exists() and reference not in shelf.model_folders()):
+        return _from_path(path.resolve(), overrides, trusted)
     folder = shelf.find_model(reference)
     spec = read_model_toml(folder / "model.toml", overrides)
     return ModelSource(spec.name, "folder", folder, spec, overrides, trusted)
@@ -136,7 +139,7 @@ def _from_path(path: Path, parameters: dict[str, Scalar], trusted: bool) -> Mode
         _refuse_code(path, kind)
     elif kind == "keras":
         _read_keras_config(path)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.") or "model"
+    name = re.sub(r"[^\w.-]+", "-", path.stem).strip("-.") or "model"
     return ModelSource(name, kind, path, None, {}, trusted)
 
 

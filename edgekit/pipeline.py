@@ -277,7 +277,7 @@ class _Pipeline:
             raise DataError(
                 f"{self.order.source.name} gives {given} outputs, "
                 f"the data set {self.order.dataset.name} has {classes} classes",
-                hint="labels are the sorted names of the folders, one per output",
+                hint="one class per output, in the order the model was trained with",
             )
 
     # -- the TensorFlow process --------------------------------------------------------------------

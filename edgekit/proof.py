@@ -93,6 +93,19 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     return f"max difference {parity.max_abs:.2g}{drop}"
 
 
+def foreign_files(place: Path, model_file: str) -> list[str]:
+    """What lies at `place` that `write_artifact` would not have written, by relative path."""
+    if place.is_file() or place.is_symlink():
+        return [place.name]
+    stem = Path(model_file).stem
+    return sorted(
+        relative.as_posix()
+        for relative in (path.relative_to(place) for path in place.rglob("*"))
+        if relative.parts[0] not in (artifact.MANIFEST, artifact.LABELS, "golden")
+        and not (len(relative.parts) == 1 and relative.stem == stem)
+    )
+
+
 def _in_source_order(evidence: Evidence) -> list[Array]:
     """Outputs by name where the file kept the names, else as they come."""
     names = [tensor.name for tensor in evidence.graph.outputs]

@@ -353,3 +353,57 @@ def test_sigkill_at_any_moment_leaves_a_whole_artifact_and_no_process(work, begi
     process.communicate()
     assert process.returncode == 0
     assert [path.name for path in build.iterdir()] == ["onnx-fp32"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lstm.keras", "--out", ""], "--out is empty"),
+        ([""], "MODEL is empty"),
+        (["lstm.keras", "--name", "../elsewhere"], "--name '../elsewhere'"),
+        (["lstm.keras", "--max-drop", "nan"], "--max-drop"),
+    ],
+)
+def test_an_option_without_a_meaning_is_a_usage_error(work, keras_models, arguments, words):
+    shutil.copy(keras_models / "lstm.keras", work)
+    assert words in refused(*arguments, "--target", "onnx", status=2)
+
+
+def test_a_folder_by_its_bare_name_is_a_folder_and_no_unknown_model(work):
+    (work / "pictures").mkdir()
+    assert "neither a model folder nor a SavedModel" in refused("pictures")
+
+
+def test_an_absent_weights_file_is_refused_before_anything_is_planned(work):
+    said = refused("mobilenet", "--weights", "absent.weights.h5", "--dry-run")
+    assert "absent.weights.h5: no such weights file" in said
+
+
+def test_a_place_that_is_a_file_is_refused_with_the_option_that_chose_it(work, keras_models):
+    (work / "taken").write_text("a file")
+    said = refused(keras_models / "lstm.keras", "--out", "taken", "--target", "onnx")
+    assert "taken/lstm: cannot be made a folder" in said
+    assert "--out" in said
+
+
+def test_files_that_edgekit_did_not_write_are_not_replaced(keras_models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "build" / "lstm" / "onnx-fp32"
+    place.mkdir(parents=True)
+    (place / "notes.txt").write_text("precious")
+    said = refused(keras_models / "lstm.keras", "--target", "onnx")
+    assert "notes.txt" in said
+    assert "--force" in said
+    assert (place / "notes.txt").read_text() == "precious"
+
+
+def test_a_name_of_ones_own_keeps_two_models_apart(keras_models, work):
+    done = subprocess.run(
+        command(
+            keras_models / "lstm.keras", "-t", "onnx", "--name", "mine", "--out", "other", "-q"
+        ),
+        check=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0
+    assert Artifact.open(work / "other" / "mine" / "onnx-fp32").manifest.model == "mine"

@@ -56,9 +56,10 @@ if TYPE_CHECKING:
 )
 @click.option("--trust-model", is_flag=True, help="Allow code inside the file (Lambda layers).")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("build"), show_default=True,
-    help="Gets <model>/<target>-<precision>.",
+    "--out", metavar="PATH", default="build", show_default=True,
+    help="Gets <name>/<target>-<precision>.",
 )  # fmt: skip
+@click.option("--name", help="Name of the model in --out; by default its own, or its file's.")
 @click.option("--force", is_flag=True, help="Convert again even if nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @output.common_options
@@ -73,6 +74,7 @@ def command(
     input_shape: str | None,
     input_range: str | None,
     samples: int | None,
+    out: str,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -88,12 +90,15 @@ def command(
     from edgekit.spec import parse_settings
     from edgekit.verbs.export import ExportRequest, export, plan_export
 
+    if not out:
+        raise UsageError("--out is empty", hint="--out . means the folder you are in")
     sugar = [name for name, on in (("fp16", fp16), ("dynamic", dynamic), ("int8", int8)) if on]
     request = ExportRequest(
         model=model,
         targets=targets,
         precisions=(*precisions, *(["fp32", *sugar] if sugar or not precisions else [])),
         evaluation_samples=samples,
+        out=Path(out),
         parameters=parse_settings(parameters),
         input_shape=_numbers("--input-shape", input_shape, int) if input_shape else None,
         input_range=_range(input_range) if input_range else None,

@@ -5,6 +5,7 @@ Chooses model, data, weights and limits. The work itself is `edgekit.pipeline`'s
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,9 @@ from edgekit.errors import (
     ConversionError,
     DataError,
     EdgekitError,
+    FileError,
     GateError,
+    ModelError,
     UsageError,
 )
 from edgekit.files import sha256_file, sha256_tree
@@ -29,6 +32,7 @@ from edgekit.parity import check_metric
 from edgekit.pipeline import run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
+from edgekit.proof import foreign_files
 from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
 
@@ -55,7 +59,8 @@ class ExportRequest:
         input_shape: Shape of one sample, for a model that leaves axes open.
         input_range: Range of values a float image input expects.
         trust_model: Allow code inside the model file.
-        out: Folder that gets `<model>/<target>-<precision>`.
+        out: Folder that gets `<name>/<target>-<precision>`.
+        name: Name of the model in folders and manifests; by default its own, or its file's.
         force: Convert again even if nothing changed.
     """
 
@@ -74,6 +79,7 @@ class ExportRequest:
     input_range: tuple[float, float] | None = None
     trust_model: bool = False
     out: Path = DEFAULT_OUT
+    name: str | None = None
     force: bool = False
 
 
@@ -116,6 +122,8 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
     source = resolve_model(
         request.model, parameters=request.parameters, trusted=request.trust_model
     )
+    if request.name is not None:
+        source = replace(source, name=_checked_name(request.name))
     plan = make_plan(exporters_named(request.targets), request.precisions, request.io)
     dataset, weights, classes = _data_and_weights(request, source)
     if dataset is None and any(step.needs_calibration for step in plan.steps):
@@ -158,6 +166,7 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
     """
     start = time.monotonic()
     order, plan = plan_export(request)
+    _check_places(order, force=request.force)
     ready = {} if request.force else _already_made(order, plan)
     failures: dict[str, EdgekitError] = {}
     for label, artifact in ready.items():
@@ -182,6 +191,31 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
     )
 
 
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UsageError(f"--name {name!r}: letters, digits, '_', '-' and '.' make a name")
+    return name
+
+
+def _check_places(order: ExportOrder, *, force: bool) -> None:
+    """Refuse to replace what edgekit did not write, and a place that cannot be written to."""
+    for step in order.plan.wanted:
+        place = order.out / step.label
+        foreign = foreign_files(place, step.exporter.model_file)
+        if foreign and not force:
+            raise FileError(
+                f"{place} holds what is no part of an artifact: {', '.join(foreign[:3])}",
+                hint="choose another --out, move it away, or --force to replace the folder",
+            )
+    try:
+        order.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"{order.out}: cannot be made a folder: {error.strerror or error}",
+            hint="choose a writable place with --out",
+        ) from error
+
+
 def _failure(label: str, task: str, outcomes: Outcomes) -> EdgekitError:
     """Why an artifact was not made; for one that starts from another, say which failed."""
     cause = outcomes.skipped.get(task, task)
@@ -201,6 +235,11 @@ def _data_and_weights(
     if request.dataset is not None and source.spec is None:
         raise UsageError("--dataset fits reference models and model folders; use --data PATH")
     own = open_dataset(request.data) if request.data is not None else None
+    if request.weights is not None and not request.weights.is_file():
+        raise ModelError(
+            f"{request.weights}: no such weights file",
+            hint="edgekit train prints where it leaves its weights",
+        )
     if source.spec is None:
         return own, request.weights, own.classes if own else ()
     if request.weights is not None:
