@@ -20,6 +20,11 @@ from edgekit.spec import InputSpec, ModelSpec
 from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
 
+# A recipe counts its training in epochs: with a step or two in each, a small data set would hardly
+# move the weights. Normalisation over fewer samples than the small batch gets too noisy.
+_FEW_STEPS = 8
+_SMALL_BATCH = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -52,14 +57,15 @@ class Course:
 
     @property
     def batch_size(self) -> int:
-        """Samples per step; a data set smaller than a batch is one batch."""
-        return min(self.recipe.batch_size, self.dataset.size("train"))
+        """Samples per step: the recipe's, or fewer where an epoch would have fewer than 8 steps."""
+        size = self.dataset.size("train")
+        return min(self.recipe.batch_size, size, max(_SMALL_BATCH, size // _FEW_STEPS))
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of the optimizer between two validations."""
-        samples = self.recipe.samples_per_epoch or self.dataset.size("train")
-        return max(1, samples // self.batch_size)
+        """Steps of the optimizer between two validations; an epoch is at most one pass."""
+        size = self.dataset.size("train")
+        return max(1, min(self.recipe.samples_per_epoch or size, size) // self.batch_size)
 
     def stage_source(self, stage: int) -> ModelSource:
         """The model with the parameters of a stage."""

@@ -44,13 +44,14 @@ class Recipe:
         optimizer: "adamw" (decoupled weight decay, arXiv 1711.05101) or "sgd" (Nesterov, 0.9).
         learning_rate: The highest; linear warm-up to it, then a cosine down to zero.
         warmup_epochs: Epochs of warm-up, may be a fraction.
-        batch_size: Samples per step.
+        batch_size: Samples per step; fewer where the train split has fewer than 8 such batches.
         weight_decay: Decoupled, on kernels only (not on biases and normalisation).
         label_smoothing: Share of a label spread over all classes (arXiv 1512.00567).
         ema: Decay per step of the averaged weights, which are the ones kept; begun anew, with a
             smaller decay at first, in every stage. 0 averages nothing.
         batch_norm_momentum: For every BatchNormalization layer; None leaves the model's own.
-        samples_per_epoch: Samples between two validations; None means the whole split.
+        samples_per_epoch: Samples between two validations, at most the whole split; None means
+            the whole split.
         validation_samples: At most so many validation samples.
     """
 
@@ -103,6 +104,29 @@ class Recipe:
             self,
             stages=tuple(replace(s, epochs=n) for s, n in zip(stages, shares, strict=True)),
         )
+
+    def fitted(self, declared: Mapping[str, Scalar], asked: Mapping[str, Scalar]) -> Recipe:
+        """The same recipe for a model whose parameters were changed.
+
+        A stage that was to be smaller than the model stays no larger than it: its number is cut to
+        the asked one. Neighbours that are then alike become one stage.
+
+        Args:
+            declared: Parameters the recipe was written for.
+            asked: Those the model is trained for.
+        """
+        stages: list[Stage] = []
+        for stage in self.stages:
+            cut = {
+                key: _cut(value, declared[key], asked[key])
+                for key, value in stage.parameters.items()
+            }
+            changed = {key: value for key, value in cut.items() if value != asked[key]}
+            if stages and stages[-1].parameters == changed:
+                stages[-1] = replace(stages[-1], epochs=stages[-1].epochs + stage.epochs)
+            else:
+                stages.append(Stage(stage.epochs, changed))
+        return replace(self, stages=tuple(stages))
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of a step (from 0)."""
@@ -162,6 +186,15 @@ def read_recipe(table: Mapping[str, Any], parameters: Mapping[str, Scalar], wher
     )
     fields.done()
     return recipe
+
+
+def _cut(value: Scalar, declared: Scalar, asked: Scalar) -> Scalar:
+    """`value`, at most `asked` if it is a number that was below `declared`."""
+    if isinstance(value, bool | str) or isinstance(declared, bool | str):
+        return value
+    if isinstance(asked, bool | str) or value >= declared:
+        return value
+    return min(value, asked)
 
 
 def _stage(fields: Fields, parameters: Mapping[str, Scalar]) -> Stage:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
 from edgekit.training.course import Course, Pace
 from edgekit.training.feed import Feed, epoch_order
+from edgekit.training.hush import hushed_stderr
 from edgekit.training.pictures import draw_curves, draw_predictions
 from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
@@ -89,19 +92,20 @@ def train(
         require_split(dataset, split)
     if dataset.labels("train") is None or len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
-    import_tensorflow(f"training {source.name}", gpu=True)
-    import keras
-
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        course = Course(source, source.spec, dataset, recipe, seed, start, folder, report)
-        state = course.open_state(resume=resume)
-        resumed_at = state.epoch
-        pace = Pace(course, resumed_at)
-        keras.utils.set_random_seed(seed)
-        while state.epoch < recipe.epochs:
-            _run_stage(course, state, pace)
-        metrics = _finish(course, state)
+        with _run_folder(folder):
+            # All that can be refused without TensorFlow is, before its seconds of start-up.
+            course = Course(source, source.spec, dataset, recipe, seed, start, folder, report)
+            state = course.open_state(resume=resume)
+            resumed_at = state.epoch
+            with hushed_stderr():
+                import_tensorflow(f"training {source.name}", gpu=True)
+                import keras
+            pace = Pace(course, resumed_at)
+            keras.utils.set_random_seed(seed)
+            while state.epoch < recipe.epochs:
+                _run_stage(course, state, pace)
+            metrics = _finish(course, state)
     except OSError as error:
         raise FileError.from_os_error(error) from error
     return Trained(
@@ -113,6 +117,32 @@ def train(
         test=metrics.get("test"),
         seconds=pace.seconds,
     )
+
+
+@contextmanager
+def _run_folder(folder: Path) -> Iterator[None]:
+    """Make the run folder; a training that fails with nothing in it takes it away again.
+
+    Raises:
+        FileError: The folder or one above it is a file.
+    """
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise FileError(
+                f"{place}: a file; the run folder {folder} cannot be made there"
+                if place != folder
+                else f"{folder}: a file; a training needs a folder",
+                hint="--out with the path of a folder, new or of an earlier run",
+            )
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # the first that is not empty ends it
+            for place in made:
+                place.rmdir()
+        raise
 
 
 def _run_stage(course: Course, state: TrainingState, pace: Pace) -> None:

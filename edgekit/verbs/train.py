@@ -92,6 +92,10 @@ def train_model(
     opened = open_dataset(data or dataset or _default_dataset(source.name, source.spec.datasets))
     where = f"{source.path.name}/model.toml: train"
     recipe = read_recipe(source.spec.train, source.spec.parameters, where)
+    if parameters:
+        declared = resolve_model(reference).spec
+        assert declared is not None
+        recipe = recipe.fitted(declared.parameters, source.spec.parameters)
     if epochs is not None:
         recipe = recipe.with_epochs(epochs)
     if weights is not None and not weights.is_file():

@@ -32,6 +32,7 @@ def train(*arguments, folder):
         (["mobilenet", "--set", "depth=3"], 1, "no parameter 'depth'"),
         (["mobilenet", "--weights", "absent.h5"], 1, "absent.h5: no such weights file"),
         (["mobilenet", "--data", "bare.npz"], 1, "training needs labels"),
+        (["mobilenet", "--out", "bare.npz"], 1, "bare.npz: a file; a training needs a folder"),
     ],
 )
 def test_a_refusal_is_one_error_line(arguments, status, complaint, tmp_path):
@@ -44,3 +45,16 @@ def test_a_refusal_is_one_error_line(arguments, status, complaint, tmp_path):
     assert len(errors) == 1
     assert complaint in errors[0]
     assert not (tmp_path / "build").exists()
+
+
+def test_a_quiet_training_writes_nothing_to_stderr(tmp_path):
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (30, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "noise.npz", x=pictures, y=np.arange(30) % 3)
+    done = train(
+        *("mobilenet", "--data", "noise.npz", "--set", "size=32", "--epochs", "1", "-q"),
+        folder=tmp_path,
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "edgekit export mobilenet --data noise.npz --set size=32" in done.stdout

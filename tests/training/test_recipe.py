@@ -58,6 +58,29 @@ def test_the_same_number_of_epochs_changes_nothing():
     assert recipe.with_epochs(23) == recipe
 
 
+@pytest.mark.parametrize(
+    ("size", "stages"),
+    [
+        (96, (Stage(12, {"size": 48}), Stage(5, {"size": 64}), Stage(6))),
+        (128, (Stage(12, {"size": 48}), Stage(5, {"size": 64}), Stage(6))),
+        (64, (Stage(12, {"size": 48}), Stage(11))),
+        (56, (Stage(12, {"size": 48}), Stage(11))),
+        (48, (Stage(23),)),
+        (32, (Stage(23),)),
+    ],
+)
+def test_no_stage_is_larger_than_the_model_asked_for_and_no_epoch_is_lost(size, stages):
+    recipe = Recipe(stages=(Stage(12, {"size": 48}), Stage(5, {"size": 64}), Stage(6)))
+    assert recipe.fitted({"size": 96}, {"size": size}).stages == stages
+
+
+def test_a_stage_larger_on_purpose_or_not_a_number_is_left_as_it_is():
+    declared = {"size": 96, "dropout": 0.1, "head": "small", "wide": False}
+    stage = Stage(2, {"dropout": 0.3, "head": "large", "wide": True})
+    recipe = Recipe(stages=(stage, Stage(1)))
+    assert recipe.fitted(declared, {**declared, "size": 32}) == recipe
+
+
 def test_the_rate_warms_up_to_its_peak_and_ends_near_zero():
     recipe = Recipe(stages=(Stage(10),), learning_rate=0.5, warmup_epochs=2)
     rates = [recipe.rate_at(step, 20) for step in range(200)]

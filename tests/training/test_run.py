@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 
 from edgekit.datasets import open_dataset
-from edgekit.errors import DataError, ModelError
+from edgekit.datasets.glyphs import Glyphs
+from edgekit.errors import DataError, FileError, ModelError
 from edgekit.loading import build_keras
 from edgekit.models import resolve_model
+from edgekit.progress import silent
+from edgekit.training.course import Course
+from edgekit.training.learner import Learner
 from edgekit.training.recipe import Stage, read_recipe
 from edgekit.training.run import train
 from edgekit.verbs.train import train_model
@@ -105,6 +109,75 @@ def test_a_stage_goes_on_with_the_weights_of_the_one_before(tiny, tmp_path):
     assert [entry["stage"] for entry in history] == [0, 1]
 
 
+def test_stages_of_a_model_made_smaller_shrink_with_it(tiny, colours, tmp_path):
+    toml = (tiny / "model.toml").read_text().replace("size = 16", "size = 32")
+    stages = (
+        "[[train.stages]]\nepochs = 2\nparameters = { size = 24 }\n[[train.stages]]\nepochs = 1\n"
+    )
+    (tiny / "model.toml").write_text(toml + stages)
+    result = train_model(str(tiny), data=colours, parameters={"size": 16}, out=tmp_path / "run")
+    document = json.loads((result.trained.folder / "history.json").read_text())
+    assert document["recipe"]["stages"] == [{"epochs": 3, "parameters": {}}]
+    assert [entry["stage"] for entry in document["history"]] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "steps"), [(5, 5, 1), (118, 16, 7), (300, 37, 8), (1024, 128, 8)]
+)
+def test_an_epoch_of_a_small_data_set_is_one_pass_in_several_steps(size, batch, steps, tmp_path):
+    course = course_of_mobilenet(FewGlyphs(size), tmp_path)
+    assert (course.batch_size, course.steps_per_epoch) == (batch, steps)
+
+
+def test_an_epoch_of_the_reference_model_on_its_own_data_is_what_its_recipe_says(tmp_path):
+    course = course_of_mobilenet(open_dataset("glyphs"), tmp_path)
+    assert (course.batch_size, course.steps_per_epoch) == (128, 240)
+
+
+class FewGlyphs(Glyphs):
+    def __init__(self, count):
+        super().__init__()
+        self._count = count
+
+    def size(self, split):
+        return self._count
+
+
+def course_of_mobilenet(dataset, folder):
+    source = resolve_model("mobilenet")
+    recipe = read_recipe(source.spec.train, source.spec.parameters, "mobilenet")
+    return Course(source, source.spec, dataset, recipe, 0, None, folder, silent)
+
+
+def test_normalisation_statistics_are_those_of_the_data_after_a_few_steps(tiny):
+    import keras
+
+    source = resolve_model(str(tiny))
+    recipe = recipe_of(source, learning_rate=0.0, batch_norm_momentum=0.99)
+    model = build_keras(source, weights=None, classes=3)
+    learner = Learner(model, recipe)
+    inputs = np.random.default_rng(0).integers(0, 60, (64, 16, 16, 3)).astype(np.uint8)
+    for step in range(20):
+        learner.train_step(inputs, np.arange(64) % 3, rate=0.0, stage_step=step)
+    norm = next(
+        layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    before = keras.Model(model.inputs[0], norm.input)(inputs).numpy()
+    assert np.allclose(norm.moving_mean, before.mean(axis=(0, 1, 2)), rtol=1e-3, atol=1e-4)
+    assert np.allclose(norm.moving_variance, before.var(axis=(0, 1, 2)), rtol=1e-2, atol=1e-4)
+
+
+def test_late_in_a_stage_normalisation_statistics_move_at_the_momentum_of_the_recipe(tiny):
+    source = resolve_model(str(tiny))
+    recipe = recipe_of(source, batch_norm_momentum=0.9)
+    inputs = np.random.default_rng(0).integers(0, 60, (64, 16, 16, 3)).astype(np.uint8)
+    model = build_keras(source, weights=None, classes=3)
+    Learner(model, recipe).train_step(inputs, np.arange(64) % 3, rate=0.0, stage_step=5000)
+    # A variance begins at 1; that of these dark pictures is far below 0.5.
+    variance = next(np.array(v) for v in model.weights if "moving_variance" in v.path)
+    assert ((variance >= 0.9) & (variance < 0.95)).all()
+
+
 def test_a_stage_that_changes_the_layers_is_refused(tiny, colours, tmp_path):
     source = resolve_model(str(tiny))
     recipe = recipe_of(source, stages=(Stage(1, {"channels": 4}), Stage(1)))
@@ -138,6 +211,24 @@ def test_a_run_folder_of_another_training_is_left_alone_unless_told(tiny, colour
         str(tiny), data=colours, epochs=1, seed=5, out=tmp_path / "run", resume=False
     )
     assert again.trained.resumed_at == 0
+
+
+def test_a_training_that_fails_at_once_leaves_no_folder(tiny, colours, tmp_path):
+    (tiny / "model.py").write_text(
+        "def build(classes, channels, size):\n    raise ValueError('no')"
+    )
+    with pytest.raises(ModelError, match=r"build\(\) failed"):
+        train_model(str(tiny), data=colours, out=tmp_path / "deep" / "run")
+    assert not (tmp_path / "deep").exists()
+
+
+def test_a_file_in_the_place_of_the_run_folder_is_refused_and_kept(tiny, colours, tmp_path):
+    (tmp_path / "notes").write_text("mine")
+    for out in (tmp_path / "notes", tmp_path / "notes" / "run"):
+        with pytest.raises(FileError, match="notes: a file") as caught:
+            train_model(str(tiny), data=colours, out=out)
+        assert caught.value.hint.startswith("--out")
+    assert (tmp_path / "notes").read_text() == "mine"
 
 
 def test_data_without_labels_or_model_without_folder_is_refused(tiny, tmp_path):
