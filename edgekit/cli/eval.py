@@ -66,7 +66,11 @@ def command(
 def _print(found: Evaluation) -> None:
     metric = found.metric
     low, high = metric.ci95
-    drop = "unknown" if metric.drop is None else f"{metric.drop:+.2f} points against Keras"
+    drop = (
+        f"unknown: {found.drop_unknown}"
+        if metric.drop is None
+        else f"{metric.drop:+.2f} points against Keras"
+    )
     output.print_facts(
         str(found.artifact),
         {

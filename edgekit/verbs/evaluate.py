@@ -5,6 +5,7 @@ Draws samples, has the device run them, scores what comes back. Does not convert
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,7 @@ class Evaluation:
         metric: The figure, with its drop where the manifest knows the source model's figure on
             these very samples.
         placement: Where the ops ran.
+        drop_unknown: Why the metric has no drop; None if it has one.
     """
 
     artifact: Path
@@ -50,6 +52,7 @@ class Evaluation:
     split: str
     metric: MetricValue
     placement: Placement | None
+    drop_unknown: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +62,7 @@ class Evaluation:
             "dataset": self.dataset,
             "split": self.split,
             "metric": self.metric.to_json(),
+            "drop_unknown": self.drop_unknown,
             "placement": self.placement.to_json() if self.placement else None,
         }
 
@@ -86,6 +90,7 @@ def evaluate(
         ArtifactError: The artifact is missing or damaged.
         UsageError: No data set is known for it.
         DataError: The data set has no labels, other classes, or no samples.
+        DeviceError: The device is absent, not what its profile says, or lacks the runtime.
         RuntimeFault: The runtime failed, or the outputs hold NaN.
     """
     from edgekit.datasets import draw, open_dataset
@@ -93,6 +98,8 @@ def evaluate(
     from edgekit.transports.connect import connect
 
     artifact = Artifact.open(path)
+    reached = connect(device)
+    name = reached.profile.runtime_for(artifact.target, runtime)
     source = dataset if dataset is not None else _own_dataset(artifact)
     if len(artifact.manifest.inputs) != 1 or len(artifact.manifest.outputs) != 1:
         raise ArtifactError(f"{path}: only models with one input and one output can be evaluated")
@@ -101,8 +108,6 @@ def evaluate(
     split = _split(opened, artifact)
     count = samples or int((artifact.manifest.evaluation or {}).get("count") or _SAMPLES)
     drawn = draw(opened, split, count, artifact.manifest.preprocessing[0], report=report)
-    reached = connect(device)
-    name = reached.profile.runtime_for(artifact.target, runtime)
     task = f"running {drawn.count:,} samples of {opened.name} in {name}"
     report(Progress(task))
     with tempfile.TemporaryDirectory(prefix="edgekit-eval-") as scratch:
@@ -120,10 +125,17 @@ def evaluate(
             samples=samples_at(drawn.folder),
             scratch=Path(scratch),
         )
-    metric = _score(artifact, outputs[0], drawn)
+    metric, drop_unknown = _score(artifact, outputs[0], drawn)
     report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))
     return Evaluation(
-        path, reached.profile.name, name, opened.name, split, metric, result.placement
+        artifact=path,
+        device=reached.profile.name,
+        runtime=name,
+        dataset=opened.name,
+        split=split,
+        metric=metric,
+        placement=result.placement,
+        drop_unknown=drop_unknown,
     )
 
 
@@ -151,6 +163,14 @@ def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
             f"data set: {', '.join(dataset.classes[:5])} …",
             f"artifact: {', '.join(expected[:5])} …",
         )
+    sizes = artifact.manifest.outputs[0].shape[1:]
+    outputs = math.prod(sizes)
+    if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):
+        raise DataError(
+            f"{artifact.manifest.model} gives {outputs} outputs, "
+            f"the data set {dataset.name} has {len(dataset.classes)} classes",
+            hint="evaluate on a data set with the classes the model was trained on",
+        )
 
 
 def _split(dataset: Dataset, artifact: Artifact) -> str:
@@ -163,7 +183,8 @@ def _split(dataset: Dataset, artifact: Artifact) -> str:
     raise DataError(f"{dataset.name}: it has no samples in any split")
 
 
-def _score(artifact: Artifact, outputs: Array, drawn: Drawn) -> MetricValue:
+def _score(artifact: Artifact, outputs: Array, drawn: Drawn) -> tuple[MetricValue, str | None]:
+    """The figure, and why its drop is unknown if it is."""
     import numpy as np
 
     from edgekit.metrics import score
@@ -172,8 +193,10 @@ def _score(artifact: Artifact, outputs: Array, drawn: Drawn) -> MetricValue:
     known = artifact.manifest.metric or {}
     metric = score(str(known.get("name", "top1")), outputs, labels)
     reference = known.get("reference")
-    if reference is None or (artifact.manifest.evaluation or {}).get("digest") != drawn.digest:
-        return metric
+    if reference is None:
+        return metric, "the manifest has no figure of the source model"
+    if (artifact.manifest.evaluation or {}).get("digest") != drawn.digest:
+        return metric, "not the samples of the manifest"
     # The source model's own hits aren't at hand, so the drop has no paired interval.
     drop = round(float(reference) - metric.value, 4) + 0.0  # the manifest's figure has four digits
-    return replace(metric, reference=float(reference), drop=drop)
+    return replace(metric, reference=float(reference), drop=drop), None

@@ -9,7 +9,8 @@ import pytest
 from edgekit.agent.runtimes import runtime_class
 from edgekit.artifact import TensorInfo, describe_files, write_manifest
 from edgekit.datasets import draw, open_dataset
-from edgekit.errors import ArtifactError, DataError, RuntimeFault, UsageError
+from edgekit.errors import ArtifactError, DataError, DeviceError, RuntimeFault, UsageError
+from edgekit.metrics import MetricValue
 from edgekit.verbs.evaluate import evaluate
 
 TARGETS = pytest.mark.parametrize("target", ["tflite", "onnx", "openvino"])
@@ -59,14 +60,23 @@ def test_the_drop_is_known_on_the_samples_the_artifact_was_proven_on(make_artifa
     proven = replace(
         artifact.manifest,
         evaluation={"dataset": "pictures", "split": "test", "count": 40, "digest": drawn.digest},
-        metric={"name": "top1", "reference": 90.0, "value": 25.0, "drop": 65.0, "ci95": [1, 2]},
+        metric=MetricValue("top1", 40, 25.0, (1.0, 42.0), 90.0, 65.0, (50.0, 80.0)).to_json(),
     )
     write_manifest(artifact.path, proven)
-    metric = evaluate(artifact.path, dataset=dataset).metric
-    assert metric.reference == 90.0
-    assert metric.drop == pytest.approx(90.0 - metric.value)
-    fewer = evaluate(artifact.path, dataset=dataset, samples=20).metric
-    assert (fewer.samples, fewer.reference, fewer.drop) == (20, None, None)
+    found = evaluate(artifact.path, dataset=dataset)
+    assert found.metric.reference == 90.0
+    assert found.metric.drop == pytest.approx(90.0 - found.metric.value)
+    assert found.drop_unknown is None
+    fewer = evaluate(artifact.path, dataset=dataset, samples=20)
+    assert (fewer.metric.samples, fewer.metric.reference, fewer.metric.drop) == (20, None, None)
+    assert fewer.drop_unknown == "not the samples of the manifest"
+
+
+def test_without_the_source_models_figure_the_result_says_why_the_drop_is_unknown(
+    make_artifact, dataset
+):
+    found = evaluate(make_artifact().path, dataset=dataset)
+    assert found.drop_unknown == "the manifest has no figure of the source model"
 
 
 def test_an_artifact_without_a_data_set_needs_one_named(make_artifact):
@@ -85,6 +95,25 @@ def test_other_classes_than_the_artifacts_are_refused(make_artifact, dataset):
     artifact = make_artifact(labels="abcd")
     with pytest.raises(DataError, match=r"its 4 classes are not the 4 of .*labels\.txt"):
         evaluate(artifact.path, dataset=dataset)
+
+
+def test_another_number_of_outputs_than_classes_is_refused_without_labels_too(
+    make_artifact, tmp_path
+):
+    three = tmp_path / "three.npz"
+    pictures, labels = np.zeros((6, 8, 8, 3), np.float32), np.arange(6) % 3
+    np.savez(three, x_train=pictures, y_train=labels, x_test=pictures, y_test=labels)
+    artifact = make_artifact(labels="", model="four")
+    with pytest.raises(DataError, match="^four gives 4 outputs, the data set three has 3 classes"):
+        evaluate(artifact.path, dataset=three)
+
+
+def test_a_wrong_device_or_runtime_is_told_before_a_missing_data_set(make_artifact):
+    artifact = make_artifact(dataset="holiday-pictures")
+    with pytest.raises(UsageError, match="nowhere"):
+        evaluate(artifact.path, device="nowhere")
+    with pytest.raises(DeviceError, match="openvino cannot run tflite artifacts"):
+        evaluate(artifact.path, runtime="openvino")
 
 
 def test_a_damaged_artifact_is_not_evaluated(make_artifact, dataset):
@@ -106,8 +135,8 @@ def test_nan_is_no_accuracy(make_artifact, tiny_models, dataset, tmp_path):
     dark = tmp_path / "dark.npz"
     np.savez(
         dark,
-        x_train=np.ones((4, 8, 8, 3), np.float32),
-        y_train=np.arange(4),
+        x_train=np.ones((192, 8, 8, 3), np.float32),
+        y_train=np.arange(192),
         x_test=np.zeros((4, 8, 8, 3), np.float32),
         y_test=np.arange(4),
     )
