@@ -10,6 +10,7 @@ no path: the same inputs give the same bytes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 from edgekit.errors import ArtifactError
 from edgekit.files import canonical_json, inside, sha256_file, write_atomic
-from edgekit.spec import InputSpec
+from edgekit.spec import DTYPES, InputSpec
 from edgekit.tensor import TensorInfo
 
 MANIFEST = "manifest.json"
@@ -33,6 +34,10 @@ TARGETS = ("tflite", "onnx", "openvino")
 PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
 IO = ("native", "float", "int8", "uint8")
 
+_MOST_VALUES = 2**31  # of one sample
+_WORDS = (
+    "key", "model", "target", "precision", "io", "runtime", "model_file", "activation",
+)  # fmt: skip
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
@@ -260,7 +265,7 @@ def _read_manifest(path: Path) -> Manifest:
             f"{path}: not an artifact (no {MANIFEST})",
             hint="edgekit export MODEL makes artifacts under build/",
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers too long to be read
         raise ArtifactError(f"{file}: not valid JSON: {error}", hint="export it again") from error
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT:
@@ -269,10 +274,67 @@ def _read_manifest(path: Path) -> Manifest:
             hint="export it again, or use the edgekit that wrote it",
         )
     try:
-        return Manifest.from_json(data)
+        manifest = Manifest.from_json(data)
+        _check_values(manifest)
     except (ArtifactError, KeyError, TypeError, ValueError, AttributeError) as error:
         what = error.message if isinstance(error, ArtifactError) else _named(error)
         raise ArtifactError(f"{file}: damaged manifest: {what}", hint="export it again") from error
+    return manifest
+
+
+def _check_values(manifest: Manifest) -> None:
+    """Whoever reads a manifest prints its words and computes with its figures: bound both.
+
+    Raises:
+        ValueError: A value of another type, or beyond what an export writes.
+    """
+    words = [getattr(manifest, name) for name in _WORDS]
+    words += [*manifest.chain, manifest.dataset or "", *manifest.ops, *manifest.dtypes]
+    for word in words:
+        if not isinstance(word, str) or len(word) > 500 or not word.isprintable():
+            raise ValueError(f"{str(word)[:40]!r} is no name")
+    for name in ("inputs", "outputs", "preprocessing"):
+        if not getattr(manifest, name):
+            raise ValueError(f"no {name}")
+    for spec in manifest.preprocessing:
+        _check_input(spec)
+    _check_number(manifest.parity.max_abs, 0, math.inf)
+    _check_number(manifest.parity.top1_agreement, 0, 1)
+    if manifest.metric is not None:
+        _check_metric(dict(manifest.metric))
+    for samples in (manifest.calibration, manifest.evaluation):
+        if samples is not None:
+            dict(samples)
+
+
+def _check_input(spec: InputSpec) -> None:
+    sizes = [size for size in spec.shape if isinstance(size, int) and size > 0]
+    if len(sizes) != len(spec.shape) or math.prod(sizes) > _MOST_VALUES:
+        raise ValueError(f"an input of the shape {list(spec.shape)}")
+    if spec.dtype not in DTYPES or spec.resize not in ("", "bilinear"):
+        raise ValueError(f"an input of {spec.dtype!r}, resized by {spec.resize!r}")
+
+
+def _check_metric(metric: dict[str, Any]) -> None:
+    if not isinstance(metric["name"], str):
+        raise TypeError("a metric without a name")
+    _check_number(metric["samples"], 1, _MOST_VALUES)
+    _check_number(metric["value"], 0, 100)
+    for name in ("reference", "drop"):
+        if metric.get(name) is not None:
+            _check_number(metric[name], -100, 100)
+    for name in ("ci95", "drop_ci95"):
+        if metric.get(name) is not None:
+            low, high = metric[name]
+            _check_number(low, -100, 100)
+            _check_number(high, -100, 100)
+
+
+def _check_number(value: Any, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{str(value)[:40]!r} is no number")
+    if not low <= value <= high or math.isinf(value):
+        raise ValueError(f"{value:.4g} is outside {low:g}…{high:g}")
 
 
 def _named(error: Exception) -> str:

@@ -155,3 +155,38 @@ def test_a_missing_field_is_named(artifact):
 @pytest.mark.parametrize(("io", "label"), [("native", "onnx-int8"), ("uint8", "onnx-int8-uint8")])
 def test_a_label_names_the_io_type_only_where_it_is_not_the_usual(io, label):
     assert artifact_label("onnx", "int8", io) == label
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"inputs": []},
+        {"preprocessing": []},
+        {"model": 3},
+        {"model": "\x1b[31m"},
+        {"precision": [1]},
+        {"activation": {}},
+        {"dataset": ["x"]},
+        {"calibration": "x"},
+        {"metric": "x"},
+        {"metric": {"name": "top1", "samples": 10, "value": "x", "ci95": [1, 2],
+                    "reference": None, "drop": None, "drop_ci95": None}},
+        {"metric": {"name": "top1", "samples": 10, "value": 1e308, "ci95": [1, 2],
+                    "reference": None, "drop": None, "drop_ci95": None}},
+        {"metric": {"name": "top1", "samples": 10, "value": 50, "ci95": [1],
+                    "reference": None, "drop": None, "drop_ci95": None}},
+        {"parity": {"max_abs": "x", "top1_agreement": 1, "samples": 1, "reference": "keras"}},
+        {"preprocessing": [{"name": "x", "dtype": "uint8", "shape": [10**6, 10**6, 3],
+                            "layout": "HWC", "range": [0, 255], "resize": "bilinear"}]},
+        {"preprocessing": [{"name": "x", "dtype": "object", "shape": [8],
+                            "layout": "", "range": [0, 255], "resize": ""}]},
+    ],
+)  # fmt: skip
+def test_a_hostile_value_is_an_artifact_error_before_anyone_uses_it(artifact, damage):
+    amend(artifact, **damage)
+    assert "damaged manifest" in refusal(artifact.path)
+
+
+def test_a_number_too_long_to_be_read_is_an_artifact_error(artifact):
+    (artifact.path / "manifest.json").write_text('{"format": ' + "9" * 10_000 + "}")
+    assert "not valid JSON" in refusal(artifact.path)

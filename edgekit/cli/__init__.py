@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -80,6 +81,11 @@ def cli(debug: bool) -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; nothing is raised past this function."""
+    # Whoever closed a stream (`>&-`) wants nothing of it; Python has None there then.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            null = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  open to the end
+            setattr(sys, name, null)
     for stream in (sys.stdout, sys.stderr):
         # A terminal gets `?` for what it lacks, not a traceback.
         with suppress(AttributeError, OSError, ValueError):

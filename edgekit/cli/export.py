@@ -9,6 +9,7 @@ import click
 
 from edgekit.cli import output
 from edgekit.cli.names import complete_models
+from edgekit.cli.types import FiniteFloat
 from edgekit.errors import EdgekitError, UsageError
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ if TYPE_CHECKING:
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own .weights.h5.")
 @click.option("--calibration-samples", type=click.IntRange(min=1), help="Samples for int8 ranges.")
 @click.option("--samples", type=click.IntRange(min=1), help="Samples the metric is measured on.")
-@click.option(
-    "--max-drop", type=click.FloatRange(min=0), help="Points of the metric int8 may lose."
-)
+@click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import names, output
+from edgekit.cli.types import FiniteFloat
 from edgekit.measure import ENOUGH_PROCESSES
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _COLUMNS = (
 @click.option("--runtime", help="Runtime to use instead of the device's preference.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Fresh processes per artifact.")
-@click.option("--seconds", type=click.FloatRange(0.01, 600), help="Timed calls in each process.")
+@click.option("--seconds", type=FiniteFloat(0.01, 600), help="Timed calls in each process.")
 @click.option("--seed", default=0, show_default=True, help="Of the order and the cores.")
 @click.option("--out", type=click.Path(path_type=Path), help="File for the raw samples.")
 @output.common_options

@@ -7,7 +7,14 @@ import pytest
 
 from edgekit.cli import main
 
-METRIC = {"name": "top1", "value": 97.5, "ci95": [96.7, 98.1], "reference": 98.0, "drop": 0.5}
+METRIC = {
+    "name": "top1",
+    "samples": 40,
+    "value": 97.5,
+    "ci95": [96.7, 98.1],
+    "reference": 98.0,
+    "drop": 0.5,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -128,7 +128,14 @@ def test_every_raw_sample_is_in_the_document_and_in_the_file(device, artifacts):
 
 
 def test_a_row_has_every_key_of_the_contract(device, make_artifact):
-    metric = {"name": "top1", "value": 97.5, "ci95": [96.7, 98.1], "reference": 98.0, "drop": 0.5}
+    metric = {
+        "name": "top1",
+        "samples": 40,
+        "value": 97.5,
+        "ci95": [96.7, 98.1],
+        "reference": 98.0,
+        "drop": 0.5,
+    }
     artifact = make_artifact(metric=metric)
     (row,) = profile([artifact.path]).to_json()["rows"]
     assert row["artifact"] == str(artifact.path)
