@@ -104,7 +104,7 @@ def test_another_number_of_outputs_than_classes_is_refused_without_labels_too(
     pictures, labels = np.zeros((6, 8, 8, 3), np.float32), np.arange(6) % 3
     np.savez(three, x_train=pictures, y_train=labels, x_test=pictures, y_test=labels)
     artifact = make_artifact(labels="", model="four")
-    with pytest.raises(DataError, match="^four gives 4 outputs, the data set three has 3 classes"):
+    with pytest.raises(DataError, match=r"^four gives 4 outputs, the data set three has 3 classes"):
         evaluate(artifact.path, dataset=three)
 
 
