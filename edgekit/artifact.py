@@ -10,14 +10,17 @@ no path: the same inputs give the same bytes.
 from __future__ import annotations
 
 import json
-import math
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError
+from edgekit.fields import Fields, is_name
 from edgekit.files import canonical_json, inside, sha256_file, write_atomic
+from edgekit.metrics import MetricValue
 from edgekit.spec import DTYPES, InputSpec
 from edgekit.tensor import TensorInfo
 
@@ -34,10 +37,13 @@ TARGETS = ("tflite", "onnx", "openvino")
 PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
 IO = ("native", "float", "int8", "uint8")
 
-_MOST_VALUES = 2**31  # of one sample
-_WORDS = (
-    "key", "model", "target", "precision", "io", "runtime", "model_file", "activation",
-)  # fmt: skip
+# What runtimes take and give; a model's own inputs are of `DTYPES`.
+_TENSOR_DTYPES = (*DTYPES, "bool", "int16", "uint16", "uint32", "uint64", "float64")
+_SPLITS = ("train", "validation", "test")
+_MOST_TENSORS = 256
+_MOST_FILES = 4096
+_MOST_COUNT = 10**9
+
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
@@ -64,6 +70,19 @@ class Parity:
             "max_abs": float(f"{self.max_abs:.6g}"),
             "top1_agreement": round(self.top1_agreement, 6),
         }
+
+    @staticmethod
+    def from_json(data: Any) -> Parity:
+        """Check and rebuild; raises ArtifactError."""
+        fields = Fields(data, "parity", ArtifactError)
+        parity = Parity(
+            max_abs=fields.number("max_abs", high=sys.float_info.max),
+            top1_agreement=fields.number("top1_agreement", high=1.0),
+            samples=fields.integer("samples", high=_MOST_COUNT),
+            reference=fields.name("reference"),
+        )
+        fields.done()
+        return parity
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +147,97 @@ class Manifest:
         }
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Manifest:
-        """Parse; a missing or unknown key raises KeyError or TypeError."""
-        fields = {key: value for key, value in data.items() if key != "format"}
-        return Manifest(
-            **{
-                **fields,
-                "model_file": str(data["model_file"]),
-                "chain": tuple(data["chain"]),
-                "files": {name: _file_entry(entry) for name, entry in data["files"].items()},
-                "inputs": tuple(
-                    TensorInfo.from_json(entry, ArtifactError) for entry in data["inputs"]
-                ),
-                "outputs": tuple(
-                    TensorInfo.from_json(entry, ArtifactError) for entry in data["outputs"]
-                ),
-                "preprocessing": tuple(
-                    InputSpec.from_json(entry) for entry in data["preprocessing"]
-                ),
-                "parity": Parity(**data["parity"]),
-            }
+    def from_json(data: Any) -> Manifest:
+        """Check and rebuild.
+
+        Raises:
+            ArtifactError: A key is missing, unknown, of the wrong type or out of bounds.
+        """
+        fields = Fields(data, "manifest", ArtifactError)
+        fields.integer("format", FORMAT, low=FORMAT, high=FORMAT)
+        manifest = Manifest(
+            key=fields.name("key"),
+            model=fields.name("model"),
+            dataset=fields.optional_name("dataset"),
+            target=_plain(fields, "target", fields.name("target")),
+            precision=fields.text("precision", choices=PRECISIONS),
+            io=fields.text("io", choices=IO),
+            chain=tuple(_plain(fields, "chain", s) for s in fields.items("chain", most=16)),
+            runtime=_plain(fields, "runtime", fields.name("runtime")),
+            model_file=fields.text("model_file", longest=1024),
+            files=_files(fields),
+            inputs=_tensors(fields, "inputs"),
+            outputs=_tensors(fields, "outputs"),
+            activation=fields.text("activation", choices=("", "softmax", "sigmoid")),
+            preprocessing=tuple(
+                InputSpec.from_json(entry, ArtifactError)
+                for entry in fields.items("preprocessing", least=1, most=_MOST_TENSORS)
+            ),
+            ops=fields.counts("ops", most=_MOST_FILES, high=_MOST_COUNT),
+            dtypes=fields.counts("dtypes", most=_MOST_FILES, high=_MOST_COUNT),
+            calibration=_samples(fields, "calibration"),
+            evaluation=_samples(fields, "evaluation"),
+            parity=Parity.from_json(fields.mapping("parity")),
+            metric=_metric(fields),
+            tools=_tools(fields),
         )
+        fields.done()
+        return manifest
+
+
+def _plain(fields: Fields, key: str, value: Any) -> str:
+    """A registered name or a label, which may stand in a path."""
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+-]{0,99}", value):
+        raise fields.fail(key, f"{str(value)[:40]!r} is no name")
+    return value
+
+
+def _tensors(fields: Fields, key: str) -> tuple[TensorInfo, ...]:
+    entries = fields.items(key, least=1, most=_MOST_TENSORS)
+    tensors = tuple(TensorInfo.from_json(entry, ArtifactError) for entry in entries)
+    for tensor in tensors:
+        if not is_name(tensor.name) or tensor.dtype not in _TENSOR_DTYPES:
+            raise fields.fail(key, f"no tensor: {tensor.name[:40]!r} of {tensor.dtype!r}")
+    return tensors
+
+
+def _files(fields: Fields) -> dict[str, dict[str, Any]]:
+    listed, names = fields.entries("files", most=_MOST_FILES)
+    files = {}
+    for relative in names:
+        entry = listed.table(relative)
+        sha256, size = entry.name("sha256"), entry.integer("bytes", high=2**50)
+        files[relative] = {"sha256": sha256, "bytes": size}
+        entry.done()
+    return files
+
+
+def _samples(fields: Fields, key: str) -> dict[str, Any] | None:
+    if not fields.has(key):
+        return fields.optional_mapping(key)
+    entry = fields.table(key)
+    samples = {
+        "dataset": entry.optional_name("dataset"),
+        "split": entry.text("split", choices=_SPLITS),
+        "count": entry.integer("count", high=_MOST_COUNT),
+        "digest": entry.name("digest"),
+    }
+    entry.done()
+    return samples
+
+
+def _metric(fields: Fields) -> dict[str, Any] | None:
+    data = fields.optional_mapping("metric")
+    if data is not None:
+        value = MetricValue.from_json(data)
+        if value.reference is None or value.drop is None or value.drop_ci95 is None:
+            raise fields.fail("metric", "reference, drop and drop_ci95 are needed")
+    return data
+
+
+def _tools(fields: Fields) -> dict[str, str]:
+    tools, packages = fields.entries("tools", {}, most=_MOST_FILES)
+    return {package: tools.name(package) for package in packages}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +264,7 @@ class Artifact:
         files = artifact.manifest.files
         if artifact.manifest.model_file not in files:
             raise ArtifactError(
-                f"{path / MANIFEST}: model_file {artifact.manifest.model_file!r} is not among "
+                f"{path / MANIFEST}: model_file {artifact.manifest.model_file!r:.80} is not among "
                 "the files that were proven",
                 hint="export it again",
             )
@@ -206,7 +295,12 @@ class Artifact:
         """Class names in output order; empty if the artifact has none."""
         if LABELS not in self.manifest.files:
             return ()
-        return tuple((self.path / LABELS).read_text(encoding="utf-8").splitlines())
+        try:
+            return tuple((self.path / LABELS).read_text(encoding="utf-8").splitlines())
+        except UnicodeDecodeError as error:
+            raise ArtifactError(
+                f"{self.path / LABELS}: not UTF-8 text", hint="export it again"
+            ) from error
 
     @property
     def bytes(self) -> int:
@@ -265,84 +359,25 @@ def _read_manifest(path: Path) -> Manifest:
             f"{path}: not an artifact (no {MANIFEST})",
             hint="edgekit export MODEL makes artifacts under build/",
         ) from None
-    except (ValueError, RecursionError) as error:  # also numbers too long to be read
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{file}: not valid JSON: {error}", hint="export it again") from error
-    found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
         raise ArtifactError(
-            f"{file}: format {found!r}; this edgekit reads format {FORMAT}",
+            f"{file}: damaged manifest: a number of thousands of digits", hint="export it again"
+        ) from error
+    found = data.get("format") if isinstance(data, dict) else FORMAT
+    if type(found) is not int or found != FORMAT:
+        raise ArtifactError(
+            f"{file}: format {found!r:.40}; this edgekit reads format {FORMAT}",
             hint="export it again, or use the edgekit that wrote it",
         )
     try:
-        manifest = Manifest.from_json(data)
-        _check_values(manifest)
-    except (ArtifactError, KeyError, TypeError, ValueError, AttributeError) as error:
-        what = error.message if isinstance(error, ArtifactError) else _named(error)
-        raise ArtifactError(f"{file}: damaged manifest: {what}", hint="export it again") from error
-    return manifest
-
-
-def _check_values(manifest: Manifest) -> None:
-    """Whoever reads a manifest prints its words and computes with its figures: bound both.
-
-    Raises:
-        ValueError: A value of another type, or beyond what an export writes.
-    """
-    words = [getattr(manifest, name) for name in _WORDS]
-    words += [*manifest.chain, manifest.dataset or "", *manifest.ops, *manifest.dtypes]
-    for word in words:
-        if not isinstance(word, str) or len(word) > 500 or not word.isprintable():
-            raise ValueError(f"{str(word)[:40]!r} is no name")
-    for name in ("inputs", "outputs", "preprocessing"):
-        if not getattr(manifest, name):
-            raise ValueError(f"no {name}")
-    for spec in manifest.preprocessing:
-        _check_input(spec)
-    _check_number(manifest.parity.max_abs, 0, math.inf)
-    _check_number(manifest.parity.top1_agreement, 0, 1)
-    if manifest.metric is not None:
-        _check_metric(dict(manifest.metric))
-    for samples in (manifest.calibration, manifest.evaluation):
-        if samples is not None:
-            dict(samples)
-
-
-def _check_input(spec: InputSpec) -> None:
-    sizes = [size for size in spec.shape if isinstance(size, int) and size > 0]
-    if len(sizes) != len(spec.shape) or math.prod(sizes) > _MOST_VALUES:
-        raise ValueError(f"an input of the shape {list(spec.shape)}")
-    if spec.dtype not in DTYPES or spec.resize not in ("", "bilinear"):
-        raise ValueError(f"an input of {spec.dtype!r}, resized by {spec.resize!r}")
-
-
-def _check_metric(metric: dict[str, Any]) -> None:
-    if not isinstance(metric["name"], str):
-        raise TypeError("a metric without a name")
-    _check_number(metric["samples"], 1, _MOST_VALUES)
-    _check_number(metric["value"], 0, 100)
-    for name in ("reference", "drop"):
-        if metric.get(name) is not None:
-            _check_number(metric[name], -100, 100)
-    for name in ("ci95", "drop_ci95"):
-        if metric.get(name) is not None:
-            low, high = metric[name]
-            _check_number(low, -100, 100)
-            _check_number(high, -100, 100)
-
-
-def _check_number(value: Any, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{str(value)[:40]!r} is no number")
-    if not low <= value <= high or math.isinf(value):
-        raise ValueError(f"{value:.4g} is outside {low:g}…{high:g}")
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _file_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {"sha256": str(entry["sha256"]), "bytes": int(entry["bytes"])}
+        return Manifest.from_json(data)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{file}: damaged manifest: {error.message.removeprefix('manifest: ')}",
+            hint="export it again",
+        ) from error
 
 
 def _check_file(folder: Path, relative: str, entry: Mapping[str, Any]) -> None:

@@ -7,12 +7,14 @@ of any size gets through unseen. Does not know what a field means.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.errors import EdgekitError
 
 _REQUIRED: Any = object()
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories
 
 
 class Fields:
@@ -57,6 +59,20 @@ class Fields:
             raise self.fail(key, f"{_shown(value)} is not one of {', '.join(choices)}")
         return value
 
+    def name(self, key: str, default: Any = _REQUIRED, *, longest: int = 255) -> str:
+        """A text to show and compare: not empty, on one line, without control characters."""
+        value = self.text(key, default, longest=longest)
+        if not is_name(value):
+            raise self.fail(key, f"{_shown(value)} is no name")
+        return value
+
+    def optional_name(self, key: str) -> str | None:
+        """As `name`; None where the key is absent or null."""
+        if not self.has(key):
+            self._left.pop(key, None)
+            return None
+        return self.name(key)
+
     def optional_text(self, key: str) -> str | None:
         """As `text`; None where the key is absent or null."""
         if not self.has(key):
@@ -70,7 +86,7 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.fail(key, f"expected a whole number, found {_shown(value)}")
         if not low <= value <= high:
-            raise self.fail(key, f"{value} is outside {low}…{high}")
+            raise self.fail(key, f"{_shown(value)} is outside {low}…{high}")
         return value
 
     def optional_integer(self, key: str, *, low: int = 0, high: int) -> int | None:
@@ -85,8 +101,9 @@ class Fields:
         value = self._take(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.fail(key, f"expected a number, found {_shown(value)}")
-        if not (math.isfinite(value) and low <= value <= high):
-            raise self.fail(key, f"{value} is outside {low:g}…{high:g}")
+        # Compared first: an integer of any length compares, but is not always a float.
+        if not (low <= value <= high and math.isfinite(value)):
+            raise self.fail(key, f"{_shown(value)} is outside {low:g}…{high:g}")
         return float(value)
 
     def optional_number(self, key: str, *, low: float = 0.0, high: float) -> float | None:
@@ -103,13 +120,15 @@ class Fields:
             raise self.fail(key, f"expected true or false, found {_shown(value)}")
         return value
 
-    def items(self, key: str, default: Any = _REQUIRED, *, most: int) -> list[Any]:
-        """A list of at most `most` entries, unchecked themselves."""
+    def items(self, key: str, default: Any = _REQUIRED, *, least: int = 0, most: int) -> list[Any]:
+        """A list of `least` to `most` entries, unchecked themselves."""
         value = self._take(key, default)
         if not isinstance(value, (list, tuple)):
             raise self.fail(key, f"expected a list, found {_shown(value)}")
         if len(value) > most:
             raise self.fail(key, f"{len(value)} entries; at most {most} are accepted")
+        if len(value) < least:
+            raise self.fail(key, f"{len(value)} entries; at least {least} is needed")
         return list(value)
 
     def integers(self, key: str, *, most: int, low: int, high: int) -> tuple[int, ...]:
@@ -120,12 +139,47 @@ class Fields:
                 raise self.fail(key, f"{_shown(value)} is not a whole number in {low}…{high}")
         return tuple(values)
 
+    def interval(self, key: str, *, low: float, high: float) -> tuple[float, float]:
+        """A list of two finite numbers in `low`…`high`, the smaller first."""
+        values = self.items(key, most=2)
+        if len(values) != 2:
+            raise self.fail(key, f"expected [lowest, highest], found {_shown(values)}")
+        pair = Fields(
+            dict(zip(("0", "1"), values, strict=True)), f"{self._where}: {key}", self._error
+        )
+        first, second = pair.number("0", low=low, high=high), pair.number("1", low=low, high=high)
+        if first > second:
+            raise self.fail(key, f"{first:g} is above {second:g}")
+        return first, second
+
+    def optional_interval(self, key: str, *, low: float, high: float) -> tuple[float, float] | None:
+        """As `interval`; None where the key is absent or null."""
+        if not self.has(key):
+            self._left.pop(key, None)
+            return None
+        return self.interval(key, low=low, high=high)
+
     def mapping(self, key: str, default: Any = _REQUIRED) -> dict[str, Any]:
         """A table, unchecked itself."""
         value = self._take(key, default)
         if not isinstance(value, Mapping):
             raise self.fail(key, f"expected a table of keys, found {_shown(value)}")
         return dict(value)
+
+    def entries(self, key: str, default: Any = _REQUIRED, *, most: int) -> tuple[Fields, list[str]]:
+        """The fields of a table whose keys the writer chose, and these: at most `most` names."""
+        data = self.mapping(key, default)
+        if len(data) > most:
+            raise self.fail(key, f"{len(data)} entries; at most {most} are accepted")
+        for name in data:
+            if not isinstance(name, str) or not is_name(name) or len(name) > 1024:
+                raise self.fail(key, f"{_shown(name)} is no name")
+        return Fields(data, f"{self._where}: {key}", self._error), list(data)
+
+    def counts(self, key: str, *, most: int, high: int) -> dict[str, int]:
+        """A table of names and how often each occurs."""
+        counts, names = self.entries(key, most=most)
+        return {name: counts.integer(name, high=high) for name in names}
 
     def optional_mapping(self, key: str) -> dict[str, Any] | None:
         """As `mapping`; None where the key is absent or null."""
@@ -141,7 +195,7 @@ class Fields:
     def done(self) -> None:
         """Refuse the keys that nobody took."""
         if self._left:
-            unknown = ", ".join(str(key)[:80] for key in sorted(self._left, key=str)[:5])
+            unknown = ", ".join(printable(str(key)[:80]) for key in sorted(self._left, key=str)[:5])
             raise self._error(f"{self._where}: unknown key {unknown}")
 
     def _take(self, key: str, default: Any) -> Any:
@@ -150,6 +204,11 @@ class Fields:
         if default is _REQUIRED:
             raise self._error(f"{self._where}: the key {key!r} is missing")
         return default
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` is not empty and holds no control character, line break or lone surrogate."""
+    return bool(text) and not any(unicodedata.category(c) in _CONTROLS for c in text)
 
 
 def printable(value: Any) -> Any:

@@ -6,11 +6,13 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
+from edgekit.errors import ArtifactError
+from edgekit.fields import Fields
 from edgekit.statistics import paired_difference, wilson
 
 if TYPE_CHECKING:
@@ -53,16 +55,24 @@ class MetricValue:
         }
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> MetricValue:
-        """Rebuild from `to_json`."""
-        interval = data["drop_ci95"]
-        return MetricValue(
-            **{
-                **data,
-                "ci95": tuple(data["ci95"]),
-                "drop_ci95": None if interval is None else tuple(interval),
-            }
+    def from_json(data: Any) -> MetricValue:
+        """Check and rebuild.
+
+        Raises:
+            ArtifactError: A key is missing, unknown, of the wrong type or out of bounds.
+        """
+        fields = Fields(data, "metric", ArtifactError)
+        value = MetricValue(
+            name=fields.text("name", choices=tuple(METRICS)),
+            samples=fields.integer("samples", low=1, high=10**9),
+            value=fields.number("value", high=100.0),
+            ci95=fields.interval("ci95", low=0.0, high=100.0),
+            reference=fields.optional_number("reference", high=100.0),
+            drop=fields.optional_number("drop", low=-100.0, high=100.0),
+            drop_ci95=fields.optional_interval("drop_ci95", low=-100.0, high=100.0),
         )
+        fields.done()
+        return value
 
 
 def _rounded(pair: tuple[float, float]) -> list[float]:

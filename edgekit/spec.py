@@ -6,18 +6,23 @@ Reads TOML, never TensorFlow: `edgekit models` and `--dry-run` stay cheap. Does 
 
 from __future__ import annotations
 
+import math
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import ModelError, UsageError
+from edgekit.errors import EdgekitError, ModelError, UsageError
+from edgekit.fields import Fields
 
 Scalar = bool | int | float | str
 
 TASKS = ("image-classification",)
 DTYPES = ("uint8", "int8", "int32", "int64", "float16", "float32")
+
+MOST_VALUES = 2**31  # of one sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +49,30 @@ class InputSpec:
         return {**asdict(self), "shape": list(self.shape), "range": list(self.range)}
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> InputSpec:
-        return InputSpec(**{**data, "shape": tuple(data["shape"]), "range": tuple(data["range"])})
+    def from_json(data: Any, error: type[EdgekitError] = ModelError) -> InputSpec:
+        """Check and rebuild.
+
+        Raises:
+            EdgekitError: `error`; a key is missing, unknown, of the wrong type or out of bounds.
+        """
+        fields = Fields(data, "input", error)
+        largest = sys.float_info.max
+        spec = InputSpec(
+            name=fields.name("name", longest=4096),
+            dtype=fields.text("dtype", choices=DTYPES),
+            shape=fields.integers("shape", most=16, low=1, high=MOST_VALUES),
+            layout=fields.text("layout", choices=("", "HWC")),
+            range=fields.interval("range", low=-largest, high=largest),
+            resize=fields.text("resize", choices=("", "bilinear")),
+        )
+        fields.done()
+        if math.prod(spec.shape) > MOST_VALUES:
+            raise fields.fail("shape", f"{list(spec.shape)} is more than {MOST_VALUES:,} values")
+        if (spec.layout or spec.resize) and len(spec.shape) != 3:
+            raise fields.fail(
+                "shape", f"{list(spec.shape)} is no picture [height, width, channels]"
+            )
+        return spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 
 import pytest
 
-from edgekit.artifact import FORMAT, Artifact, artifact_label, describe_files, is_artifact
+from edgekit.artifact import FORMAT, Artifact, Manifest, artifact_label, describe_files, is_artifact
 from edgekit.errors import ArtifactError
+from edgekit.metrics import MetricValue
+from edgekit.spec import InputSpec
+from edgekit.tensor import TensorInfo
 
 
 @pytest.fixture
@@ -149,7 +153,7 @@ def test_a_missing_field_is_named(artifact):
     data = json.loads(file.read_text())
     del data["parity"]
     file.write_text(json.dumps(data))
-    assert refusal(artifact.path) == f"{file}: damaged manifest: KeyError: 'parity'"
+    assert refusal(artifact.path) == f"{file}: damaged manifest: the key 'parity' is missing"
 
 
 @pytest.mark.parametrize(("io", "label"), [("native", "onnx-int8"), ("uint8", "onnx-int8-uint8")])
@@ -189,4 +193,86 @@ def test_a_hostile_value_is_an_artifact_error_before_anyone_uses_it(artifact, da
 
 def test_a_number_too_long_to_be_read_is_an_artifact_error(artifact):
     (artifact.path / "manifest.json").write_text('{"format": ' + "9" * 10_000 + "}")
-    assert "not valid JSON" in refusal(artifact.path)
+    assert "a number of thousands of digits" in refusal(artifact.path)
+
+
+SPEC = InputSpec("image", "float32", (8, 8, 3), range=(0.0, 1.0))
+METRIC = MetricValue("top1", 40, 97.5, (96.7, 98.1), 98.0, 0.5, (-0.2, 1.2)).to_json()
+PARITY = {"max_abs": 1e-7, "top1_agreement": 1.0, "samples": 12, "reference": "keras"}
+PICTURE = {**SPEC.to_json(), "layout": "HWC", "resize": "bilinear"}
+TENSOR = TensorInfo("image", "float32", (1, 8, 8, 3)).to_json()
+SAMPLES = {"dataset": "glyphs", "split": "test", "count": 40, "digest": "0" * 64}
+
+
+def test_a_full_manifest_survives_json(make_artifact):
+    artifact = make_artifact(
+        "onnx",
+        precision="dynamic",
+        dataset="glyphs",
+        chain=("keras", "onnx-fp32", "onnx-int8"),
+        preprocessing=(InputSpec.from_json(PICTURE),),
+        calibration={**SAMPLES, "split": "train"},
+        evaluation=SAMPLES,
+        metric=METRIC,
+        tools={"numpy": "2.1.0"},
+    )
+    written = json.loads((artifact.path / "manifest.json").read_text())
+    again = Artifact.open(artifact.path).manifest
+    assert again == artifact.manifest == Manifest.from_json(written)
+    assert again.to_json() == written
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *[{"outputs": value} for value in ([], {}, [3])],
+        *[{key: value} for key in ("model", "key") for value in (3, "", "a\nb", "x" * 9999)],
+        *[{"chain": value} for value in (["../../x"], [3], "keras", ["x"] * 99)],
+        *[{"precision": value} for value in ([1], "fp8", None)],
+        *[{"target": value} for value in (3, "../x", "")],
+        *[{"activation": value} for value in (3, None, "evil")],
+        *[{key: value} for key in ("calibration", "evaluation") for value in ([], 3, {})],
+        *[{"evaluation": {**SAMPLES, "count": value}} for value in ("x", -1, 10**400)],
+        *[{"evaluation": {**SAMPLES, "split": value}} for value in (3, "evil")],
+        *[{"dtypes": value} for value in (3, {"x": "y"}, {"\x1b[2J": 1}, {"float32": -1})],
+        *[{"tools": value} for value in (3, {"x": 1}, {"x": "\x1b[2J"})],
+        *[{"files": {"model.onnx": value}} for value in (3, {}, {"sha256": 3, "bytes": 1})],
+        *[{"inputs": [{**TENSOR, "dtype": value}]} for value in ("object", "O", 3, "datetime64")],
+        *[{"inputs": [{**TENSOR, "name": value}]} for value in (3, "", "\x1b[2J")],
+        *[{"inputs": [{**TENSOR, "shape": value}]} for value in ([-2], ["x"], 3, [2**50])],
+        *[{"preprocessing": [{**PICTURE, "resize": value}]} for value in ("evil", 3, None)],
+        *[{"preprocessing": [{**PICTURE, "range": value}]} for value in ([1], [2, 1], ["x", 1])],
+        *[
+            {"preprocessing": [{**PICTURE, "shape": value}]}
+            for value in ([-1], [0, 8, 3], [8], 3, ["x"], [10**6, 10**6, 3], [True, 8, 3])
+        ],
+        *[{"metric": {**METRIC, "name": value}} for value in (3, "top9")],
+        *[{"metric": {**METRIC, "ci95": value}} for value in ([1], [1, "x"], [1, 1e308], None, 3)],
+        *[{"metric": {**METRIC, "drop_ci95": value}} for value in ([1], [2, 1], None)],
+        *[{"metric": {**METRIC, "value": value}} for value in ("x", 1e308, -1, 10**400, math.nan)],
+        *[{"metric": {**METRIC, "drop": value}} for value in ("x", 1e308, None, math.inf)],
+        *[{"parity": {**PARITY, "max_abs": value}} for value in ("x", -1, math.inf, 10**400)],
+        *[{"parity": value} for value in ("x", [], None, {**PARITY, "more": 1})],
+    ],
+    ids=lambda damage: ascii(damage)[:70],
+)
+def test_every_wrong_value_is_one_short_line_without_control_characters(artifact, damage):
+    amend(artifact, **damage)
+    message = refusal(artifact.path)
+    assert message.startswith(f"{artifact.path / 'manifest.json'}: damaged manifest: ")
+    assert message.isprintable()
+    assert len(message) < len(str(artifact.path)) + 250
+    assert not any(internal in message for internal in ("Error", "argument", "__init__"))
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3"])
+def test_what_is_no_table_is_damaged_and_not_of_another_format(artifact, text):
+    (artifact.path / "manifest.json").write_text(text)
+    assert "damaged manifest: expected a table of keys" in refusal(artifact.path)
+
+
+def test_labels_that_are_no_text_are_an_artifact_error(artifact):
+    (artifact.path / "labels.txt").write_bytes(b"\xff\xfe")
+    amend(artifact, files=describe_files(artifact.path))
+    with pytest.raises(ArtifactError, match="not UTF-8 text"):
+        _ = Artifact.open(artifact.path).labels

@@ -135,6 +135,7 @@ def test_a_row_has_every_key_of_the_contract(device, make_artifact):
         "ci95": [96.7, 98.1],
         "reference": 98.0,
         "drop": 0.5,
+        "drop_ci95": [-0.2, 1.2],
     }
     artifact = make_artifact(metric=metric)
     (row,) = profile([artifact.path]).to_json()["rows"]
