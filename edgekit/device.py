@@ -126,7 +126,9 @@ def read_device_toml(path: Path) -> DeviceProfile:
         with path.open("rb") as stream:
             data = tomllib.load(stream)
     except (FileNotFoundError, IsADirectoryError):
-        raise DeviceError(f"{path}: no such device profile") from None
+        raise DeviceError(
+            f"{path}: no such device profile", hint="edgekit devices lists those it knows"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DeviceError(f"{path}: not valid TOML: {error}") from error
     fields = Fields(data, str(path), DeviceError)

@@ -17,6 +17,7 @@ Knows words only. Does not print and does not exit: `edgekit.cli` does both.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -120,16 +121,15 @@ class FileError(EdgekitError):
         import errno
 
         where = f"{error.filename}: " if error.filename else ""
+        number, reason = system_reason(error)
         hints = {
-            errno.ENOSPC: "free some space, or choose another place with --out",
+            # Without a name it may be stdout, which no --out moves.
+            errno.ENOSPC: "free some space"
+            + (", or choose another place with --out" if where else ""),
             errno.EROFS: "choose a writable place with --out",
             errno.EACCES: "choose a writable place with --out",
             errno.EPERM: "choose a writable place with --out",
         }
-        reason = error.strerror or str(error) or type(error).__name__
-        number = error.errno or 0
-        if not number and " requested and " in reason:  # numpy's words for a short write
-            number, reason = errno.ENOSPC, "No space left on device"
         return cls(f"{where}{reason}", hint=hints.get(number))
 
 
@@ -144,9 +144,30 @@ class MissingExtraError(EdgekitError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
-            f"{purpose} needs {package}, which is not installed",
-            hint=f"pip install 'edgekit[{extra}]'",
+            f"{purpose} needs {package}, which is not installed", hint=install_command(extra)
         )
+
+
+def install_command(extra: str) -> str:
+    """The pip command that adds an extra: from the checkout, where edgekit runs from one."""
+    top = Path(__file__).resolve().parent.parent
+    if not (top / "pyproject.toml").is_file():
+        return f"pip install 'edgekit[{extra}]'"
+    try:
+        here = Path.cwd() == top
+    except FileNotFoundError:  # the working directory was removed
+        here = False
+    return f"pip install -e '{'.' if here else top}[{extra}]'"
+
+
+def system_reason(error: OSError) -> tuple[int, str]:
+    """The system's number (0 if it gave none) and words for an error."""
+    import errno
+
+    reason = error.strerror or str(error) or type(error).__name__
+    if not error.errno and " requested and " in reason:  # numpy's words for a short write
+        return errno.ENOSPC, "No space left on device"
+    return error.errno or 0, reason
 
 
 def _types() -> dict[str, type[EdgekitError]]:

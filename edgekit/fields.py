@@ -30,6 +30,7 @@ class Fields:
         if not isinstance(data, Mapping):
             raise error(f"{where}: expected a table of keys, found {_shown(data)}")
         self._left = dict(data)
+        self._asked: set[str] = set()
         self._where = where
         self._error = error
 
@@ -39,6 +40,7 @@ class Fields:
 
     def has(self, key: str) -> bool:
         """Whether the key is there and not null."""
+        self._asked.add(key)
         return self._left.get(key) is not None
 
     def text(
@@ -196,9 +198,13 @@ class Fields:
         """Refuse the keys that nobody took."""
         if self._left:
             unknown = ", ".join(printable(str(key)[:80]) for key in sorted(self._left, key=str)[:5])
-            raise self._error(f"{self._where}: unknown key {unknown}")
+            raise self._error(
+                f"{self._where}: unknown key {unknown}",
+                hint=f"known here: {', '.join(sorted(self._asked))}" if self._asked else None,
+            )
 
     def _take(self, key: str, default: Any) -> Any:
+        self._asked.add(key)
         if key in self._left:
             return self._left.pop(key)
         if default is _REQUIRED:

@@ -71,8 +71,15 @@ def test_a_complaint_names_file_and_key(tmp_path, text, complaint):
 
 
 def test_an_absent_profile_is_one_error(tmp_path):
-    with pytest.raises(DeviceError, match="no such device profile"):
+    with pytest.raises(DeviceError, match="no such device profile") as caught:
         read_device_toml(tmp_path / "none.toml")
+    assert caught.value.hint == "edgekit devices lists those it knows"
+
+
+def test_an_unknown_key_is_told_with_those_that_are_known(tmp_path):
+    with pytest.raises(DeviceError) as caught:
+        read_device_toml(write(tmp_path, 'transport = "local"\n[runtime]\nthread = 1'))
+    assert caught.value.hint == "known here: delegate, prefer, threads"
 
 
 def test_an_interpreter_is_meant_from_the_profiles_folder(tmp_path):

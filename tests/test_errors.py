@@ -62,10 +62,24 @@ def test_usage_errors_exit_with_two_and_all_others_with_one():
 def test_a_missing_package_names_the_command_that_installs_it():
     error = MissingExtraError("onnx", "onnx", "export to ONNX")
     assert error.message == "export to ONNX needs onnx, which is not installed"
-    assert error.hint == "pip install 'edgekit[onnx]'"
+    assert error.hint == errors.install_command("onnx")
+
+
+def test_a_checkout_names_itself_and_a_wheel_the_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "edgekit" / "errors.py"))
+    assert errors.install_command("onnx") == "pip install 'edgekit[onnx]'"
+    (tmp_path / "pyproject.toml").touch()
+    assert errors.install_command("onnx") == f"pip install -e '{tmp_path}[onnx]'"
+    monkeypatch.chdir(tmp_path)
+    assert errors.install_command("onnx") == "pip install -e '.[onnx]'"
 
 
 def test_a_full_disk_names_the_file_and_a_remedy():
     error = FileError.from_os_error(OSError(errno.ENOSPC, "No space left on device", "x/model"))
     assert error.message == "x/model: No space left on device"
     assert "--out" in error.hint
+
+
+def test_a_full_place_without_a_name_may_be_stdout_so_no_option_is_suggested():
+    error = FileError.from_os_error(OSError(errno.ENOSPC, "No space left on device"))
+    assert error.hint == "free some space"

@@ -6,7 +6,7 @@ so `edgekit --help` costs little more than click. Does no work itself.
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import signal
 import sys
@@ -15,11 +15,15 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from edgekit import __version__
 from edgekit.errors import EdgekitError, FileError, UsageError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 # Verb → the first line of its help; `edgekit.cli.<verb>` holds its command.
 VERBS = {
@@ -86,6 +90,8 @@ def main(args: Sequence[str] | None = None) -> int:
         if getattr(sys, name) is None:
             null = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  open to the end
             setattr(sys, name, null)
+        elif getattr(sys, name) is getattr(sys, f"__{name}__"):  # else a caller's own
+            setattr(sys, name, _outliving_reader(getattr(sys, name)))
     for stream in (sys.stdout, sys.stderr):
         # A terminal gets `?` for what it lacks, not a traceback.
         with suppress(AttributeError, OSError, ValueError):
@@ -98,7 +104,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return answer if isinstance(answer, int) else 0
     except (KeyboardInterrupt, click.Abort):
         click.echo("error: interrupted", err=True)
-    except SystemExit as exit_:  # click's answer to completion requests and closed pipes
+    except SystemExit as exit_:  # click's answer to completion requests
         status = exit_.code if isinstance(exit_.code, int) else 1
     except BaseException as error:
         status = _report(error)
@@ -106,10 +112,28 @@ def main(args: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Forgiving(io.FileIO):
+    """A stream whose reader may leave (`| head`): the rest is dropped, the command goes on."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _outliving_reader(stream: TextIO) -> TextIO:
+    # Without it the status would depend on whether the reader left before or after the last line.
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Forgiving(stream.fileno(), "w", closefd=False)),
+        encoding=stream.encoding,
+        line_buffering=stream.isatty() or stream is sys.stderr,
+    )
+
+
 def _report(error: BaseException) -> int:
     """Print what went wrong as one `error:` line with its facts, and choose the exit status."""
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        return 1  # whoever read our output went away (`| head`): that is no error worth words
     if os.environ.get("EDGEKIT_DEBUG"):
         import traceback
 

@@ -6,6 +6,7 @@ something is drawn with it, not before.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -64,7 +65,9 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table to stdout; numbers stand right, and a pipe gets every line at full width.
+    """Print a table to stdout, numbers on the right; no cell is cut or broken.
+
+    A table that is wider than the terminal is printed as a block of labelled lines for each row.
 
     Args:
         title: A line above; empty for none.
@@ -78,19 +81,20 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for index, heading in enumerate(columns):
         numeric = all(_is_figure(row[index]) for row in rows)
-        table.add_column(
-            Text(heading), justify="right" if numeric and rows else "left", overflow="fold"
-        )
+        table.add_column(Text(heading), justify="right" if numeric and rows else "left")
     for row in rows:
         # Text, not str: a name with [brackets] is no markup.
-        table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text(_shown(cell)) for cell in row))
     if title:
         click.secho(title, bold=True)
     console = _console()
     with console.capture() as drawn:
         console.print(table)
-    for line in drawn.get().splitlines():
-        click.echo(line.rstrip())
+    lines = [line.rstrip() for line in drawn.get().splitlines()]
+    if sys.stdout.isatty() and max(map(len, lines)) > shutil.get_terminal_size().columns:
+        lines = _stacked(columns, rows)
+    for line in lines:
+        click.echo(line)
 
 
 def print_facts(title: str, facts: Mapping[str, str]) -> None:
@@ -112,6 +116,23 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.2f} MB"
 
 
+def _stacked(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    width = max(map(len, columns[1:]), default=0)
+    lines = []
+    for row in rows:
+        lines.append(_shown(row[0]))
+        lines += [
+            f"  {heading:<{width}}  {_shown(cell)}"
+            for heading, cell in zip(columns[1:], row[1:], strict=True)
+            if cell != ""
+        ]
+    return lines
+
+
+def _shown(cell: Any) -> str:
+    return "—" if cell is None else str(cell)
+
+
 def _is_figure(cell: Any) -> bool:
     return cell is None or (isinstance(cell, int | float)) or str(cell)[:1] in "0123456789-+±"
 
@@ -119,8 +140,8 @@ def _is_figure(cell: Any) -> bool:
 def _console() -> Console:
     from rich.console import Console
 
-    # Without a terminal there is no width to keep to: a table is never cut.
-    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 4096)
+    # Wider than any table: none is cut, and whether it fits is asked of what was drawn.
+    return Console(file=sys.stdout, highlight=False, width=4096)
 
 
 @contextmanager

@@ -86,8 +86,8 @@ def _print(result: ProfileResult) -> None:
     )
     of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
-        f"[ ] intervals: accuracy 95 %, median {of_median}; parity: largest difference from the "
-        "source model, same top-1 label\n"
+        f"in brackets the interval: accuracy 95 %, median {of_median}\n"
+        "parity: largest difference from the source model, and how often the top-1 label is its\n"
         f"{figures.processes} processes per artifact; raw samples in {result.file}"
     )
 

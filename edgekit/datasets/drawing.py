@@ -6,8 +6,10 @@ target and device sees the very same bytes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from edgekit.datasets.base import Dataset, require_split
 from edgekit.datasets.readers import Readers, create_arrays, useful_processes
-from edgekit.errors import FileError
+from edgekit.errors import FileError, system_reason
 from edgekit.files import cache_folder, digest_json, replace_folder, scratch_folder, write_atomic
 from edgekit.progress import Progress, Report, silent
 from edgekit.spec import InputSpec
@@ -56,10 +58,23 @@ def draw(
     try:
         return _draw(dataset, split, count, spec, report=report)
     except OSError as error:
-        raise FileError(
-            f"{error.filename or cache_folder()}: {error.strerror or error}",
-            hint="free some space, or set EDGEKIT_CACHE to another folder",
-        ) from error
+        raise _refused_by_system(error) from error
+
+
+def _refused_by_system(error: OSError) -> FileError:
+    cache = cache_folder()
+    if error.filename:
+        where = Path(os.fsdecode(error.filename))
+        if not (where.is_relative_to(cache) or cache.is_relative_to(where)):
+            return FileError.from_os_error(error)  # a file of the data set
+    number, reason = system_reason(error)
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    return FileError(
+        f"the cache folder {cache} cannot be written: {reason}",
+        hint="free some space, or set EDGEKIT_CACHE to another folder"
+        if full
+        else "set EDGEKIT_CACHE to a folder that can be written",
+    )
 
 
 def _draw(dataset: Dataset, split: str, count: int, spec: InputSpec, *, report: Report) -> Drawn:

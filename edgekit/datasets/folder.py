@@ -97,8 +97,7 @@ class ImageFolder(Dataset):
             try:
                 _decode(path, 8, 8)
             except Exception as error:
-                text = " ".join(str(error).split()) or type(error).__name__
-                reasons[path] = text.replace(repr(str(path)), "it")
+                reasons[path] = _reason(error, path)
         return DataError(
             f"{next(iter(reasons), files[0])}: not a readable picture; "
             f"{len(reasons)} bad of {len(files)} {split} files checked",
@@ -191,6 +190,18 @@ def _folders(folder: Path) -> list[str]:
 
 def _hidden(path: Path, below: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(below).parts)
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """Why Pillow cannot read a file, in one line that doesn't name it again."""
+    from PIL import UnidentifiedImageError
+
+    if path.stat().st_size == 0:
+        return "an empty file"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture of any format that Pillow reads"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.replace(repr(str(path)), "the file").replace(str(path), "the file")
 
 
 def _decode(path: Path, height: int, width: int) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 1024**3
 
 _KNOWN = ("x", "y", "x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
+_HINT = "np.savez(path, x_train=…, y_train=…, x_test=…, y_test=…)"
+_MAX_LABEL = 10**6
 _SHARES = (("test", 0.2), ("validation", 0.1))
 
 
@@ -118,7 +120,7 @@ class NpzFile(Dataset):
             # Opened here: np.load leaves a damaged file open.
             with self._path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 names = [name for name in _KNOWN if name in stored.files]
-                arrays = {name: stored[name] for name in names}
+                arrays = {name: self._array(stored, name) for name in names}
                 others = sorted(set(stored.files) - set(names))
         except (
             OSError,
@@ -129,15 +131,26 @@ class NpzFile(Dataset):
             zlib.error,
         ) as error:
             raise DataError(
-                f"{self._path}: not a readable .npz: {' '.join(str(error).split())}"
+                f"{self._path}: not a readable .npz: {' '.join(str(error).split())}", hint=_HINT
             ) from error
         if "x" not in arrays and "x_train" not in arrays:
             raise DataError(
                 f"{self._path}: neither x nor x_train in it",
                 f"it holds: {', '.join(others) or 'nothing'}",
-                hint="np.savez(path, x_train=…, y_train=…, x_test=…, y_test=…)",
+                hint=_HINT,
             )
         return arrays
+
+    def _array(self, stored: Mapping[str, Array], name: str) -> Array:
+        try:
+            return stored[name]
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise DataError(
+                f"{self._path}: {name} holds Python objects, which edgekit does not read",
+                hint="store plain numbers, all samples of one shape",
+            ) from error
 
     def _splits(self, arrays: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         inputs: dict[str, Array] = {}
@@ -150,7 +163,7 @@ class NpzFile(Dataset):
             self._check(f"x{suffix}", inputs[split])
             if f"y{suffix}" in arrays:
                 labels[split] = self._checked_labels(
-                    f"y{suffix}", arrays[f"y{suffix}"], len(inputs[split])
+                    suffix, arrays[f"y{suffix}"], len(inputs[split])
                 )
         wanted = [(s, share) for s, share in _SHARES if s == "validation" or "x" in arrays]
         for split, share in wanted:
@@ -172,24 +185,28 @@ class NpzFile(Dataset):
                 group[split], group["train"] = group["train"][taken], group["train"][kept]
 
     def _check(self, name: str, values: Array) -> None:
-        if values.ndim < 2 or len(values) == 0 or values.dtype.kind not in "fiu":
+        where = f"{self._path}: {name}"
+        if values.dtype.kind in "US":
+            raise DataError(f"{where} holds text; expected numbers [samples, …]")
+        if values.ndim and len(values) == 0:
+            raise DataError(f"{where} holds no samples")
+        if values.ndim < 2 or values.dtype.kind not in "fiu" or values.size == 0:
             raise DataError(
-                f"{self._path}: {name} is {values.dtype} {list(values.shape)}; "
-                "expected numbers [samples, …]"
+                f"{where} is {values.dtype} {list(values.shape)}; expected numbers [samples, …]"
             )
 
-    def _checked_labels(self, name: str, values: Array, count: int) -> Array:
+    def _checked_labels(self, suffix: str, values: Array, count: int) -> Array:
         import numpy as np
 
         if values.ndim == 2 and values.shape[1] == 1:  # as keras.datasets stores CIFAR
             values = values[:, 0]
-        whole = values.dtype.kind in "iu" and values.ndim == 1
-        if not whole or len(values) != count or values.min() < 0 or values.max() > 10**6:
+        if values.ndim and len(values) != count:
             raise DataError(
-                f"{self._path}: {name} is {values.dtype} {list(values.shape)}; "
-                f"expected {count} class numbers from 0",
-                hint="one-hot labels: store labels.argmax(axis=1)",
+                f"{self._path}: x{suffix} has {count} samples, y{suffix} has {len(values)} labels"
             )
+        if wrong := _wrong_labels(values):
+            reason, hint = wrong
+            raise DataError(f"{self._path}: y{suffix} {reason}", hint=hint)
         return values.astype(np.int64)
 
     def _count_classes(self) -> tuple[str, ...]:
@@ -198,3 +215,26 @@ class NpzFile(Dataset):
         return tuple(
             str(n) for n in range(1 + max(int(v.max()) for v in self._labels.values() if len(v)))
         )
+
+
+def _wrong_labels(values: Array) -> tuple[str, str] | None:
+    """What keeps `values` from being class numbers, and what to try; None if they are."""
+    import numpy as np
+
+    numbered = "number the classes from 0: np.unique(y, return_inverse=True)[1]"
+    if values.ndim != 1:
+        hint = "one-hot labels: store y.argmax(axis=1)" if values.ndim == 2 else numbered
+        return f"is {values.dtype} {list(values.shape)}; expected one class number a sample", hint
+    kind = values.dtype.kind
+    if kind in "US":
+        return f"holds text ({str(values[0])[:40]!r}); expected class numbers", numbered
+    if kind == "f":
+        parts = values[values != np.rint(values)]  # NaN too: it equals nothing
+        if len(parts):
+            return f"holds {parts[0]:g}; class numbers are whole", numbered
+    if kind not in "iu":
+        return f"is {values.dtype}; expected whole numbers", "store y.astype(np.int64)"
+    for extreme in (values.min(), values.max()):
+        if not 0 <= extreme <= _MAX_LABEL:
+            return f"holds {extreme}; class numbers lie in 0…{_MAX_LABEL:,}", numbered
+    return None

@@ -26,9 +26,11 @@ def open_dataset(reference: str | Path) -> Dataset:
         except UsageError as error:
             if not Path(reference).exists():
                 raise DataError(
-                    f"{reference!r} is neither a known data set nor a file or folder here",
+                    f"unknown data set {reference!r}",
                     f"known: {', '.join(registry.parts(registry.DATASETS)) or 'none'}",
-                    hint=error.hint,
+                    hint=error.hint
+                    if error.hint and error.hint.startswith("did you mean")
+                    else "a folder or an .npz of your own is given with --data",
                 ) from error
     return _open_path(Path(reference).expanduser())
 

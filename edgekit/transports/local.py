@@ -6,6 +6,7 @@ numpy and one runtime but not edgekit.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -30,15 +31,19 @@ class LocalTransport(Transport):
 
     Args:
         python: Interpreter of the environment that holds the runtime; the current one by default.
+        named_in: The file that names the interpreter, for complaints.
     """
 
-    def __init__(self, python: str | Path | None = None) -> None:
+    def __init__(
+        self, python: str | Path | None = None, *, named_in: str | Path | None = None
+    ) -> None:
         self._python = str(python) if python else sys.executable
+        self._named_in = named_in or "the device's TOML file"
 
     @classmethod
     def from_profile(cls, profile: DeviceProfile) -> LocalTransport:
         """The device is this machine; `python` in its file names another interpreter."""
-        return cls(profile.python)
+        return cls(profile.python, named_in=profile.path)
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
         with self._importable() as environment:
@@ -47,22 +52,40 @@ class LocalTransport(Transport):
             except OSError as error:
                 raise DeviceError(
                     f"{self._python}: {error.strerror or error}",
-                    hint="`python` in the device's TOML file names the interpreter",
+                    hint=f"`python` in {self._named_in} names the interpreter",
                 ) from error
             with child:
                 try:
                     answer = child.call(job.to_json(), timeout_s=timeout_s)
-                except (ChildCrashed, ChildFailed) as error:
-                    what = f"{job.runtime or 'the agent'}: {job.action} {Path(job.model).name}"
-                    message = f"{what.strip()}: {error.message}"
-                    raise RuntimeFault(message, *error.details) from error
+                except (ChildCrashed, json.JSONDecodeError) as error:
+                    if job.action == "probe" and not self._is_own():
+                        raise self._no_agent(error) from error
+                    if not isinstance(error, ChildCrashed):
+                        raise
+                    raise _fault(job, error) from error
+                except ChildFailed as error:
+                    raise _fault(job, error) from error
         return JobResult.from_json(answer)
+
+    def _no_agent(self, error: ChildCrashed | json.JSONDecodeError) -> DeviceError:
+        said: tuple[str, ...] = ()
+        if isinstance(error, ChildCrashed):
+            ended = error.message.removeprefix(f"the process running {_ENTRY} ")
+            said = (f"it {ended}", *error.details)
+        return DeviceError(
+            f"the interpreter {self._python} did not answer as edgekit's agent",
+            *said,
+            hint=f"`python` in {self._named_in} names an interpreter with numpy and the runtime",
+        )
+
+    def _is_own(self) -> bool:
+        # By name: two virtual environments often link to the same file.
+        return Path(self._python).absolute() == Path(sys.executable).absolute()
 
     @contextmanager
     def _importable(self) -> Iterator[dict[str, str]]:
         """Environment variables with which the interpreter finds edgekit's agent."""
-        # By name: two virtual environments often link to the same file.
-        if Path(self._python).absolute() == Path(sys.executable).absolute():
+        if self._is_own():
             # Where edgekit was imported from, whatever the working directory holds.
             yield _search_first(str(Path(__file__).resolve().parents[2]))
             return
@@ -70,6 +93,11 @@ class LocalTransport(Transport):
 
         with tempfile.TemporaryDirectory(prefix="edgekit-agent-") as folder:
             yield _search_first(str(write_bundle(Path(folder) / "agent.pyz")), alone=True)
+
+
+def _fault(job: Job, error: ChildCrashed | ChildFailed) -> RuntimeFault:
+    what = f"{job.runtime or 'the agent'}: {job.action} {Path(job.model).name}"
+    return RuntimeFault(f"{what.strip()}: {error.message}", *error.details)
 
 
 def _search_first(place: str, *, alone: bool = False) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from edgekit import __version__, extras, shelf
 from edgekit.agent.machine import describe
+from edgekit.errors import install_command
 from edgekit.files import cache_folder
 
 # The agent's names (Linux's) for what low-precision kernels look for, as people know them.
@@ -55,7 +56,7 @@ class PackageState:
     @property
     def remedy(self) -> str:
         """The command that adds the package."""
-        command = f"pip install 'edgekit[{self.package.extra}]'"
+        command = install_command(self.package.extra)
         # It pins numpy 1 and cannot share an environment with the converters.
         own = self.package.extra == "legacy"
         return f"{command}, in an environment of its own" if own else command
@@ -244,7 +245,7 @@ def _bad_combinations(versions: Mapping[str, str | None]) -> list[str]:
     if versions.get("tflite-runtime") and not within(metadata.version("numpy"), "<2"):
         problems.append(
             "tflite-runtime crashes with numpy 2; "
-            "give it an environment of its own: pip install 'edgekit[legacy]'"
+            f"give it an environment of its own: {install_command('legacy')}"
         )
     if os.environ.get("TF_USE_LEGACY_KERAS", "") not in ("", "0"):
         problems.append("TF_USE_LEGACY_KERAS is set, so TensorFlow takes Keras 2; unset it")

@@ -31,7 +31,7 @@ def test_json_is_one_document(make_artifact, dataset, capsys):
         (["--dataset", "glyphs", "--data", "x.npz"], 2, "error: --dataset and --data both"),
         ([], 2, "made without a data set"),
         (["--data", "none.npz"], 1, "none.npz"),
-        (["--dataset", "glyhps"], 1, "'glyhps' is neither a known data set"),
+        (["--dataset", "glyhps"], 1, "unknown data set 'glyhps'"),
         (["--samples", "0"], 2, "error: "),
     ],
 )

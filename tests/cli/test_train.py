@@ -24,7 +24,7 @@ def train(*arguments, folder):
     ("arguments", "status", "complaint"),
     [
         (["mobilnet"], 2, "unknown model 'mobilnet'"),
-        (["mobilenet", "--dataset", "glyfs"], 1, "neither a known data set nor a file"),
+        (["mobilenet", "--dataset", "glyfs"], 1, "unknown data set 'glyfs'"),
         (["mobilenet", "--data", "absent"], 1, "absent: no such file or folder"),
         (["mobilenet", "--data", "empty"], 1, "no class folders in it"),
         (["mobilenet", "--data", "x.npz", "--dataset", "glyphs"], 2, "either --dataset or --data"),

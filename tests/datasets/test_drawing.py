@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(fresh_cache, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr("edgekit.datasets.readers._write_rows", full)
-    with pytest.raises(FileError, match=r"inputs\.npy: No space left on device"):
+    with pytest.raises(FileError, match=r"the cache folder .*: No space left on device"):
         draw(Counting([0, 1, 2]), "train", 3, PAIR)
     assert list((cache_folder() / "samples").iterdir()) == []
 
@@ -156,3 +157,36 @@ def test_chosen_samples_are_distinct_and_as_balanced_as_the_split_allows(labels,
 def test_drawn_folder_is_below_the_cache(fresh_cache):
     drawn = draw(Counting([0, 1, 2]), "train", 3, PAIR)
     assert drawn.folder.parent == Path(cache_folder()) / "samples"
+
+
+def test_a_cache_that_cannot_be_made_is_called_one_and_no_space_is_asked_for(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(FileError, match=r"^the cache folder .*cache cannot be written: ") as caught:
+        draw(Counting([0, 1, 2] * 5), "train", 9, PAIR)
+    assert caught.value.hint == "set EDGEKIT_CACHE to a folder that can be written"
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "the cache folder",
+            "free some space",
+        ),
+        (OSError("64 requested and 0 written"), "the cache folder", "free some space"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/x/a.png"), "/x/a.png: No such", ""),
+    ],
+)
+def test_the_system_refusals_that_are_the_caches_are_told_from_the_data_sets(
+    fresh_cache, monkeypatch, error, message, hint
+):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr("edgekit.datasets.drawing._fill", refuse)
+    with pytest.raises(FileError) as caught:
+        draw(Counting([0, 1, 2] * 5), "train", 9, PAIR)
+    assert caught.value.message.startswith(message)
+    assert (caught.value.hint or "").startswith(hint)

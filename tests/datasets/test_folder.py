@@ -151,6 +151,10 @@ def test_unreadable_pictures_make_one_complaint_that_counts_them(pets):
     assert str(dataset._files["train"][bad[0]][0]) in caught.value.message
     assert f"{len(bad)} bad of" in caught.value.message
     assert len(caught.value.details) == len(bad)
+    assert any(
+        d.endswith("not a picture of any format that Pillow reads") for d in caught.value.details
+    )
+    assert any(d.endswith(": an empty file") for d in caught.value.details)
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):

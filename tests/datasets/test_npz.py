@@ -104,15 +104,31 @@ def test_a_double_too_large_for_a_float_is_refused(saved):
 
 
 def test_an_array_of_objects_is_refused_not_unpickled(saved):
-    with pytest.raises(DataError, match=r"not a readable \.npz: .*allow_pickle"):
+    with pytest.raises(DataError, match="x holds Python objects, which edgekit does not read"):
         open_dataset(saved(x=np.array([{"a": 1}, print], dtype=object)))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"plain text"])
 def test_what_is_no_npz_is_refused(tmp_path, content):
     (tmp_path / "data.npz").write_bytes(content)
-    with pytest.raises(DataError, match=r"not a readable \.npz"):
+    with pytest.raises(DataError, match=r"not a readable \.npz") as caught:
         open_dataset(tmp_path / "data.npz")
+    assert caught.value.hint.startswith("np.savez(")
+
+
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (np.zeros((0, 4)), "x holds no samples"),
+        (np.array(["a", "b"]), "x holds text; expected numbers"),
+        (np.zeros(4), r"x is float64 \[4\]; expected numbers"),
+        (np.zeros((4, 0)), r"x is float64 \[4, 0\]; expected numbers"),
+        (np.float64(3), r"x is float64 \[\]; expected numbers"),
+    ],
+)
+def test_inputs_that_are_no_samples_are_refused_with_the_reason(saved, x, reason):
+    with pytest.raises(DataError, match=reason):
+        open_dataset(saved(x=x))
 
 
 def test_a_truncated_file_is_refused(saved):
@@ -150,10 +166,21 @@ def test_missing_names_are_told_with_those_that_are_there(saved):
 
 
 @pytest.mark.parametrize(
-    "labels",
-    [LABELS[:30], LABELS - 1, LABELS * 0.5, np.eye(5)[LABELS]],
-    ids=["too few", "negative", "fractions", "one-hot"],
+    ("labels", "reason", "hint"),
+    [
+        (LABELS[:30], "x has 50 samples, y has 30 labels", None),
+        (LABELS - 1, "y holds -1; class numbers lie in 0…1,000,000", "return_inverse"),
+        (LABELS * 10**6, "y holds 4000000; class numbers lie in", "return_inverse"),
+        (LABELS * 0.5, "y holds 0.5; class numbers are whole", "return_inverse"),
+        (LABELS * np.nan, "y holds nan; class numbers are whole", "return_inverse"),
+        (LABELS * 1.0, "y is float64; expected whole numbers", "astype"),
+        (LABELS.astype(str), r"y holds text \('0'\); expected class numbers", "return_inverse"),
+        (np.eye(5)[LABELS], r"y is float64 \[50, 5\]; expected one class number", "one-hot"),
+        (np.int64(3), r"y is int64 \[\]; expected one class number", "return_inverse"),
+        (LABELS.astype(object), "y holds Python objects", "plain numbers"),
+    ],
 )
-def test_labels_that_are_no_class_numbers_are_refused(saved, labels):
-    with pytest.raises(DataError, match=r"y is .* expected 50 class numbers from 0"):
+def test_labels_that_are_no_class_numbers_are_refused_with_the_reason(saved, labels, reason, hint):
+    with pytest.raises(DataError, match=reason) as caught:
         open_dataset(saved(x=PICTURES, y=labels))
+    assert hint is None if caught.value.hint is None else hint in caught.value.hint

@@ -14,9 +14,16 @@ def test_a_name_and_its_unique_prefix_open_the_same_data_set():
 
 
 def test_a_misspelt_name_says_what_was_probably_meant():
-    with pytest.raises(DataError, match="neither a known data set nor a file") as caught:
+    with pytest.raises(DataError, match=r"^unknown data set 'glyfs'$") as caught:
         open_dataset("glyfs")
     assert caught.value.hint == "did you mean glyphs?"
+
+
+def test_a_name_like_no_other_is_told_where_own_data_goes():
+    with pytest.raises(DataError) as caught:
+        open_dataset("nosuch")
+    assert caught.value.message == "unknown data set 'nosuch'"
+    assert caught.value.hint == "a folder or an .npz of your own is given with --data"
 
 
 @pytest.mark.parametrize("path", ["./glyphs", "no/such", "absent.npz"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -94,7 +95,17 @@ def test_an_agents_error_arrives_as_itself(tiny_models, tmp_path):
         pytest.skip("tflite-runtime is installed here")
     with pytest.raises(MissingExtraError) as caught:
         LocalTransport().run(run_job(tiny_models, tmp_path, runtime="tflite-runtime"))
-    assert caught.value.hint == "pip install 'edgekit[legacy]'"
+    assert "[legacy]'" in caught.value.hint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX programs")
+@pytest.mark.parametrize("program", ["true", "echo", "cat"])
+def test_an_interpreter_that_is_none_is_named_with_the_file_that_names_it(program):
+    transport = LocalTransport(shutil.which(program), named_in="board.toml")
+    with pytest.raises(DeviceError, match=f"{program} did not answer as edgekit's agent") as caught:
+        transport.run(Job(action="probe"))
+    assert "edgekit.agent.service" not in caught.value.message
+    assert caught.value.hint.startswith("`python` in board.toml names an interpreter")
 
 
 def test_a_wrong_job_never_starts_a_process(model, monkeypatch):

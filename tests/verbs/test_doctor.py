@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from edgekit import extras
 from edgekit.cli.doctor import command
+from edgekit.errors import install_command
 from edgekit.verbs import doctor
 
 
@@ -59,7 +60,7 @@ def test_an_absent_package_says_what_it_enables_and_how_to_add_it(installed):
         "package": "onnx",
         "version": None,
         "enables": "export to ONNX",
-        "add": "pip install 'edgekit[onnx]'",
+        "add": install_command("onnx"),
     }
 
 

@@ -67,7 +67,7 @@ def test_each_built_in_runtime_names_the_extra_that_brings_it(monkeypatch, name,
     monkeypatch.setattr("edgekit.agent.runtimes.base.import_module", import_module)
     with pytest.raises(MissingExtraError) as caught:
         kind()
-    assert caught.value.hint == f"pip install 'edgekit[{extra}]'"
+    assert f"[{extra}]'" in caught.value.hint
 
 
 def test_a_runtime_whose_own_dependency_is_missing_is_broken_not_absent(monkeypatch):
