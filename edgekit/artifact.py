@@ -20,7 +20,7 @@ from typing import Any
 from edgekit.errors import ArtifactError
 from edgekit.fields import Fields, is_name
 from edgekit.files import canonical_json, inside, sha256_file, write_atomic
-from edgekit.metrics import MetricValue
+from edgekit.metrics import METRICS, MetricValue
 from edgekit.spec import DTYPES, InputSpec
 from edgekit.tensor import TensorInfo
 
@@ -30,8 +30,8 @@ GOLDEN_INPUTS = "golden/inputs"
 GOLDEN_OUTPUTS = "golden/outputs"
 GOLDEN_REFERENCE = "golden/reference"
 
-# History: 1 (0.1.0) the first.
-FORMAT = 1
+# History: 1 (0.1.0) the first. 2: `preprocessing` says tokenizer and rate of text and sound.
+FORMAT = 2
 
 TARGETS = ("tflite", "onnx", "openvino")
 PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
@@ -230,6 +230,8 @@ def _metric(fields: Fields) -> dict[str, Any] | None:
     data = fields.optional_mapping("metric")
     if data is not None:
         value = MetricValue.from_json(data)
+        if value.name not in METRICS:
+            raise fields.fail("metric", f"{value.name!r:.40} is not one of {', '.join(METRICS)}")
         if value.reference is None or value.drop is None or value.drop_ci95 is None:
             raise fields.fail("metric", "reference, drop and drop_ci95 are needed")
     return data

@@ -15,15 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from edgekit import shelf
+from edgekit import registry, shelf
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import digest_json, sha256_file, sha256_tree
-from edgekit.spec import ModelSpec, Scalar, read_model_toml
+from edgekit.modelfile import read_model_toml, read_variants
+from edgekit.spec import ModelSpec, Scalar
 
 Kind = Literal["folder", "keras", "h5", "savedmodel"]
 
 # A `.keras` is a zip: what it may unpack to, so that a small file cannot fill the memory.
 MAX_MODEL_BYTES = 4 * 1024**3
+
+WEIGHTS = ".weights.h5"
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FILE_KINDS: dict[str, Kind] = {".keras": "keras", ".h5": "h5", ".hdf5": "h5"}
@@ -72,9 +75,9 @@ class ModelSource:
         Raises:
             ModelError: There is none; the message says which there are.
         """
-        path = self.path / f"{dataset}.weights.h5"
+        path = self.weights_place(dataset)
         if not path.is_file():
-            names = sorted(p.name.removesuffix(".weights.h5") for p in self.checkpoints())
+            names = sorted(self.checkpoints())
             raise ModelError(
                 f"{self.name} has no weights trained on {dataset!r}",
                 f"there are weights for: {', '.join(names) or 'no data set'}",
@@ -82,9 +85,26 @@ class ModelSource:
             )
         return path
 
-    def checkpoints(self) -> list[Path]:
-        """Weight files in the model folder."""
-        return sorted(self.path.glob("*.weights.h5"))
+    def weights_place(self, dataset: str) -> Path:
+        """Where in the model folder the checkpoint trained on `dataset` belongs."""
+        return self.path / f"{self._prefix}{dataset}{WEIGHTS}"
+
+    def checkpoints(self) -> dict[str, Path]:
+        """Data set → checkpoint in the model folder, of this variant."""
+        found = {
+            path.name.removesuffix(WEIGHTS): path for path in sorted(self.path.glob(f"*{WEIGHTS}"))
+        }
+        # Only a variant's name may hold a dot: "v3-small.glyphs".
+        return {
+            name.removeprefix(self._prefix): path
+            for name, path in found.items()
+            if name.startswith(self._prefix) and "." not in name.removeprefix(self._prefix)
+        }
+
+    @property
+    def _prefix(self) -> str:
+        variant = self.spec.variant if self.spec else ""
+        return f"{variant}." if variant else ""
 
     def to_json(self) -> dict[str, Any]:
         """What another process needs to find the same model."""
@@ -92,11 +112,30 @@ class ModelSource:
             "reference": str(self.path),
             "parameters": dict(self.parameters),
             "trusted": self.trusted,
+            "variant": self.spec.variant if self.spec else "",
         }
 
 
+def known_models() -> dict[str, tuple[Path, str]]:
+    """Every name of a reference model → its folder and variant ("" for the folder's own model).
+
+    A folder wins over another one's variant of the same name.
+    """
+    folders = shelf.model_folders()
+    known = {
+        f"{name}-{variant}": (folder, variant)
+        for name, folder in folders.items()
+        for variant in read_variants(folder / "model.toml")
+    }
+    return dict(sorted({**known, **{name: (path, "") for name, path in folders.items()}}.items()))
+
+
 def resolve_model(
-    reference: str, *, parameters: Mapping[str, Scalar] | None = None, trusted: bool = False
+    reference: str,
+    *,
+    parameters: Mapping[str, Scalar] | None = None,
+    trusted: bool = False,
+    variant: str = "",
 ) -> ModelSource:
     """Find a model by name or path and check that it is what it claims to be.
 
@@ -104,6 +143,7 @@ def resolve_model(
         reference: Name of a reference model, or path of a folder, `.keras`, `.h5` or SavedModel.
         parameters: Overrides of `[parameters]` in `model.toml`.
         trusted: Allow code inside the file (Lambda layers, Python ops).
+        variant: Of a model folder given by path. `<folder>-<variant>` means the same.
 
     Raises:
         UsageError: No such name; the message says what was probably meant.
@@ -115,14 +155,19 @@ def resolve_model(
         raise UsageError("MODEL is empty", hint="edgekit models lists the models by name")
     spelled_as_path = path.suffix in _FILE_KINDS or path.name != reference
     # A known name wins over a folder of that name; write ./name to mean the folder.
-    if spelled_as_path or (path.exists() and reference not in shelf.model_folders()):
-        return _from_path(path.resolve(), overrides, trusted)
-    folder = shelf.find_model(reference)
-    spec = read_model_toml(folder / "model.toml", overrides)
+    known = known_models()
+    if spelled_as_path or (path.exists() and reference not in known):
+        return _from_path(path.resolve(), overrides, trusted, variant)
+    folder, variant = known[registry.resolve(reference, known, what="model")]
+    spec = read_model_toml(folder / "model.toml", overrides, variant)
     return ModelSource(spec.name, "folder", folder, spec, overrides, trusted)
 
 
-def _from_path(path: Path, parameters: dict[str, Scalar], trusted: bool) -> ModelSource:
+def _from_path(
+    path: Path, parameters: dict[str, Scalar], trusted: bool, variant: str
+) -> ModelSource:
+    if not path.exists() and not variant:
+        path, variant = _split_variant(path)
     if not path.exists():
         raise ModelError(
             f"{path}: no such file or folder", hint="edgekit models lists the models by name"
@@ -130,7 +175,7 @@ def _from_path(path: Path, parameters: dict[str, Scalar], trusted: bool) -> Mode
     if path.is_dir() and (path / "model.toml").is_file():
         if not (path / "model.py").is_file():
             raise ModelError(f"{path}: model.toml is there, model.py is missing")
-        spec = read_model_toml(path / "model.toml", parameters)
+        spec = read_model_toml(path / "model.toml", parameters, variant)
         return ModelSource(spec.name, "folder", path, spec, parameters, trusted)
     if parameters:
         raise UsageError(f"{path}: parameters can be set for model folders only")
@@ -141,6 +186,16 @@ def _from_path(path: Path, parameters: dict[str, Scalar], trusted: bool) -> Mode
         _read_keras_config(path)
     name = re.sub(r"[^\w.-]+", "-", path.stem).strip("-.") or "model"
     return ModelSource(name, kind, path, None, {}, trusted)
+
+
+def _split_variant(path: Path) -> tuple[Path, str]:
+    """`models/mobilenet-v3-small` → the folder `models/mobilenet` and its variant, if it is one."""
+    parts = path.name.split("-")
+    for at in range(len(parts) - 1, 0, -1):
+        folder, variant = path.with_name("-".join(parts[:at])), "-".join(parts[at:])
+        if variant in read_variants(folder / "model.toml"):
+            return folder, variant
+    return path, ""
 
 
 def _kind_of(path: Path) -> Kind:

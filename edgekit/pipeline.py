@@ -270,13 +270,15 @@ class _Pipeline:
         return place
 
     def _check_classes(self, trace: Mapping[str, Any]) -> None:
-        given = trace["output_shapes"][0][-1]
+        given = trace["output_shapes"][-1][-1]
         classes = len(self.order.classes)
-        if classes and len(trace["outputs"]) == 1 and given != classes:
-            assert self.order.dataset is not None
+        dataset = self.order.dataset
+        assert dataset is not None
+        known = len(trace["outputs"]) == 1 or bool(dataset.label_shape)
+        if classes and known and given != classes:
             raise DataError(
                 f"{self.order.source.name} gives {given} outputs, "
-                f"the data set {self.order.dataset.name} has {classes} classes",
+                f"the data set {dataset.name} has {classes} classes",
                 hint="one class per output, in the order the model was trained with",
             )
 

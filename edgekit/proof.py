@@ -79,7 +79,7 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     first = EXTREMES if step.needs_calibration else 0
     parity = compare([a[first:] for a in outputs], [b[first:] for b in reference])
     check_parity(step.label, step.precision, parity, reference, order.gate)
-    metric = _metric(evidence, outputs[0], reference[0])
+    metric = _metric(evidence, outputs, reference)
     if metric is not None:
         check_metric(step.label, order.source.name, metric, order.gate)
     for path in sorted(evidence.files.iterdir()):
@@ -119,7 +119,7 @@ def _in_source_order(evidence: Evidence) -> list[Array]:
     return [evidence.outputs[names.index(name)] for name in evidence.output_names]
 
 
-def _metric(evidence: Evidence, outputs: Array, reference: Array) -> MetricValue | None:
+def _metric(evidence: Evidence, outputs: list[Array], reference: list[Array]) -> MetricValue | None:
     import numpy as np
 
     if evidence.evaluation is None:
@@ -128,7 +128,8 @@ def _metric(evidence: Evidence, outputs: Array, reference: Array) -> MetricValue
     if not file.is_file():
         return None
     labels = np.load(file, allow_pickle=False)
-    return score(evidence.order.metric, outputs[EXTREMES:], labels, reference[EXTREMES:])
+    of_data = [[array[EXTREMES:] for array in arrays] for arrays in (outputs, reference)]
+    return score(evidence.order.metric, of_data[0], labels, of_data[1])
 
 
 def _write_golden(

@@ -40,16 +40,6 @@ def device_files() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def find_model(name: str) -> Path:
-    """The folder of the model meant by `name`: exact, else a unique prefix.
-
-    Raises:
-        UsageError: Nothing fits, or several do; the message says what was probably meant.
-    """
-    known = model_folders()
-    return known[registry.resolve(name, known, what="model")]
-
-
 def find_device(name: str) -> Path:
     """The TOML file of the device meant by `name`: exact, else a unique prefix.
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from edgekit.errors import ModelError, UsageError
-from edgekit.spec import Gate, InputSpec, parse_settings, read_model_toml
+from edgekit.modelfile import read_model_toml
+from edgekit.spec import Gate, InputSpec, parse_settings
 
 WHOLE = """
 name = "tiny"
@@ -42,7 +43,7 @@ def test_a_short_model_toml_is_enough_and_the_rest_are_defaults(toml):
     assert spec.inputs == (
         InputSpec("image", "uint8", (32, 32, 3), "HWC", (0.0, 255.0), "bilinear"),
     )
-    assert (spec.metric, spec.output, spec.calibration_samples) == ("top1", "output", 128)
+    assert (spec.metric, spec.outputs, spec.calibration_samples) == ("top1", ("output",), 128)
     assert (spec.gate.max_drop, spec.gate.max_abs) == (Gate().max_drop, Gate().max_abs)
     assert spec.gate.origin == "gate in tiny/model.toml"
 

@@ -63,7 +63,7 @@ def _facts(entry: ModelEntry) -> dict[str, str]:
         facts[f"input {one.name}"] = f"{one.dtype} {size} {one.layout}, {low:g} to {high:g}"
     weights = (f"{name} ({output.megabytes(size)})" for name, size in entry.checkpoints.items())
     facts |= {
-        "output": spec.output,
+        "outputs": ", ".join(spec.outputs),
         "weights for": ", ".join(weights) or "no data set yet: edgekit train",
         "metric": spec.metric,
         "gate": f"at most {spec.gate.max_drop:g} points lost, over {spec.gate.samples} samples",

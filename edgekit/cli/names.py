@@ -14,9 +14,9 @@ def complete_models(
     _ctx: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Reference models that begin with `incomplete`, else paths."""
-    from edgekit import shelf
+    from edgekit.models import known_models
 
-    return _names_or_paths(shelf.model_folders(), incomplete)
+    return _names_or_paths(known_models(), incomplete)
 
 
 def complete_devices(

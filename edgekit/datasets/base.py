@@ -27,7 +27,8 @@ class Samples:
 
     Attributes:
         inputs: [N, *shape] in the dtype of the `InputSpec` they were read for.
-        labels: int64 [N], or None where the data set has none.
+        labels: int64 [N] classes; float32 [N, M, 5] boxes (`Dataset.label_shape`); or None where
+            the data set has none.
     """
 
     inputs: Array
@@ -41,12 +42,18 @@ class Dataset(ABC):
         name: Short name for listings and manifests.
         reference: What `open_dataset` takes to open the same data set in another process.
         classes: Label names; the position is the label. Empty where there are no labels.
+        task: One of `edgekit.spec.TASKS`: what a model can learn from it.
+        label_shape: Of one sample's label. () is a class. (M, 5) are at most M boxes, each a row of
+            class, left, top, right and bottom; the edges as parts (0–1) of the picture that `read`
+            gives, sides of a letterbox included. Rows without a box have the class −1.
         costly: Whether reading is worth spreading over processes (decoding, drawing).
     """
 
     name: str
     reference: str
     classes: tuple[str, ...]
+    task: str = "image-classification"
+    label_shape: tuple[int, ...] = ()
     costly: ClassVar[bool] = True
 
     @abstractmethod
@@ -67,7 +74,16 @@ class Dataset(ABC):
 
     @abstractmethod
     def labels(self, split: str) -> Array | None:
-        """int64 [size(split)] without reading samples; None where there are no labels."""
+        """int64 [size(split)] without reading samples; None where a sample has no one class."""
+
+    def is_labelled(self, split: str) -> bool:
+        """Whether `read` gives labels for the samples of a split."""
+        return bool(self.label_shape) or self.labels(split) is not None
+
+    @property
+    def label_dtype(self) -> str:
+        """numpy dtype of labels: integers for classes, float32 for boxes."""
+        return "float32" if self.label_shape else "int64"
 
     def choose(self, split: str, count: int) -> Sequence[int]:
         """`count` indices of a split (all, if it has fewer), classes balanced as far as possible.

@@ -32,8 +32,9 @@ class Drawn:
     """Samples on disk.
 
     Attributes:
-        folder: Holds `inputs.npy` [count, *shape] and, where labelled, `labels.npy` int64 [count];
-            `np.load(..., mmap_mode="r")` maps both. Never write there.
+        folder: Holds `inputs.npy` [count, *shape] and, where labelled, `labels.npy` (int64 [count],
+            or boxes as `Dataset.label_shape` says); `np.load(..., mmap_mode="r")` maps both. Never
+            write there.
         count: How many samples; fewer than asked for where the split has fewer.
         digest: sha256 over the bytes of the inputs and the labels.
     """
@@ -94,8 +95,7 @@ def _draw(dataset: Dataset, split: str, count: int, spec: InputSpec, *, report: 
     with scratch_folder(place) as scratch:
         folder = scratch / "drawn"
         folder.mkdir()
-        labelled = dataset.labels(split) is not None
-        create_arrays(folder, count, spec, labelled=labelled)
+        create_arrays(folder, count, spec, dataset, labelled=dataset.is_labelled(split))
         indices = dataset.choose(split, count)
         _fill(folder, dataset, split=split, indices=indices, spec=spec, report=report)
         digest = _digest(folder)

@@ -85,14 +85,20 @@ class Readers:
             child.close()
 
 
-def create_arrays(folder: Path, count: int, spec: InputSpec, *, labelled: bool) -> None:
-    """Make empty `inputs.npy` [count, *shape] and, if `labelled`, `labels.npy` int64 [count]."""
+def create_arrays(
+    folder: Path, count: int, spec: InputSpec, dataset: Dataset, *, labelled: bool
+) -> None:
+    """Make empty `inputs.npy` [count, *shape] and, if `labelled`, `labels.npy` beside it.
+
+    Labels have the shape [count, *dataset.label_shape] and dtype `dataset.label_dtype`.
+    """
     import numpy as np
 
     open_memmap = np.lib.format.open_memmap
     open_memmap(folder / "inputs.npy", mode="w+", dtype=spec.dtype, shape=(count, *spec.shape))
     if labelled:
-        open_memmap(folder / "labels.npy", mode="w+", dtype=np.int64, shape=(count,))
+        shape = (count, *dataset.label_shape)
+        open_memmap(folder / "labels.npy", mode="w+", dtype=dataset.label_dtype, shape=shape)
 
 
 def useful_processes(dataset: Dataset, count: int) -> int:
@@ -144,7 +150,10 @@ def _read_into(
         )
     _write_rows(folder / "inputs.npy", row, samples.inputs)
     if samples.labels is not None:
-        _write_rows(folder / "labels.npy", row, samples.labels)
+        labels = np.ascontiguousarray(samples.labels, dtype=dataset.label_dtype)
+        if labels.shape != (len(indices), *dataset.label_shape):
+            raise DataError(f"{dataset.name} gave labels of the shape {list(labels.shape)}")
+        _write_rows(folder / "labels.npy", row, labels)
 
 
 def _write_rows(path: Path, row: int, values: Array) -> None:

@@ -204,8 +204,14 @@ def _keras_interface(
             )
         inputs.append(known[i] if known else _infer(name, str(tensor.dtype), shape, input_range))
     inputs = _distinct(inputs)
-    if spec and len(model.outputs) == 1:
-        return inputs, [spec.output]
+    if spec:
+        if len(spec.outputs) != len(model.outputs):
+            raise ConversionError(
+                f"build() gives {len(model.outputs)} outputs, "
+                f"model.toml names {len(spec.outputs)}: {', '.join(spec.outputs)}",
+                hint='outputs = ["…", "…"] in model.toml, in build()\'s order',
+            )
+        return inputs, list(spec.outputs)
     return inputs, [_clean(name, f"output_{i}") for i, name in enumerate(model.output_names)]
 
 

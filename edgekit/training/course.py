@@ -17,6 +17,7 @@ from edgekit.files import canonical_json, sha256_file, write_atomic
 from edgekit.models import ModelSource, resolve_model
 from edgekit.progress import Progress, Report
 from edgekit.spec import InputSpec, ModelSpec
+from edgekit.training.objectives import Objective, objective_for
 from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
 
@@ -74,7 +75,10 @@ class Course:
             return self.source
         parameters = {**self.source.parameters, **changed}
         return resolve_model(
-            str(self.source.path), parameters=parameters, trusted=self.source.trusted
+            str(self.source.path),
+            parameters=parameters,
+            trusted=self.source.trusted,
+            variant=self.spec.variant,
         )
 
     def stage_input(self, stage: int) -> InputSpec:
@@ -82,6 +86,10 @@ class Course:
         spec = self.stage_source(stage).spec
         assert spec is not None
         return spec.inputs[0]
+
+    def objective(self) -> Objective:
+        """What is minimized."""
+        return objective_for(self.spec.task, self.recipe, len(self.dataset.classes))
 
     def open_state(self, *, resume: bool) -> TrainingState:
         """The state to go on from: the run folder's, or a new one.

@@ -63,7 +63,7 @@ class Feed:
         for number in range(processes + 2):
             folder = scratch / str(number)
             folder.mkdir()
-            create_arrays(folder, batch_size, spec, labelled=True)
+            create_arrays(folder, batch_size, spec, dataset, labelled=True)
             self._free.append(folder)
         self._readers = Readers(dataset, spec, processes)
         self._threads = ThreadPoolExecutor(max(1, processes))
@@ -72,7 +72,8 @@ class Feed:
         """The samples of `order`; a last, incomplete batch is left out.
 
         Yields:
-            inputs [batch, *shape] and labels int64 [batch]; valid until the next are asked for.
+            inputs [batch, *shape] and labels [batch, *label_shape]; valid until the next are asked
+            for.
 
         Raises:
             DataError: A sample cannot be read.

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
+from edgekit.training.objectives import Objective
 from edgekit.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ class Learner:
     """Trains `model` in place.
 
     Args:
-        model: One input; logits [N, classes] out.
-        recipe: Optimizer, loss and averaging.
+        model: One input.
+        recipe: Optimizer and averaging.
+        objective: What is minimized.
     """
 
-    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
+    def __init__(self, model: keras.Model, recipe: Recipe, objective: Objective) -> None:
         import keras
 
         self.model = model
+        self._objective = objective
         self._recipe = recipe
         kinds = {"adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
         extra = {"momentum": 0.9, "nesterov": True} if recipe.optimizer == "sgd" else {}
@@ -57,17 +60,17 @@ class Learner:
 
     def train_step(
         self, inputs: Array, labels: Array, *, rate: float, stage_step: int
-    ) -> tuple[float, int]:
+    ) -> tuple[float, float]:
         """One step of the optimizer.
 
         Args:
             inputs: [batch, *shape].
-            labels: int64 [batch].
+            labels: [batch, ...], as the objective takes them.
             rate: Learning rate.
             stage_step: Steps done before, in this stage.
 
         Returns:
-            Mean loss of the batch, and how many of its samples were right.
+            Mean loss of the batch, and how many of its samples were right (negative: unknown).
         """
         import tensorflow as tf
 
@@ -81,18 +84,18 @@ class Learner:
             tf.constant(min(self._recipe.ema, longest), tf.float32),
             tf.constant(longest, tf.float32),
         )
-        return float(loss), int(right)
+        return float(loss), float(right)
 
-    def logits(self, inputs: Array, batch_size: int) -> Array:
-        """float32 [N, classes] of `inputs` [N, *shape], with the weights as they are."""
+    def predict(self, inputs: Array, batch_size: int) -> list[Array]:
+        """One float32 [N, ...] per output for `inputs` [N, *shape]; the weights as they are."""
         import numpy as np
         import tensorflow as tf
 
         parts = [
-            self._infer(tf.constant(inputs[at : at + batch_size])).numpy()
+            [output.numpy() for output in self._infer(tf.constant(inputs[at : at + batch_size]))]
             for at in range(0, len(inputs), batch_size)
         ]
-        return np.concatenate(parts)
+        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -136,24 +139,18 @@ class Learner:
         return [tf.Variable(weight.value, trainable=False) for weight in self.model.weights]
 
     def _make_step(self) -> Any:
-        import keras
         import tensorflow as tf
 
         model, optimizer, average = self.model, self._optimizer, self._average
-        norms = self._norms
-        smoothing = self._recipe.label_smoothing
+        norms, objective = self._norms, self._objective
         weights = model.weights
 
         def step(inputs: Any, labels: Any, rate: Any, decay: Any, longest: Any) -> Any:
             optimizer.learning_rate.assign(rate)
             before = [[tf.identity(v.value) for v in _statistics(layer)] for layer in norms]
             with tf.GradientTape() as tape:
-                logits = tf.cast(model(inputs, training=True), tf.float32)
-                wanted = tf.one_hot(labels, logits.shape[-1])
-                losses = keras.losses.categorical_crossentropy(
-                    wanted, logits, from_logits=True, label_smoothing=smoothing
-                )
-                loss = tf.reduce_mean(losses)
+                outputs = _as_float(model(inputs, training=True))
+                loss = objective.loss(outputs, labels)
                 total = loss + sum(model.losses) if model.losses else loss
             for layer, kept in zip(norms, before, strict=True):
                 # What is left of the initial variance 1 after 240 steps at a momentum of 0.99, 9 %,
@@ -165,8 +162,7 @@ class Learner:
             optimizer.apply(gradients, model.trainable_variables)
             for shadow, weight in zip(average, weights, strict=bool(average)):
                 shadow.assign_sub((1 - decay) * (shadow - weight.value))
-            hits = tf.equal(tf.argmax(logits, axis=1), labels)
-            return loss, tf.reduce_sum(tf.cast(hits, tf.int32))
+            return loss, objective.hits(outputs, labels)
 
         return tf.function(step)
 
@@ -176,9 +172,17 @@ class Learner:
         model = self.model
 
         def infer(inputs: Any) -> Any:
-            return tf.cast(model(inputs, training=False), tf.float32)
+            return _as_float(model(inputs, training=False))
 
         return tf.function(infer, reduce_retracing=True)
+
+
+def _as_float(outputs: Any) -> list[Any]:
+    """A model's outputs as a list of float32 tensors."""
+    import keras
+    import tensorflow as tf
+
+    return [tf.cast(output, tf.float32) for output in keras.tree.flatten(outputs)]
 
 
 def _statistics(layer: Any) -> tuple[Any, Any]:

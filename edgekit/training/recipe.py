@@ -141,18 +141,21 @@ class Recipe:
         return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
 
 
-def read_recipe(table: Mapping[str, Any], parameters: Mapping[str, Scalar], where: str) -> Recipe:
+def read_recipe(
+    table: Mapping[str, Any], parameters: Mapping[str, Scalar], where: str, *, dataset: str = ""
+) -> Recipe:
     """Check a `[train]` table.
 
     Args:
-        table: As parsed from TOML.
+        table: As parsed from TOML; keys of its table `for.<dataset>` are laid over it.
         parameters: The model's own, which a stage may replace.
         where: File and table, for complaints.
+        dataset: Name of the data set to train on.
 
     Raises:
         ModelError: A key is unknown, of the wrong type or out of bounds.
     """
-    fields = Fields(table, where, ModelError)
+    fields = Fields(_for_dataset(table, dataset, where), where, ModelError)
     if fields.has("stages") and fields.has("epochs"):
         raise fields.fail("epochs", "give either epochs or stages")
     if fields.has("stages"):
@@ -186,6 +189,14 @@ def read_recipe(table: Mapping[str, Any], parameters: Mapping[str, Scalar], wher
     )
     fields.done()
     return recipe
+
+
+def _for_dataset(table: Mapping[str, Any], dataset: str, where: str) -> dict[str, Any]:
+    general = {key: value for key, value in table.items() if key != "for"}
+    special = Fields(table.get("for", {}), f"{where}.for", ModelError).mapping(dataset, {})
+    if "stages" in special or "epochs" in special:
+        general = {k: v for k, v in general.items() if k not in ("stages", "epochs")}
+    return {**general, **special}
 
 
 def _cut(value: Scalar, declared: Scalar, asked: Scalar) -> Scalar:

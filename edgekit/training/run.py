@@ -90,7 +90,7 @@ def train(
         )
     for split in ("train", "validation"):
         require_split(dataset, split)
-    if dataset.labels("train") is None or len(dataset.classes) < 2:
+    if not dataset.is_labelled("train") or len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
     try:
         with _run_folder(folder):
@@ -157,7 +157,7 @@ def _run_stage(course: Course, state: TrainingState, pace: Pace) -> None:
         weights=None if state.epoch else course.start,
         classes=len(dataset.classes),
     )
-    learner = Learner(model, recipe)
+    learner = Learner(model, recipe, course.objective())
     if state.epoch:
         learner.restore(state.arrays)
     drawn = draw(dataset, "validation", recipe.validation_samples, spec, report=course.report)
@@ -194,7 +194,7 @@ def _run_epoch(
     order = epoch_order(course.dataset.size("train"), state.epoch, steps * batch, course.seed)
     began = time.monotonic()
     first_step = recipe.first_epoch(recipe.stage_of(state.epoch)) * steps
-    loss_sum, right, seen = 0.0, 0, 0
+    loss_sum, right, seen = 0.0, 0.0, 0
     for number, (inputs, labels) in enumerate(feed.batches(order)):
         step = state.epoch * steps + number
         rate = recipe.rate_at(step, steps)
@@ -214,7 +214,7 @@ def _run_epoch(
     return {
         "epoch": state.epoch + 1,
         "loss": round(loss_sum / seen, 6),
-        "train": round(100 * right / seen, 4),
+        "train": round(100 * right / seen, 4) if right >= 0 else None,
         "learning_rate": recipe.rate_at(state.epoch * steps, steps),
         "seconds": round(time.monotonic() - began, 2),
     }
@@ -225,13 +225,10 @@ def _validate(course: Course, learner: Learner, folder: Path) -> dict[str, Any]:
 
     inputs = np.load(folder / "inputs.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy")
-    logits = learner.logits(inputs, course.batch_size).astype(np.float64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    own = shifted[np.arange(len(labels)), labels]
-    losses = np.log(np.exp(shifted).sum(axis=1)) - own
+    outputs = learner.predict(inputs, course.batch_size)
     return {
-        "validation": round(score(course.spec.metric, logits, labels).value, 4),
-        "validation_loss": round(float(losses.mean()), 6),
+        "validation": round(score(course.spec.metric, outputs, labels).value, 4),
+        "validation_loss": round(course.objective().validation_loss(outputs, labels), 6),
         "validation_samples": len(labels),
     }
 
@@ -245,7 +242,7 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
     dataset, spec = course.dataset, course.spec
     model = build_keras(course.source, weights=None, classes=len(dataset.classes))
     model.set_weights(state.arrays["best"])
-    learner = Learner(model, course.recipe)
+    learner = Learner(model, course.recipe, course.objective())
     _save_weights(learner, course.weights)
     metrics: dict[str, MetricValue] = {}
     counts = {"validation": course.recipe.validation_samples, "test": spec.gate.samples}
@@ -254,12 +251,12 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
             drawn = draw(dataset, split, count, spec.inputs[0], report=course.report)
             inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
             labels = np.load(drawn.folder / "labels.npy")
-            logits = learner.logits(inputs, course.batch_size)
-            metrics[split] = score(spec.metric, logits, labels)
-    if spec.inputs[0].layout == "HWC":
+            outputs = learner.predict(inputs, course.batch_size)
+            metrics[split] = score(spec.metric, outputs, labels)
+    if spec.task == "image-classification" and spec.inputs[0].layout == "HWC":
         path = course.folder / "predictions.png"
         # Of the last split measured: the test, where there is one.
-        draw_predictions(inputs, labels, logits.argmax(axis=1), dataset.classes, path)
+        draw_predictions(inputs, labels, outputs[0].argmax(axis=1), dataset.classes, path)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.folder / "curves.png")
     return metrics

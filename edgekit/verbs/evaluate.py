@@ -101,8 +101,8 @@ def evaluate(
     reached = connect(device)
     name = reached.profile.runtime_for(artifact.target, runtime)
     source = dataset if dataset is not None else _own_dataset(artifact)
-    if len(artifact.manifest.inputs) != 1 or len(artifact.manifest.outputs) != 1:
-        raise ArtifactError(f"{path}: only models with one input and one output can be evaluated")
+    if len(artifact.manifest.inputs) != 1:
+        raise ArtifactError(f"{path}: only models with one input can be evaluated")
     opened = open_dataset(source)
     _check_classes(artifact, opened)
     split = _split(opened, artifact)
@@ -125,7 +125,7 @@ def evaluate(
             samples=samples_at(drawn.folder),
             scratch=Path(scratch),
         )
-    metric, drop_unknown = _score(artifact, outputs[0], drawn)
+    metric, drop_unknown = _score(artifact, outputs, drawn)
     report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))
     return Evaluation(
         artifact=path,
@@ -163,8 +163,9 @@ def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
             f"data set: {', '.join(dataset.classes[:5])} …",
             f"artifact: {', '.join(expected[:5])} …",
         )
-    sizes = artifact.manifest.outputs[0].shape[1:]
-    outputs = math.prod(sizes)
+    sizes = artifact.manifest.outputs[-1].shape[1:]
+    # Of a detector's scores [N, places, classes] the last axis counts.
+    outputs = sizes[-1] if dataset.label_shape else math.prod(sizes)
     if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):
         raise DataError(
             f"{artifact.manifest.model} gives {outputs} outputs, "
@@ -183,7 +184,9 @@ def _split(dataset: Dataset, artifact: Artifact) -> str:
     raise DataError(f"{dataset.name}: it has no samples in any split")
 
 
-def _score(artifact: Artifact, outputs: Array, drawn: Drawn) -> tuple[MetricValue, str | None]:
+def _score(
+    artifact: Artifact, outputs: list[Array], drawn: Drawn
+) -> tuple[MetricValue, str | None]:
     """The figure, and why its drop is unknown if it is."""
     import numpy as np
 

@@ -15,12 +15,11 @@ from edgekit import registry, shelf
 from edgekit.device import DeviceProfile, read_device_toml
 from edgekit.errors import DeviceError, EdgekitError, ModelError
 from edgekit.job import Job
-from edgekit.models import resolve_model
+from edgekit.models import known_models, resolve_model
 from edgekit.progress import Progress, Report, silent
-from edgekit.spec import ModelSpec, Scalar, read_model_toml
+from edgekit.spec import ModelSpec, Scalar
 from edgekit.transports.connect import find_profile
 
-_WEIGHTS = ".weights.h5"
 _PROBE_TIMEOUT_S = 30.0
 
 
@@ -46,7 +45,7 @@ class ModelEntry:
             "task": spec.task,
             "parameters": dict(spec.parameters),
             "inputs": [entry.to_json() for entry in spec.inputs],
-            "output": spec.output,
+            "outputs": list(spec.outputs),
             "metric": spec.metric,
             "checkpoints": [
                 {"dataset": name, "bytes": size} for name, size in self.checkpoints.items()
@@ -80,9 +79,9 @@ def list_models() -> ModelList:
     """Every model of every shelf."""
     entries: list[ModelEntry] = []
     broken = shelf.shelves()[1]
-    for folder in shelf.model_folders().values():
+    for name in known_models():
         try:
-            entries.append(_model_entry(folder, read_model_toml(folder / "model.toml")))
+            entries.append(describe_model(name))
         except EdgekitError as error:
             broken.append(error)
     return ModelList(tuple(entries), tuple(broken))
@@ -101,18 +100,12 @@ def describe_model(reference: str, parameters: Mapping[str, Scalar] | None = Non
             f"{reference}: a Keras file says nothing about its task, data or metric",
             hint=f"edgekit export {reference} --dry-run shows what would be made of it",
         )
-    return _model_entry(source.path, source.spec)
-
-
-def _model_entry(folder: Path, spec: ModelSpec) -> ModelEntry:
-    found = {
-        path.name.removesuffix(_WEIGHTS): path.stat().st_size
-        for path in sorted(folder.glob(f"*{_WEIGHTS}"))
-    }
+    spec = source.spec
+    found = {name: path.stat().st_size for name, path in source.checkpoints().items()}
     # In the order of model.toml, whose first data set is the default.
     ordered = [name for name in spec.datasets if name in found]
     ordered += [name for name in found if name not in spec.datasets]
-    return ModelEntry(spec, folder, {name: found[name] for name in ordered})
+    return ModelEntry(spec, source.path, {name: found[name] for name in ordered})
 
 
 @dataclass(frozen=True, slots=True)

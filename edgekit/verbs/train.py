@@ -91,7 +91,7 @@ def train_model(
         )
     opened = open_dataset(data or dataset or _default_dataset(source.name, source.spec.datasets))
     where = f"{source.path.name}/model.toml: train"
-    recipe = read_recipe(source.spec.train, source.spec.parameters, where)
+    recipe = read_recipe(source.spec.train, source.spec.parameters, where, dataset=opened.name)
     if parameters:
         declared = resolve_model(reference).spec
         assert declared is not None
@@ -113,7 +113,7 @@ def train_model(
     )
     installed = None
     if install:
-        installed = source.path / f"{opened.name}.weights.h5"
+        installed = source.weights_place(opened.name)
         try:
             write_atomic(installed, trained.weights.read_bytes())
         except OSError as error:

@@ -18,6 +18,7 @@ from edgekit.models import resolve_model
 from edgekit.progress import silent
 from edgekit.training.course import Course
 from edgekit.training.learner import Learner
+from edgekit.training.objectives import objective_for
 from edgekit.training.recipe import Stage, read_recipe
 from edgekit.training.run import train
 from edgekit.verbs.train import train_model
@@ -42,6 +43,10 @@ def weights_of(path):
             lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None
         )
     return found
+
+
+def learner_of(model, recipe):
+    return Learner(model, recipe, objective_for("image-classification", recipe, 3))
 
 
 def test_the_loss_falls_the_metric_rises_and_the_run_folder_holds_everything(
@@ -155,7 +160,7 @@ def test_normalisation_statistics_are_those_of_the_data_after_a_few_steps(tiny):
     source = resolve_model(str(tiny))
     recipe = recipe_of(source, learning_rate=0.0, batch_norm_momentum=0.99)
     model = build_keras(source, weights=None, classes=3)
-    learner = Learner(model, recipe)
+    learner = learner_of(model, recipe)
     inputs = np.random.default_rng(0).integers(0, 60, (64, 16, 16, 3)).astype(np.uint8)
     for step in range(20):
         learner.train_step(inputs, np.arange(64) % 3, rate=0.0, stage_step=step)
@@ -172,7 +177,7 @@ def test_late_in_a_stage_normalisation_statistics_move_at_the_momentum_of_the_re
     recipe = recipe_of(source, batch_norm_momentum=0.9)
     inputs = np.random.default_rng(0).integers(0, 60, (64, 16, 16, 3)).astype(np.uint8)
     model = build_keras(source, weights=None, classes=3)
-    Learner(model, recipe).train_step(inputs, np.arange(64) % 3, rate=0.0, stage_step=5000)
+    learner_of(model, recipe).train_step(inputs, np.arange(64) % 3, rate=0.0, stage_step=5000)
     # A variance begins at 1; that of these dark pictures is far below 0.5.
     variance = next(np.array(v) for v in model.weights if "moving_variance" in v.path)
     assert ((variance >= 0.9) & (variance < 0.95)).all()

@@ -1,0 +1,50 @@
+"""Accuracy figures, the same code for training, export, `eval` and devices.
+
+Takes outputs and labels as arrays, returns numbers with intervals, in points (0–100). Does not run
+anything. `METRICS` is the one list of what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgekit import registry
+from edgekit.metrics.base import Metric, MetricValue
+from edgekit.metrics.classification import ShareOfHits, top1_hits, top5_hits
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["METRICS", "Metric", "MetricValue", "score"]
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        ShareOfHits("top1", top1_hits),
+        ShareOfHits("top5", top5_hits),
+    )
+}
+
+
+def score(
+    name: str,
+    outputs: Sequence[Array],
+    labels: Array,
+    reference: Sequence[Array] | None = None,
+) -> MetricValue:
+    """Compute a metric, and its paired drop when reference outputs are given.
+
+    Args:
+        name: Name in `METRICS`.
+        outputs: One [N, ...] array per output of the artifact.
+        labels: [N, ...], as the data set gives them.
+        reference: The same as `outputs` of the model it was made from, on the same samples.
+
+    Raises:
+        UsageError: Unknown metric.
+    """
+    metric = METRICS[registry.resolve(name, METRICS, what="metric")]
+    return metric.measure(outputs, labels, reference)

@@ -1,0 +1,8 @@
+"""What a training minimizes, one file a task.
+
+`base` says what an objective is; `objective_for` finds the one for a task.
+"""
+
+from edgekit.training.objectives.base import Objective, objective_for
+
+__all__ = ["Objective", "objective_for"]
