@@ -76,6 +76,16 @@ class Dataset(ABC):
     def labels(self, split: str) -> Array | None:
         """int64 [size(split)] without reading samples; None where a sample has no one class."""
 
+    def original(self, split: str, index: int) -> bytes | str | None:
+        """Sample `index` as it is stored: the bytes of a picture or WAV file, or a text.
+
+        None where samples have no such form (drawn on demand, arrays).
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        return None
+
     def is_labelled(self, split: str) -> bool:
         """Whether `read` gives labels for the samples of a split."""
         return bool(self.label_shape) or self.labels(split) is not None

@@ -89,6 +89,13 @@ class ImageFolder(Dataset):
         labels = self.labels(split)[list(indices)]
         return Samples(fit_pixels(pixels, spec), labels)
 
+    def original(self, split: str, index: int) -> bytes:
+        path = self._files[split][index][0]
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise FileError.from_os_error(error) from error
+
     def _unreadable(self, split: str, first: int) -> DataError:
         """One complaint about all bad files of a split: whoever cleans up wants them all."""
         files = [path for path, _ in self._files[split][first:]][:_MOST_CHECKED]
