@@ -212,6 +212,18 @@ class Fields:
         return default
 
 
+def laid_over(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`table` with `changes` laid over it, key by key, in nested tables too; lists are replaced."""
+    merged = dict(table)
+    for key, value in changes.items():
+        known = merged.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[key] = laid_over(known, value)
+        else:
+            merged[key] = value
+    return merged
+
+
 def is_name(text: str) -> bool:
     """Whether `text` is not empty and holds no control character, line break or lone surrogate."""
     return bool(text) and not any(unicodedata.category(c) in _CONTROLS for c in text)

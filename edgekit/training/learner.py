@@ -60,7 +60,7 @@ class Learner:
 
     def train_step(
         self, inputs: Array, labels: Array, *, rate: float, stage_step: int
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float | None]:
         """One step of the optimizer.
 
         Args:
@@ -70,7 +70,7 @@ class Learner:
             stage_step: Steps done before, in this stage.
 
         Returns:
-            Mean loss of the batch, and how many of its samples were right (negative: unknown).
+            Mean loss of the batch, and how many of its samples were right (None: see `hits`).
         """
         import tensorflow as tf
 
@@ -84,7 +84,7 @@ class Learner:
             tf.constant(min(self._recipe.ema, longest), tf.float32),
             tf.constant(longest, tf.float32),
         )
-        return float(loss), float(right)
+        return float(loss), None if right is None else float(right)
 
     def predict(self, inputs: Array, batch_size: int) -> list[Array]:
         """One float32 [N, ...] per output for `inputs` [N, *shape]; the weights as they are."""

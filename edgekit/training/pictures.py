@@ -40,7 +40,10 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
         (metric, ("train", "validation"), "metric, points"),
     ):
         for key, label in zip(keys, ("training", "validation"), strict=True):
-            axes.plot(epochs, [entry[key] for entry in history], marker=".", label=label)
+            known = [(at, entry[key]) for at, entry in zip(epochs, history, strict=True)]
+            points = [point for point in known if point[1] is not None]
+            if points:
+                axes.plot(*zip(*points, strict=True), marker=".", label=label)
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edgekit.errors import ModelError
-from edgekit.fields import Fields
+from edgekit.fields import Fields, laid_over
 from edgekit.spec import Scalar
+from edgekit.training.augment import Augmentation, read_augmentation
 
 OPTIMIZERS = ("adamw", "sgd")
 
@@ -53,6 +54,7 @@ class Recipe:
         samples_per_epoch: Samples between two validations, at most the whole split; None means
             the whole split.
         validation_samples: At most so many validation samples.
+        augment: What happens to a training sample before it is seen; None leaves it as it is.
     """
 
     stages: tuple[Stage, ...] = (Stage(10),)
@@ -66,6 +68,7 @@ class Recipe:
     batch_norm_momentum: float | None = None
     samples_per_epoch: int | None = None
     validation_samples: int = 2000
+    augment: Augmentation | None = None
 
     @property
     def epochs(self) -> int:
@@ -142,7 +145,12 @@ class Recipe:
 
 
 def read_recipe(
-    table: Mapping[str, Any], parameters: Mapping[str, Scalar], where: str, *, dataset: str = ""
+    table: Mapping[str, Any],
+    parameters: Mapping[str, Scalar],
+    where: str,
+    *,
+    dataset: str = "",
+    task: str = "image-classification",
 ) -> Recipe:
     """Check a `[train]` table.
 
@@ -151,6 +159,7 @@ def read_recipe(
         parameters: The model's own, which a stage may replace.
         where: File and table, for complaints.
         dataset: Name of the data set to train on.
+        task: Of the model: says which keys `[train.augment]` has.
 
     Raises:
         ModelError: A key is unknown, of the wrong type or out of bounds.
@@ -171,6 +180,7 @@ def read_recipe(
     momentum = None
     if fields.has("batch_norm_momentum"):
         momentum = fields.number("batch_norm_momentum", low=0.0, high=0.9999)
+    augment = read_augmentation(task, fields.mapping("augment", {}), f"{where}.augment")
     usual = Recipe()
     recipe = Recipe(
         stages=stages,
@@ -186,6 +196,7 @@ def read_recipe(
         validation_samples=fields.integer(
             "validation_samples", usual.validation_samples, low=1, high=10**7
         ),
+        augment=augment,
     )
     fields.done()
     return recipe
@@ -196,7 +207,7 @@ def _for_dataset(table: Mapping[str, Any], dataset: str, where: str) -> dict[str
     special = Fields(table.get("for", {}), f"{where}.for", ModelError).mapping(dataset, {})
     if "stages" in special or "epochs" in special:
         general = {k: v for k, v in general.items() if k not in ("stages", "epochs")}
-    return {**general, **special}
+    return laid_over(general, special)
 
 
 def _cut(value: Scalar, declared: Scalar, asked: Scalar) -> Scalar:

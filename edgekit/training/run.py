@@ -194,7 +194,8 @@ def _run_epoch(
     order = epoch_order(course.dataset.size("train"), state.epoch, steps * batch, course.seed)
     began = time.monotonic()
     first_step = recipe.first_epoch(recipe.stage_of(state.epoch)) * steps
-    loss_sum, right, seen = 0.0, 0.0, 0
+    loss_sum, seen = 0.0, 0
+    right: float | None = None
     for number, (inputs, labels) in enumerate(feed.batches(order)):
         step = state.epoch * steps + number
         rate = recipe.rate_at(step, steps)
@@ -207,14 +208,15 @@ def _run_epoch(
                 f"is kept in {course.folder}",
                 hint="a lower learning_rate or more warmup_epochs in model.toml",
             )
-        loss_sum, right, seen = loss_sum + loss * len(labels), right + hits, seen + len(labels)
+        loss_sum, seen = loss_sum + loss * len(labels), seen + len(labels)
+        right = None if hits is None else (right or 0.0) + hits
         speed = seen / (time.monotonic() - began)
         note = f"loss {loss_sum / seen:.3f}, {speed:,.0f} samples/s"
         pace.tell(state, (number + 1) / steps, note)
     return {
         "epoch": state.epoch + 1,
         "loss": round(loss_sum / seen, 6),
-        "train": round(100 * right / seen, 4) if right >= 0 else None,
+        "train": None if right is None else round(100 * right / seen, 4),
         "learning_rate": recipe.rate_at(state.epoch * steps, steps),
         "seconds": round(time.monotonic() - began, 2),
     }

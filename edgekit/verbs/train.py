@@ -91,7 +91,8 @@ def train_model(
         )
     opened = open_dataset(data or dataset or _default_dataset(source.name, source.spec.datasets))
     where = f"{source.path.name}/model.toml: train"
-    recipe = read_recipe(source.spec.train, source.spec.parameters, where, dataset=opened.name)
+    spec = source.spec
+    recipe = read_recipe(spec.train, spec.parameters, where, dataset=opened.name, task=spec.task)
     if parameters:
         declared = resolve_model(reference).spec
         assert declared is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
@@ -37,9 +38,13 @@ class Objective(ABC):
                 shares of each, where an augmentation mixed samples.
         """
 
-    @abstractmethod
-    def hits(self, outputs: Sequence[Any], labels: Any) -> Any:
-        """How many samples of a batch are right, float32 scalar; a negative number if unknown."""
+    def hits(self, outputs: Sequence[Any], labels: Any) -> Any | None:
+        """How many samples of a batch are right, float32 scalar.
+
+        None, as here, for a task whose samples are not simply right or wrong: its training then
+        has a loss, and a metric on validation samples only.
+        """
+        return None
 
     @abstractmethod
     def validation_loss(self, outputs: Sequence[Array], labels: Array) -> float:
@@ -56,4 +61,9 @@ def objective_for(task: str, recipe: Recipe, classes: int) -> Objective:
         from edgekit.training.objectives.classification import Classification
 
         return Classification(recipe, classes)
+    if task == "object-detection":
+        # By name, so that this file needs no change when that one comes or goes.
+        module = import_module("edgekit.training.objectives.detection")
+        objective: Objective = module.Detection(recipe, classes)
+        return objective
     raise ModelError(f"models for {task} cannot be trained")
