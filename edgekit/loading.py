@@ -86,6 +86,7 @@ def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
     if module_spec is None or module_spec.loader is None:
         raise ModelError(f"{file}: cannot be imported")
     module = module_from_spec(module_spec)
+    sys.modules[module_spec.name] = module  # where dataclasses and Keras look classes up
     try:
         module_spec.loader.exec_module(module)
         if not callable(getattr(module, "build", None)):

@@ -28,7 +28,11 @@ _STAGES = (
     (5, 4, 192, 6, 2),
     (3, 1, 320, 6, 1),
 )
-_INIT = keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
+# As a configuration: one initializer object would give every layer of a shape the same values.
+_INIT = {
+    "class_name": "VarianceScaling",
+    "config": {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"},
+}
 
 
 def build(

@@ -1,7 +1,8 @@
 """ViT (Dosovitskiy et al. 2021, arXiv 2010.11929), tiny, as in "Better plain ViT baselines".
 
 Mean pooling for the class token and fixed sine-cosine positions: Beyer et al. 2022, arXiv
-2205.01580. Layers normalise before attention and before the perceptron.
+2205.01580. A stem of strided convolutions for the single patch convolution, which trains in a
+fraction of the steps: Xiao et al. 2021, arXiv 2106.14881.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ def build(
     width: int = 128,
     depth: int = 6,
     heads: int = 4,
+    stem: str = "convolutions",
     activation: str = "gelu",
     dropout: float = 0.1,
 ) -> keras.Model:
@@ -32,12 +34,18 @@ def build(
         width: Channels of a token, a multiple of `heads` and of 4.
         depth: Layers.
         heads: Attention heads.
+        stem: "convolutions" (3 × 3, stride 2, batch norm and ReLU, until a patch is one place) or
+            "patches" (the paper's one convolution of a patch's size).
         activation: Of the perceptrons: "gelu" (exact) or "relu", which every accelerator has.
         dropout: Share of values dropped behind each branch while training.
 
     Returns:
         uint8 `image` [N, size, size, 3] in 0–255 → float32 `logits` [N, classes].
     """
+    if stem not in ("convolutions", "patches"):
+        raise ValueError(f"stem {stem!r}: convolutions or patches")
+    if stem == "convolutions" and patch not in (2, 4, 8, 16):
+        raise ValueError(f"patch {patch}: 2, 4, 8 or 16 with a stem of convolutions")
     if size % patch or width % heads or width % 4:
         raise ValueError(
             f"size {size} must be a multiple of patch {patch}, "
@@ -46,7 +54,15 @@ def build(
     side = size // patch
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="normalise")(image)
-    x = layers.Conv2D(width, patch, patch, name="patches")(x)
+    if stem == "convolutions":
+        for halving in range(patch.bit_length() - 2, -1, -1):
+            channels = max(16, width >> halving)
+            x = layers.Conv2D(channels, 3, 2, "same", use_bias=False, name=f"stem{halving}")(x)
+            x = layers.BatchNormalization(name=f"stem{halving}_norm")(x)
+            x = layers.ReLU(name=f"stem{halving}_relu")(x)
+        x = layers.Conv2D(width, 1, name="patches")(x)
+    else:
+        x = layers.Conv2D(width, patch, patch, name="patches")(x)
     x = layers.Reshape((side * side, width), name="tokens")(x)
     x = Positions(side, width, name="positions")(x)
     for index in range(depth):

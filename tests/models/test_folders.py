@@ -1,0 +1,96 @@
+"""What every reference model keeps, whatever it is: asked of each name that `edgekit models` lists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgekit.datasets import open_dataset
+from edgekit.errors import DataError
+from edgekit.loading import build_keras
+from edgekit.metrics import METRICS, score
+from edgekit.models import known_models, resolve_model
+from edgekit.training.recipe import read_recipe
+
+# Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+NAMES = sorted(known_models())
+CHECKPOINTS = [
+    (name, dataset) for name in NAMES for dataset in sorted(resolve_model(name).checkpoints())
+]
+# In points below the card's figure: what a few hundred samples may miss by chance.
+CHANCE = 6.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_toml_names_a_known_metric_a_trainable_recipe_and_only_data_sets_with_weights(name):
+    source = resolve_model(name)
+    spec = source.spec
+    assert spec.name == name
+    assert spec.metric in METRICS
+    assert spec.summary
+    assert spec.licence == "Apache-2.0"
+    assert spec.source.startswith("https://")
+    assert set(spec.datasets) == set(source.checkpoints())
+    for dataset in ("", *spec.datasets, *spec.train.get("for", {})):
+        read_recipe(spec.train, spec.parameters, name, dataset=dataset)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_build_gives_the_inputs_and_outputs_of_the_toml(name):
+    import keras
+
+    source = resolve_model(name)
+    spec = source.spec
+    model = build_keras(source, weights=None, classes=7)
+    assert [tensor.dtype for tensor in model.inputs] == [entry.dtype for entry in spec.inputs]
+    assert [tensor.shape[1:] for tensor in model.inputs] == [entry.shape for entry in spec.inputs]
+    assert len(model.outputs) == len(spec.outputs)
+    assert model.outputs[-1].shape[-1] == 7
+    last = model.layers[-1]
+    if isinstance(last, keras.layers.Dense):
+        assert last.activation is keras.activations.linear  # logits: the app applies softmax
+
+
+@pytest.mark.parametrize(("name", "dataset"), CHECKPOINTS)
+def test_committed_weights_are_small_and_hold_no_optimizer(name, dataset):
+    import h5py
+
+    path = resolve_model(name).weights_for(dataset)
+    assert path.stat().st_size < 6_000_000
+    with h5py.File(path) as file:
+        assert "optimizer" not in file
+
+
+def test_all_committed_weights_together_stay_under_80_megabytes():
+    sizes = [resolve_model(n).weights_for(d).stat().st_size for n, d in CHECKPOINTS]
+    assert sum(sizes) < 80_000_000
+
+
+@pytest.mark.parametrize("folder", sorted({path for path, _ in known_models().values()}))
+def test_every_folder_has_a_card_that_names_data_figures_and_the_command(folder: Path):
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for wanted in ("## Data", "## Figures", "## Reproduce", f"edgekit train {folder.name}"):
+        assert wanted in card, wanted
+
+
+@pytest.mark.parametrize(("name", "dataset"), CHECKPOINTS)
+def test_the_card_states_the_figure_that_the_weights_reach_on_held_out_samples(name, dataset):
+    source = resolve_model(name)
+    spec = source.spec
+    try:
+        opened = open_dataset(dataset)
+    except DataError as error:
+        pytest.skip(f"{dataset} is not on this machine: {error.hint}")
+    model = build_keras(source, weights=source.weights_for(dataset), classes=len(opened.classes))
+    samples = opened.read("test", opened.choose("test", 216), spec.inputs[0])
+    outputs = model.predict(samples.inputs, batch_size=36, verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    reached = score(spec.metric, outputs, samples.labels).value
+    card = (source.path / "README.md").read_text(encoding="utf-8")
+    stated = re.search(rf"\| {re.escape(name)} \| {re.escape(dataset)} \| ([0-9.]+) %", card)
+    assert stated, f"the card has no row '| {name} | {dataset} | … %'"
+    assert reached >= float(stated[1]) - CHANCE
