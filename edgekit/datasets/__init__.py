@@ -4,8 +4,17 @@
 costs no numpy.
 """
 
-from edgekit.datasets.base import SPLITS, Dataset, Samples, require_split
+from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples, require_split
 from edgekit.datasets.drawing import Drawn, draw
 from edgekit.datasets.opening import open_dataset
 
-__all__ = ["SPLITS", "Dataset", "Drawn", "Samples", "draw", "open_dataset", "require_split"]
+__all__ = [
+    "SPLITS",
+    "Dataset",
+    "Drawn",
+    "Issue",
+    "Samples",
+    "draw",
+    "open_dataset",
+    "require_split",
+]

@@ -6,7 +6,7 @@ A data set never draws at random while it is read. Does not know models, metrics
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,8 @@ from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from edgekit.datasets.sources import Archive
 
     Array = np.ndarray[Any, Any]
 
@@ -35,6 +37,23 @@ class Samples:
     labels: Array | None
 
 
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something that is wrong with a data set.
+
+    Attributes:
+        kind: A few words by which issues are counted ("degenerate box").
+        where: File, line, box.
+        problem: What is wrong there.
+        is_error: Whether the data set should not be used like this; else it can be.
+    """
+
+    kind: str
+    where: str
+    problem: str
+    is_error: bool = False
+
+
 class Dataset(ABC):
     """A source of samples.
 
@@ -46,6 +65,11 @@ class Dataset(ABC):
         label_shape: Of one sample's label. () is a class. (M, 5) are at most M boxes, each a row of
             class, left, top, right and bottom; the edges as parts (0–1) of the picture that `read`
             gives, sides of a letterbox included. Rows without a box have the class −1.
+        licence: SPDX identifier of the samples; empty where it is unknown.
+        source: Where they come from, for people; empty where it is unknown.
+        split_rule: How samples were divided into splits, in a few words.
+        archive: The public archive it reads, where it reads one.
+        counts: Samples by split where they are known without opening it.
         costly: Whether reading is worth spreading over processes (decoding, drawing).
     """
 
@@ -54,6 +78,11 @@ class Dataset(ABC):
     classes: tuple[str, ...]
     task: str = "image-classification"
     label_shape: tuple[int, ...] = ()
+    licence: str = ""
+    source: str = ""
+    split_rule: str = ""
+    archive: ClassVar[Archive | None] = None
+    counts: ClassVar[Mapping[str, int]] = {}
     costly: ClassVar[bool] = True
 
     @abstractmethod
@@ -85,6 +114,27 @@ class Dataset(ABC):
             DataError: It cannot be read.
         """
         return None
+
+    def sample_name(self, split: str, index: int) -> str:
+        """What people call sample `index`: a file, a line of one."""
+        return f"{split} {index}"
+
+    def class_counts(self, split: str) -> tuple[int, ...] | None:
+        """How many samples (or boxes) of each class a split has; None where it is not labelled."""
+        import numpy as np
+
+        labels = self.labels(split)
+        if labels is None:
+            return None
+        return tuple(np.bincount(labels, minlength=len(self.classes)).tolist())
+
+    def issues(self) -> Sequence[Issue]:
+        """What is wrong with the data and was seen while opening it; `edgekit data check` asks."""
+        return ()
+
+    def facts(self) -> dict[str, str]:
+        """More that people want to know of it, by label; `edgekit data info` asks."""
+        return {}
 
     def is_labelled(self, split: str) -> bool:
         """Whether `read` gives labels for the samples of a split."""
