@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgekit.artifact import Parity
 from edgekit.errors import ConversionError, GateError
+from edgekit.manifest import Parity
 from edgekit.metrics import MetricValue
 from edgekit.spec import Gate
 

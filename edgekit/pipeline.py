@@ -262,6 +262,7 @@ class _Pipeline:
             reference=reference,
             evaluation=evaluation,
             calibration=calibration,
+            cost=trace["cost"],
         )
         note = write_artifact(evidence, folder)
         place = self.order.out / step.label

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import registry
-from edgekit.artifact import FORMAT, PRECISIONS, artifact_label
+from edgekit.artifact import artifact_label
 from edgekit.datasets import Dataset
 from edgekit.errors import UsageError
 from edgekit.exporters.base import KERAS, Exporter
 from edgekit.files import digest_json
+from edgekit.manifest import FORMAT, PRECISIONS
 from edgekit.models import ModelSource
 from edgekit.spec import Gate
 

@@ -7,17 +7,18 @@ does not run anything.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import artifact
-from edgekit.artifact import Manifest, Parity
 from edgekit.datasets import Drawn
 from edgekit.errors import ConversionError
 from edgekit.exporters.base import FileGraph
 from edgekit.feeding import read_samples, write_samples
 from edgekit.golden import EXTREMES, FROM_DATA
+from edgekit.manifest import Manifest, Parity
 from edgekit.metrics import MetricValue, score
 from edgekit.parity import check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
@@ -46,6 +47,7 @@ class Evidence:
         reference: The source model's outputs for them, a `.npy` or a folder.
         evaluation: The samples among them that have labels; None without data.
         calibration: What int8 was calibrated with; None for other precisions.
+        cost: Parameters and multiply-adds of the source model.
     """
 
     order: ExportOrder
@@ -59,6 +61,7 @@ class Evidence:
     reference: Path
     evaluation: Drawn | None
     calibration: Drawn | None
+    cost: Mapping[str, int] = field(default_factory=dict)
 
 
 def write_artifact(evidence: Evidence, folder: Path) -> str:
@@ -175,6 +178,7 @@ def _manifest(
         evaluation=_samples(name, EVALUATION_SPLIT, evidence.evaluation),
         parity=parity,
         metric=metric.to_json() if metric else None,
+        cost=evidence.cost,
         tools=tool_versions((*step.exporter.packages, "numpy")),
     )
 

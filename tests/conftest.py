@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from edgekit.artifact import Artifact, Manifest, Parity, TensorInfo, describe_files, write_manifest
+from edgekit.artifact import Artifact, describe_files, write_manifest
+from edgekit.manifest import Manifest, Parity
 from edgekit.spec import InputSpec
+from edgekit.tensor import TensorInfo
 
 SPEC = InputSpec(name="image", dtype="float32", shape=(8, 8, 3), range=(0.0, 1.0))
 FILES = {

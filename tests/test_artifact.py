@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-from edgekit.artifact import FORMAT, Artifact, Manifest, artifact_label, describe_files, is_artifact
+from edgekit.artifact import Artifact, artifact_label, describe_files, is_artifact
 from edgekit.errors import ArtifactError
+from edgekit.manifest import FORMAT, Manifest
 from edgekit.metrics import MetricValue
 from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.artifact import TensorInfo
 from edgekit.errors import DataError, RuntimeFault
 from edgekit.feeding import encode, read_samples, run_samples, samples_at, write_samples
 from edgekit.job import Job
+from edgekit.tensor import TensorInfo
 from edgekit.transports.local import LocalTransport
 
 FLOAT = TensorInfo("image", "float32", (1, 8, 8, 3))

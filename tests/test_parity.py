@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgekit.artifact import Parity
 from edgekit.errors import ConversionError, GateError
+from edgekit.manifest import Parity
 from edgekit.metrics import MetricValue
 from edgekit.parity import check_metric, check_parity, compare
 from edgekit.spec import Gate

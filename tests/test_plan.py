@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit import registry
-from edgekit.artifact import PRECISIONS
 from edgekit.errors import UsageError
 from edgekit.exporters.base import Exporter
+from edgekit.manifest import PRECISIONS
 from edgekit.plan import artifact_key, exporters_named, make_plan, tool_versions
 
 TARGETS = ("tflite", "onnx", "openvino")

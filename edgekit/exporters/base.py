@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, final
 
-from edgekit.artifact import IO
 from edgekit.errors import ConversionError, MissingExtraError, UsageError
+from edgekit.manifest import IO
 from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
 
@@ -33,7 +33,7 @@ class Conversion:
 
     Attributes:
         precision: What to make.
-        io: Input and output types of an int8 file, one of `edgekit.artifact.IO`.
+        io: Input and output types of an int8 file, one of `edgekit.manifest.IO`.
         source: Folder with the file(s) the step starts from.
         destination: Empty folder to write to.
         inputs: The model's inputs.

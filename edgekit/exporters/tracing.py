@@ -9,13 +9,15 @@ Folder layout: `graph.pb` (frozen, the model's own input dtypes) and `trace.json
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ConversionError, ModelError
+from edgekit.exporters.cost import multiply_adds
 from edgekit.files import canonical_json
 from edgekit.loading import in_float32, sample_shape, unroll_recurrent, without_jit_compile
 from edgekit.spec import InputSpec, ModelSpec
@@ -43,6 +45,7 @@ class Trace:
         output_tensors: Tensor in the graph for each output.
         output_shapes: Shape of each output, batch axis included.
         unrolled: Names of recurrent layers that were unrolled.
+        cost: "parameters" and "multiply_adds" of one sample.
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class Trace:
     output_tensors: tuple[str, ...]
     output_shapes: tuple[tuple[int, ...], ...]
     unrolled: tuple[str, ...] = ()
+    cost: Mapping[str, int] = field(default_factory=dict)
 
     def graph_def(self) -> Any:
         """The frozen `GraphDef`, with the model's own input dtypes."""
@@ -79,6 +83,7 @@ class Trace:
             "output_tensors": list(self.output_tensors),
             "output_shapes": [list(shape) for shape in self.output_shapes],
             "unrolled": list(self.unrolled),
+            "cost": dict(self.cost),
         }
 
     @staticmethod
@@ -92,6 +97,7 @@ class Trace:
             output_tensors=tuple(data["output_tensors"]),
             output_shapes=tuple(tuple(shape) for shape in data["output_shapes"]),
             unrolled=tuple(data["unrolled"]),
+            cost=data["cost"],
         )
 
 
@@ -129,8 +135,10 @@ def trace_model(
         call, inputs, names = _signature(model, input_shape, input_range)
         reference_call = call
         batch = next(iter(model.structured_input_signature[1].values())).shape[0]
+        parameters = sum(math.prod(v.shape) for v in model.variables)
     else:
         model = in_float32(model)
+        parameters = model.count_params()
         inputs, names = _keras_interface(model, spec, input_shape, input_range)
         reference_call = _keras_call(model)
         batch = model.inputs[0].shape[0]
@@ -172,6 +180,7 @@ def trace_model(
         output_tensors=tuple(tensors),
         output_shapes=tuple(tuple(tensor.shape.as_list()) for tensor in frozen.outputs),
         unrolled=tuple(unrolled),
+        cost={"parameters": parameters, "multiply_adds": multiply_adds(frozen.graph)},
     )
     (folder / "graph.pb").write_bytes(graph.SerializeToString(deterministic=True))
     (folder / "trace.json").write_text(canonical_json(trace.to_json()), encoding="utf-8")

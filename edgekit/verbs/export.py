@@ -330,6 +330,7 @@ def _artifact_json(artifact: Artifact) -> dict[str, Any]:
         "precision": manifest.precision,
         "io": manifest.io,
         "bytes": artifact.bytes,
+        "cost": dict(manifest.cost),
         "sha256": artifact.sha256,
         "parity": manifest.parity.to_json(),
         "metric": manifest.metric,

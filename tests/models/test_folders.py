@@ -1,4 +1,4 @@
-"""What every reference model keeps, whatever it is: asked of each name that `edgekit models` lists."""
+"""What every reference model keeps, whatever it is: asked of each name in `edgekit models`."""
 
 from __future__ import annotations
 

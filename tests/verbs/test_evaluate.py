@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from edgekit.agent.runtimes import runtime_class
-from edgekit.artifact import TensorInfo, describe_files, write_manifest
+from edgekit.artifact import describe_files, write_manifest
 from edgekit.datasets import draw, open_dataset
 from edgekit.errors import ArtifactError, DataError, DeviceError, RuntimeFault, UsageError
 from edgekit.metrics import MetricValue
+from edgekit.tensor import TensorInfo
 from edgekit.verbs.evaluate import evaluate
 
 TARGETS = pytest.mark.parametrize("target", ["tflite", "onnx", "openvino"])

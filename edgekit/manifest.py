@@ -1,0 +1,230 @@
+"""What is known of an artifact: its manifest, typed and checked field by field.
+
+Knows JSON. Does not read or write files: `edgekit.artifact` does.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from edgekit.errors import ArtifactError
+from edgekit.fields import Fields, is_name
+from edgekit.metrics import METRICS, MetricValue
+from edgekit.spec import DTYPES, InputSpec
+from edgekit.tensor import TensorInfo
+
+# History: 1 (0.1.0) the first. 2: `cost`; `preprocessing` says tokenizer and rate.
+FORMAT = 2
+
+TARGETS = ("tflite", "onnx", "openvino")
+PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
+IO = ("native", "float", "int8", "uint8")
+
+# What runtimes take and give; a model's own inputs are of `DTYPES`.
+_TENSOR_DTYPES = (*DTYPES, "bool", "int16", "uint16", "uint32", "uint64", "float64")
+_SPLITS = ("train", "validation", "test")
+_MOST_TENSORS = 256
+_MOST_FILES = 4096
+_MOST_COUNT = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far an artifact's outputs are from its reference's, on the same inputs.
+
+    Attributes:
+        max_abs: Largest absolute difference of any output value, in output units.
+        top1_agreement: Share of samples with the same highest output, 0–1.
+        samples: Samples compared.
+        reference: What it was compared with.
+    """
+
+    max_abs: float
+    top1_agreement: float
+    samples: int
+    reference: str = "keras"
+
+    def to_json(self) -> dict[str, Any]:
+        # Six significant digits: enough to judge by, stable in a diff.
+        return {
+            **asdict(self),
+            "max_abs": float(f"{self.max_abs:.6g}"),
+            "top1_agreement": round(self.top1_agreement, 6),
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> Parity:
+        """Check and rebuild; raises ArtifactError."""
+        fields = Fields(data, "parity", ArtifactError)
+        parity = Parity(
+            max_abs=fields.number("max_abs", high=sys.float_info.max),
+            top1_agreement=fields.number("top1_agreement", high=1.0),
+            samples=fields.integer("samples", high=_MOST_COUNT),
+            reference=fields.name("reference"),
+        )
+        fields.done()
+        return parity
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything that is known about an artifact.
+
+    Attributes:
+        key: Digest of all that went into it; equal keys mean nothing has to be converted again.
+        model: Name of the model.
+        dataset: Name of the data set of calibration and metric; None without one.
+        target: One of `TARGETS`, or a plug-in's.
+        precision: One of `PRECISIONS`.
+        io: One of `IO`: what the inputs and outputs of an int8 file are.
+        chain: Conversion steps from the source on, e.g. ["keras", "onnx-fp32", "openvino-fp32"].
+        runtime: Runtime the proof was made in.
+        model_file: Name of the file to load.
+        files: Relative path → {"sha256", "bytes"} of every file but the manifest.
+        inputs: Tensors the file takes.
+        outputs: Tensors the file gives.
+        activation: What the app applies to the output: "softmax", "sigmoid" or "".
+        preprocessing: One entry per input: how a picture becomes the tensor.
+        ops: Operator name → count, read from the file.
+        dtypes: Tensor dtype → count, read from the file.
+        calibration: {"dataset", "split", "count", "digest"}; None if nothing was calibrated.
+        evaluation: The same of the samples behind the metric; None without data.
+        parity: Difference from the source model.
+        metric: `MetricValue.to_json()`; None without labelled data.
+        cost: "parameters" and "multiply_adds" of the source model, for one sample.
+        tools: Package → version that took part.
+    """
+
+    key: str
+    model: str
+    dataset: str | None
+    target: str
+    precision: str
+    io: str
+    chain: tuple[str, ...]
+    runtime: str
+    model_file: str
+    files: Mapping[str, Mapping[str, Any]]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    activation: str
+    preprocessing: tuple[InputSpec, ...]
+    ops: Mapping[str, int]
+    dtypes: Mapping[str, int]
+    calibration: Mapping[str, Any] | None
+    evaluation: Mapping[str, Any] | None
+    parity: Parity
+    metric: Mapping[str, Any] | None
+    cost: Mapping[str, int] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "format": FORMAT,
+            "chain": list(self.chain),
+            "inputs": [tensor.to_json() for tensor in self.inputs],
+            "outputs": [tensor.to_json() for tensor in self.outputs],
+            "preprocessing": [entry.to_json() for entry in self.preprocessing],
+            "parity": self.parity.to_json(),
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> Manifest:
+        """Check and rebuild.
+
+        Raises:
+            ArtifactError: A key is missing, unknown, of the wrong type or out of bounds.
+        """
+        fields = Fields(data, "manifest", ArtifactError)
+        fields.integer("format", FORMAT, low=FORMAT, high=FORMAT)
+        manifest = Manifest(
+            key=fields.name("key"),
+            model=fields.name("model"),
+            dataset=fields.optional_name("dataset"),
+            target=_plain(fields, "target", fields.name("target")),
+            precision=fields.text("precision", choices=PRECISIONS),
+            io=fields.text("io", choices=IO),
+            chain=tuple(_plain(fields, "chain", s) for s in fields.items("chain", most=16)),
+            runtime=_plain(fields, "runtime", fields.name("runtime")),
+            model_file=fields.text("model_file", longest=1024),
+            files=_files(fields),
+            inputs=_tensors(fields, "inputs"),
+            outputs=_tensors(fields, "outputs"),
+            activation=fields.text("activation", choices=("", "softmax", "sigmoid")),
+            preprocessing=tuple(
+                InputSpec.from_json(entry, ArtifactError)
+                for entry in fields.items("preprocessing", least=1, most=_MOST_TENSORS)
+            ),
+            ops=fields.counts("ops", most=_MOST_FILES, high=_MOST_COUNT),
+            dtypes=fields.counts("dtypes", most=_MOST_FILES, high=_MOST_COUNT),
+            calibration=_samples(fields, "calibration"),
+            evaluation=_samples(fields, "evaluation"),
+            parity=Parity.from_json(fields.mapping("parity")),
+            metric=_metric(fields),
+            cost=fields.counts("cost", most=16, high=2**60),
+            tools=_tools(fields),
+        )
+        fields.done()
+        return manifest
+
+
+def _plain(fields: Fields, key: str, value: Any) -> str:
+    """A registered name or a label, which may stand in a path."""
+    if not isinstance(value, str) or not re.fullmatch(r"\w[\w.+-]{0,99}", value):
+        raise fields.fail(key, f"{str(value)[:40]!r} is no name")
+    return value
+
+
+def _tensors(fields: Fields, key: str) -> tuple[TensorInfo, ...]:
+    entries = fields.items(key, least=1, most=_MOST_TENSORS)
+    tensors = tuple(TensorInfo.from_json(entry, ArtifactError) for entry in entries)
+    for tensor in tensors:
+        if not is_name(tensor.name) or tensor.dtype not in _TENSOR_DTYPES:
+            raise fields.fail(key, f"no tensor: {tensor.name[:40]!r} of {tensor.dtype!r}")
+    return tensors
+
+
+def _files(fields: Fields) -> dict[str, dict[str, Any]]:
+    listed, names = fields.entries("files", most=_MOST_FILES)
+    files = {}
+    for relative in names:
+        entry = listed.table(relative)
+        sha256, size = entry.name("sha256"), entry.integer("bytes", high=2**50)
+        files[relative] = {"sha256": sha256, "bytes": size}
+        entry.done()
+    return files
+
+
+def _samples(fields: Fields, key: str) -> dict[str, Any] | None:
+    if not fields.has(key):
+        return fields.optional_mapping(key)
+    entry = fields.table(key)
+    samples = {
+        "dataset": entry.optional_name("dataset"),
+        "split": entry.text("split", choices=_SPLITS),
+        "count": entry.integer("count", high=_MOST_COUNT),
+        "digest": entry.name("digest"),
+    }
+    entry.done()
+    return samples
+
+
+def _metric(fields: Fields) -> dict[str, Any] | None:
+    data = fields.optional_mapping("metric")
+    if data is not None:
+        value = MetricValue.from_json(data)
+        if value.name not in METRICS:
+            raise fields.fail("metric", f"{value.name!r:.40} is not one of {', '.join(METRICS)}")
+        if value.reference is None or value.drop is None or value.drop_ci95 is None:
+            raise fields.fail("metric", "reference, drop and drop_ci95 are needed")
+    return data
+
+
+def _tools(fields: Fields) -> dict[str, str]:
+    tools, packages = fields.entries("tools", {}, most=_MOST_FILES)
+    return {package: tools.name(package) for package in packages}
