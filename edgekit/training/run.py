@@ -21,6 +21,7 @@ from edgekit.loading import build_keras, import_tensorflow
 from edgekit.metrics import MetricValue, score
 from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
+from edgekit.training.checkpoint import save_weights
 from edgekit.training.course import Course, Pace
 from edgekit.training.feed import Feed, epoch_order
 from edgekit.training.hush import hushed_stderr
@@ -174,7 +175,7 @@ def _run_stage(course: Course, state: TrainingState, pace: Pace) -> None:
                 entry["best"] = all(_rank(entry) > _rank(past) for past in known)
                 best = learner.model.get_weights() if entry["best"] else state.arrays["best"]
                 if entry["best"]:
-                    _save_weights(learner, course.weights)
+                    save_weights(learner.model, course.weights)
             state.arrays = {**learner.arrays(), "best": best}
             state.history.append(entry)
             state.epoch += 1
@@ -244,8 +245,10 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
     dataset, spec = course.dataset, course.spec
     model = build_keras(course.source, weights=None, classes=len(dataset.classes))
     model.set_weights(state.arrays["best"])
+    save_weights(model, course.weights)
+    # Read again: the figures are those of the file, whose kernels are rounded.
+    model.load_weights(course.weights)
     learner = Learner(model, course.recipe, course.objective())
-    _save_weights(learner, course.weights)
     metrics: dict[str, MetricValue] = {}
     counts = {"validation": course.recipe.validation_samples, "test": spec.gate.samples}
     for split, count in counts.items():
@@ -262,10 +265,3 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.folder / "curves.png")
     return metrics
-
-
-def _save_weights(learner: Learner, path: Path) -> None:
-    with scratch_folder(path) as scratch:
-        made = scratch / path.name
-        learner.model.save_weights(made)
-        made.replace(path)

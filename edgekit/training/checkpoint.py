@@ -1,0 +1,85 @@
+"""Weights on disk: `.weights.h5` as Keras reads it, in three eighths of the bytes.
+
+Kernels (arrays of two axes and more) are rounded to 8 significant bits, to nearest even: bfloat16's
+precision in float32's form. The noise is 2⁻⁹ of each weight, some hundredth of what int8 adds to
+the same weight later, and far below what one more epoch changes. The lower half of every number is
+then zero, which HDF5's byte shuffle and gzip store for nothing, and the exponents, much alike, for
+little: a repository of models stays small. Biases and normalisation keep all their bits; they are
+few, and their errors add up over whole pictures.
+
+What is stored is what counts: a training measures the weights it finds in the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.files import scratch_folder
+from edgekit.models import WEIGHTS
+
+if TYPE_CHECKING:
+    import h5py
+    import keras
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_CHUNK = 2**20  # values
+_WORTH_PACKING = 256  # values; the index of a packed dataset takes a kilobyte
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write a model's weights, whole or not at all; `model` itself is left as it is.
+
+    Raises:
+        OSError: The system refuses (disk full, read-only).
+    """
+    import h5py
+
+    with scratch_folder(path) as scratch:
+        plain = scratch / f"plain{WEIGHTS}"
+        model.save_weights(plain)
+        packed = scratch / path.name
+        with h5py.File(plain, "r") as source, h5py.File(packed, "w") as target:
+            _repack(source, target)
+        packed.replace(path)
+
+
+def rounded(values: Array) -> Array:
+    """float32 values rounded to 8 significant bits, halves to even; the same shape and dtype.
+
+    A value that would round to infinity is cut to the largest that does not.
+    """
+    import numpy as np
+
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    kept = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    short = (kept & np.uint32(0xFFFF0000)).view(np.float32)
+    down = (bits & np.uint32(0xFFFF0000)).view(np.float32)
+    short = np.where(np.isfinite(short), short, down)
+    return np.where(np.isfinite(values), short, values).reshape(values.shape)
+
+
+def _repack(source: h5py.Group, target: h5py.Group) -> None:
+    import h5py
+    import numpy as np
+
+    target.attrs.update(source.attrs)
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            _repack(item, target.create_group(name))
+            continue
+        values = item[()]
+        if values.ndim >= 2 and values.dtype == np.float32:
+            values = rounded(values)
+        target.create_dataset(name, data=values, **_packing(values)).attrs.update(item.attrs)
+
+
+def _packing(values: Array) -> dict[str, Any]:
+    if values.size < _WORTH_PACKING:
+        return {}
+    # gzip builds its code tables anew for each chunk, so small chunks cost a tenth.
+    rows = max(1, _CHUNK // (values.size // len(values)))
+    chunks = (min(rows, len(values)), *values.shape[1:])
+    return {"shuffle": True, "compression": "gzip", "compression_opts": 6, "chunks": chunks}
