@@ -11,7 +11,7 @@ from edgekit.errors import DataError, UsageError
 
 
 def open_dataset(reference: str | Path) -> Dataset:
-    """Open a data set by registered name, or by path: an image folder or an `.npz` file.
+    """Open a data set by registered name, or by path: a folder or a file of a known layout.
 
     A name wins over a file of the same name; write `./name` to mean the file.
 
@@ -41,15 +41,17 @@ def _looks_like_path(reference: str) -> bool:
         any(separator in reference for separator in separators)
         or reference in ("", ".", "..")
         or reference.startswith("~")
-        or reference.endswith(".npz")
+        or reference.endswith((".npz", ".csv", ".json"))
     )
 
 
 def _open_path(path: Path) -> Dataset:
-    if path.is_dir():
-        from edgekit.datasets.folder import ImageFolder
+    from edgekit.datasets.text import looks_like_text, open_text
 
-        return ImageFolder(path)
+    if path.suffix in (".csv", ".json") or looks_like_text(path):
+        return open_text(path)
+    if path.is_dir():
+        return _open_folder(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if path.suffix == ".npz":
@@ -58,5 +60,22 @@ def _open_path(path: Path) -> Dataset:
         return NpzFile(path)
     raise DataError(
         f"{path}: not a data set that edgekit reads",
-        hint="a folder with one subfolder of images per class, or an .npz file",
+        hint="a folder with one subfolder of images per class, an .npz file, or a .csv or .json "
+        "of texts with labels",
     )
+
+
+def _open_folder(path: Path) -> Dataset:
+    """A folder, by what lies in it; class folders with pictures are what is left."""
+    from edgekit.datasets.coco import CocoFolder, is_coco
+    from edgekit.datasets.folder import ImageFolder
+    from edgekit.datasets.voc import VocFolder, is_voc
+    from edgekit.datasets.yolo import YoloFolder, is_yolo
+
+    if is_voc(path):
+        return VocFolder(path)
+    if is_yolo(path):
+        return YoloFolder(path)
+    if is_coco(path):
+        return CocoFolder(path)
+    return ImageFolder(path)

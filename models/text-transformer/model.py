@@ -58,15 +58,11 @@ def build(
         name = f"layer{index}"
         y = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm1")(x)
         y = Attention(heads, name=f"{name}_attention")([y, words])
-        x = layers.Add(name=f"{name}_add1")(
-            [x, layers.Dropout(dropout, name=f"{name}_dropout@")(y)]
-        )
+        x = layers.Add(name=f"{name}_add1")([x, layers.Dropout(dropout, name=f"{name}_drop1")(y)])
         y = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm2")(x)
         y = layers.Dense(expansion * width, activation=activation, name=f"{name}_expand")(y)
         y = layers.Dense(width, name=f"{name}_reduce")(y)
-        x = layers.Add(name=f"{name}_add2")(
-            [x, layers.Dropout(dropout, name=f"{name}_dropout@")(y)]
-        )
+        x = layers.Add(name=f"{name}_add2")([x, layers.Dropout(dropout, name=f"{name}_drop2")(y)])
     x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     pooled = [Pooling(name="pool")([x, words]), Pooling(name="bag")([bag, words])]
     x = layers.Concatenate(name="features")(pooled)
