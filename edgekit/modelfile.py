@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ModelError
+from edgekit.fields import laid_over
 from edgekit.spec import (
     DTYPES,
     LAYOUTS,
     RESIZES,
     TASKS,
+    TOKENIZERS,
     Gate,
     InputSpec,
     ModelSpec,
@@ -27,7 +29,7 @@ from edgekit.spec import (
 # What a variant may change: never what the model is for.
 _VARIED = (
     "summary", "parameters", "inputs", "datasets", "calibration_samples", "gate", "train",
-    "source", "licence",
+    "transfer", "source", "licence",
 )  # fmt: skip
 
 
@@ -110,6 +112,7 @@ class _Reader:
             gate=self.gate(self.take(data, "gate", dict, {})),
             calibration_samples=self.take(data, "calibration_samples", int, 128),
             train=self.take(data, "train", dict, {}),
+            features=self.features(self.take(data, "transfer", dict, {})),
             variant=variant,
             source=self.take(data, "source", str, ""),
             licence=self.take(data, "licence", str, ""),
@@ -132,7 +135,7 @@ class _Reader:
                 raise ModelError(f"{self.path}: unknown key variants.{name}.{key}")
             known = data.get(key)
             if isinstance(value, dict) and isinstance(known, dict):
-                varied[key] = {**known, **value}
+                varied[key] = laid_over(known, value)
             else:
                 varied[key] = value
         if {"stages", "epochs"} <= set(varied.get("train", {})):
@@ -163,7 +166,9 @@ class _Reader:
             layout=self.choice("inputs.layout", self.take(entry, "layout", str, ""), LAYOUTS),
             range=(low, high),
             resize=self.choice("inputs.resize", self.take(entry, "resize", str, ""), RESIZES),
-            tokenizer=self.take(entry, "tokenizer", str, ""),
+            tokenizer=self.choice(
+                "inputs.tokenizer", self.take(entry, "tokenizer", str, ""), TOKENIZERS
+            ),
             rate_hz=self.take(entry, "rate_hz", int, 0),
         )
         self.nothing_left("inputs.", entry)
@@ -195,6 +200,11 @@ class _Reader:
         )
         self.nothing_left("gate.", table)
         return gate
+
+    def features(self, table: dict[str, Any]) -> str:
+        name: str = self.take(table, "features", str, "")
+        self.nothing_left("transfer.", table)
+        return name
 
     def take(self, table: dict[str, Any], key: str, kind: Any, *default: Any) -> Any:
         if key not in table:

@@ -24,6 +24,7 @@ TASKS = (
     "audio-classification",
 )
 LAYOUTS = ("", "HWC", "tokens", "waveform")
+TOKENIZERS = ("", "bytes", "wordpiece")
 RESIZES = ("", "bilinear", "letterbox")
 DTYPES = ("uint8", "int8", "int32", "int64", "float16", "float32")
 
@@ -124,6 +125,8 @@ class ModelSpec:
         gate: Limits for `edgekit export`.
         calibration_samples: Default number of calibration samples.
         train: The training recipe, as read; `edgekit.training` owns its keys.
+        features: Name of the layer whose output the head reads: what comes before it is the
+            backbone, which another data set's model may start from. "" if there is none.
         variant: Which variant of the folder's model this is; "" for the one it is named after.
         source: Paper or code that defines the architecture.
         licence: SPDX identifier of the weights.
@@ -141,6 +144,7 @@ class ModelSpec:
     gate: Gate = Gate()
     calibration_samples: int = 128
     train: Mapping[str, Any] = field(default_factory=dict)
+    features: str = ""
     variant: str = ""
     source: str = ""
     licence: str = ""

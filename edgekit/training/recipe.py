@@ -16,6 +16,7 @@ from edgekit.spec import Scalar
 from edgekit.training.augment import Augmentation, read_augmentation
 
 OPTIMIZERS = ("adamw", "sgd")
+SCHEDULES = ("cosine", "linear", "step", "constant")
 
 _MOST_EPOCHS = 100_000
 
@@ -37,14 +38,39 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive epochs that train the same weights on samples of the same size.
+
+    Attributes:
+        first: Its first epoch (from 0).
+        end: The epoch after its last one.
+        stage: Which of the recipe's stages it belongs to.
+        frozen: Whether only the head is trained.
+    """
+
+    first: int
+    end: int
+    stage: int
+    frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How a model is trained.
 
     Attributes:
         stages: In order; the last one trains the model as it will be used.
         optimizer: "adamw" (decoupled weight decay, arXiv 1711.05101) or "sgd" (Nesterov, 0.9).
-        learning_rate: The highest; linear warm-up to it, then a cosine down to zero.
+        learning_rate: The highest.
+        schedule: After a linear warm-up to the highest rate: "cosine" or "linear" down to zero,
+            "step" (a tenth of it at a half, a hundredth at three quarters), or "constant".
         warmup_epochs: Epochs of warm-up, may be a fraction.
+        freeze_epochs: Epochs at the beginning that train the head only, on a backbone that came
+            from elsewhere; warm-up and schedule begin anew after them.
+        thawed_rate: Factor on the learning rate once the backbone, too, is trained.
+        patience: Epochs without a better one that end a stage, or its frozen part; None: never.
+        clip_norm: Longest gradient over all weights (arXiv 1211.5063), longer ones are scaled to
+            it; None leaves them.
         batch_size: Samples per step; fewer where the train split has fewer than 8 such batches.
         weight_decay: Decoupled, on kernels only (not on biases and normalisation).
         label_smoothing: Share of a label spread over all classes (arXiv 1512.00567).
@@ -60,7 +86,12 @@ class Recipe:
     stages: tuple[Stage, ...] = (Stage(10),)
     optimizer: str = "adamw"
     learning_rate: float = 1e-3
+    schedule: str = "cosine"
     warmup_epochs: float = 1.0
+    freeze_epochs: int = 0
+    thawed_rate: float = 0.1
+    patience: int | None = None
+    clip_norm: float | None = None
     batch_size: int = 64
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
@@ -86,6 +117,15 @@ class Recipe:
     def first_epoch(self, stage: int) -> int:
         """The epoch (from 0) that a stage begins with."""
         return sum(earlier.epochs for earlier in self.stages[:stage])
+
+    def segment_of(self, epoch: int) -> Segment:
+        """The segment that the epoch (from 0) belongs to."""
+        stage = self.stage_of(epoch)
+        first, end = self.first_epoch(stage), self.first_epoch(stage + 1)
+        frozen = epoch < self.freeze_epochs
+        if frozen:
+            return Segment(first, min(end, self.freeze_epochs), stage, frozen)
+        return Segment(max(first, min(end, self.freeze_epochs)), end, stage, frozen)
 
     def with_epochs(self, epochs: int) -> Recipe:
         """The same recipe with `epochs` in all, shared out as before.
@@ -133,12 +173,16 @@ class Recipe:
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of a step (from 0)."""
-        total = self.epochs * steps_per_epoch
+        total, highest = self.epochs * steps_per_epoch, self.learning_rate
+        frozen = min(self.freeze_epochs, self.epochs) * steps_per_epoch
+        if step < frozen:
+            total = frozen
+        elif frozen:
+            step, total, highest = step - frozen, total - frozen, highest * self.thawed_rate
         warmup = min(self.warmup_epochs * steps_per_epoch, total - 1.0)
         if step < warmup:
-            return self.learning_rate * (step + 1) / (warmup + 1)
-        done = (step - warmup) / max(1.0, total - warmup)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+            return highest * (step + 1) / (warmup + 1)
+        return highest * _share(self.schedule, (step - warmup) / max(1.0, total - warmup))
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "stages": [asdict(stage) for stage in self.stages]}
@@ -186,6 +230,11 @@ def read_recipe(
         stages=stages,
         optimizer=fields.text("optimizer", usual.optimizer, choices=OPTIMIZERS),
         learning_rate=fields.number("learning_rate", usual.learning_rate, high=100.0),
+        schedule=fields.text("schedule", usual.schedule, choices=SCHEDULES),
+        freeze_epochs=fields.integer("freeze_epochs", usual.freeze_epochs, high=_MOST_EPOCHS),
+        thawed_rate=fields.number("thawed_rate", usual.thawed_rate, high=1.0),
+        patience=fields.optional_integer("patience", low=1, high=_MOST_EPOCHS),
+        clip_norm=fields.optional_number("clip_norm", low=1e-6, high=1e6),
         warmup_epochs=fields.number("warmup_epochs", usual.warmup_epochs, high=_MOST_EPOCHS),
         batch_size=fields.integer("batch_size", usual.batch_size, low=1, high=65_536),
         weight_decay=fields.number("weight_decay", usual.weight_decay, high=10.0),
@@ -200,6 +249,17 @@ def read_recipe(
     )
     fields.done()
     return recipe
+
+
+def _share(schedule: str, done: float) -> float:
+    """Share of the highest rate when the part `done` (0–1) of the steps is over."""
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    if schedule == "linear":
+        return 1 - done
+    if schedule == "step":
+        return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
+    return 1.0
 
 
 def _for_dataset(table: Mapping[str, Any], dataset: str, where: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edgekit.errors import ModelError
 from edgekit.models import resolve_model
-from edgekit.training.recipe import Recipe, Stage, read_recipe
+from edgekit.training.recipe import SCHEDULES, Recipe, Segment, Stage, read_recipe
 
 PARAMETERS = {"size": 96}
 
@@ -91,9 +91,23 @@ def test_the_rate_warms_up_to_its_peak_and_ends_near_zero():
     assert 0 < rates[-1] < 1e-3
 
 
-@given(warmup=st.floats(0, 50), epochs=st.integers(1, 20), steps=st.integers(1, 30))
-def test_no_warm_up_however_long_gives_a_rate_outside_its_bounds(warmup, epochs, steps):
-    recipe = Recipe(stages=(Stage(epochs),), learning_rate=1.0, warmup_epochs=warmup)
+@given(
+    warmup=st.floats(0, 50),
+    epochs=st.integers(1, 20),
+    steps=st.integers(1, 30),
+    schedule=st.sampled_from(SCHEDULES),
+    frozen=st.integers(0, 25),
+)
+def test_no_warm_up_however_long_gives_a_rate_outside_its_bounds(
+    warmup, epochs, steps, schedule, frozen
+):
+    recipe = Recipe(
+        stages=(Stage(epochs),),
+        learning_rate=1.0,
+        warmup_epochs=warmup,
+        schedule=schedule,
+        freeze_epochs=frozen,
+    )
     rates = [recipe.rate_at(step, steps) for step in range(epochs * steps)]
     assert all(0 < rate <= 1 for rate in rates)
 
@@ -104,3 +118,47 @@ def test_an_epoch_belongs_to_the_stage_that_holds_it():
     assert [recipe.first_epoch(stage) for stage in range(3)] == [0, 2, 3]
     with pytest.raises(IndexError):
         recipe.stage_of(6)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares"),
+    [
+        ("cosine", (1.0, 0.854, 0.5, 0.146)),
+        ("linear", (1.0, 0.75, 0.5, 0.25)),
+        ("step", (1.0, 1.0, 0.1, 0.01)),
+        ("constant", (1.0, 1.0, 1.0, 1.0)),
+    ],
+)
+def test_a_schedule_gives_its_shares_of_the_highest_rate(schedule, shares):
+    recipe = Recipe(stages=(Stage(4),), learning_rate=1.0, warmup_epochs=0, schedule=schedule)
+    assert [recipe.rate_at(step * 10, 10) for step in range(4)] == pytest.approx(shares, abs=1e-3)
+
+
+def test_after_frozen_epochs_the_rate_warms_up_again_to_a_lower_peak():
+    recipe = Recipe(stages=(Stage(10),), learning_rate=1.0, freeze_epochs=4, thawed_rate=0.2)
+    rates = [recipe.rate_at(step, 10) for step in range(100)]
+    assert max(rates[:40]) == rates[10] == 1.0
+    assert rates[39] < 0.01
+    assert max(rates[40:]) == rates[50] == pytest.approx(0.2)
+
+
+@given(
+    stages=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    frozen=st.integers(0, 30),
+)
+def test_segments_follow_one_another_and_change_where_stage_or_freezing_does(stages, frozen):
+    recipe = Recipe(stages=tuple(Stage(n) for n in stages), freeze_epochs=frozen)
+    epoch, found = 0, []
+    while epoch < recipe.epochs:
+        segment = recipe.segment_of(epoch)
+        assert segment.first == epoch < segment.end
+        for inner in range(segment.first, segment.end):
+            assert recipe.segment_of(inner) == segment
+            assert segment == Segment(
+                segment.first, segment.end, recipe.stage_of(inner), inner < frozen
+            )
+        found.append(segment)
+        epoch = segment.end
+    assert epoch == recipe.epochs
+    pairs = [(segment.stage, segment.frozen) for segment in found]
+    assert len(set(pairs)) == len(pairs)
