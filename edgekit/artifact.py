@@ -21,6 +21,7 @@ from edgekit.manifest import FORMAT, Manifest
 
 MANIFEST = "manifest.json"
 LABELS = "labels.txt"
+TOKENIZER = "tokenizer.json"
 GOLDEN_INPUTS = "golden/inputs"
 GOLDEN_OUTPUTS = "golden/outputs"
 GOLDEN_REFERENCE = "golden/reference"

@@ -11,11 +11,11 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from edgekit import registry, shelf
+from edgekit import registry, shelf, tokenizing
 from edgekit.errors import ModelError, UsageError
 from edgekit.files import digest_json, sha256_file, sha256_tree
 from edgekit.modelfile import read_model_toml, read_variants
@@ -47,6 +47,7 @@ class ModelSource:
         spec: From `model.toml`; None for a model that comes without one.
         parameters: Overrides of `[parameters]`.
         trusted: Whether the user vouches for code inside the file (Lambda layers).
+        tokenizer: Reference of the tokenizer that was trained with the weights; "" for none.
     """
 
     name: str
@@ -55,6 +56,24 @@ class ModelSource:
     spec: ModelSpec | None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     trusted: bool = False
+    tokenizer: str = ""
+
+    @property
+    def needs_tokenizer(self) -> bool:
+        """Whether an input takes tokens of a tokenizer that comes with the weights."""
+        inputs = self.spec.inputs if self.spec else ()
+        return any(entry.tokenizer == tokenizing.WORDPIECE for entry in inputs)
+
+    def with_tokenizer(self, reference: str) -> ModelSource:
+        """The same model, its inputs naming the tokenizer that its weights were trained with."""
+        assert self.spec is not None
+        inputs = tuple(
+            replace(entry, tokenizer=reference)
+            if entry.tokenizer == tokenizing.WORDPIECE
+            else entry
+            for entry in self.spec.inputs
+        )
+        return replace(self, spec=replace(self.spec, inputs=inputs), tokenizer=reference)
 
     def digest(self) -> str:
         """Content of everything that decides what is built, weights apart.
@@ -66,7 +85,8 @@ class ModelSource:
                 path.relative_to(self.path).as_posix(): sha256_file(path)
                 for path in sorted([*self.path.rglob("*.py"), self.path / "model.toml"])
             }
-            return digest_json({"code": code, "parameters": dict(self.parameters)})
+            about: dict[str, Any] = {"code": code, "parameters": dict(self.parameters)}
+            return digest_json(about | ({"tokenizer": self.tokenizer} if self.tokenizer else {}))
         return sha256_tree(self.path)
 
     def weights_for(self, dataset: str) -> Path:
@@ -113,7 +133,13 @@ class ModelSource:
             "parameters": dict(self.parameters),
             "trusted": self.trusted,
             "variant": self.spec.variant if self.spec else "",
+            "tokenizer": self.tokenizer,
         }
+
+
+def tokenizer_beside(weights: Path) -> Path:
+    """Where the tokenizer that was trained with a checkpoint lies."""
+    return weights.with_name(weights.name.removesuffix(WEIGHTS) + tokenizing.SUFFIX)
 
 
 def known_models() -> dict[str, tuple[Path, str]]:
@@ -136,6 +162,7 @@ def resolve_model(
     parameters: Mapping[str, Scalar] | None = None,
     trusted: bool = False,
     variant: str = "",
+    tokenizer: str = "",
 ) -> ModelSource:
     """Find a model by name or path and check that it is what it claims to be.
 
@@ -144,12 +171,19 @@ def resolve_model(
         parameters: Overrides of `[parameters]` in `model.toml`.
         trusted: Allow code inside the file (Lambda layers, Python ops).
         variant: Of a model folder given by path. `<folder>-<variant>` means the same.
+        tokenizer: Reference of the one that its inputs' text goes through, where weights have one.
 
     Raises:
         UsageError: No such name; the message says what was probably meant.
         ModelError: The path is missing, damaged, not a model, or holds code.
     """
-    overrides = dict(parameters or {})
+    source = _resolve(reference, dict(parameters or {}), trusted, variant)
+    return source.with_tokenizer(tokenizer) if tokenizer else source
+
+
+def _resolve(
+    reference: str, overrides: dict[str, Scalar], trusted: bool, variant: str
+) -> ModelSource:
     path = Path(reference).expanduser()
     if not reference:
         raise UsageError("MODEL is empty", hint="edgekit models lists the models by name")

@@ -24,6 +24,7 @@ from edgekit.parity import check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
 from edgekit.quantization import calibration as calibration_rules
 from edgekit.spec import InputSpec
+from edgekit.tokenizing import tokenizer_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +91,8 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     if order.classes:
         text = "".join(f"{name}\n" for name in order.classes)
         (folder / artifact.LABELS).write_text(text, encoding="utf-8")
+    if order.source.tokenizer:
+        shutil.copyfile(tokenizer_file(order.source.tokenizer), folder / artifact.TOKENIZER)
     _write_golden(evidence, outputs, reference, folder)
     artifact.write_manifest(folder, _manifest(evidence, folder, parity, metric))
     drop = f", drop {metric.drop:+.2f}" if metric and metric.drop is not None else ""
@@ -104,7 +107,8 @@ def foreign_files(place: Path, model_file: str) -> list[str]:
     return sorted(
         relative.as_posix()
         for relative in (path.relative_to(place) for path in place.rglob("*"))
-        if relative.parts[0] not in (artifact.MANIFEST, artifact.LABELS, "golden")
+        if relative.parts[0]
+        not in (artifact.MANIFEST, artifact.LABELS, artifact.TOKENIZER, "golden")
         and not (len(relative.parts) == 1 and relative.stem == stem)
     )
 

@@ -79,6 +79,7 @@ class Course:
             parameters=parameters,
             trusted=self.source.trusted,
             variant=self.spec.variant,
+            tokenizer=self.source.tokenizer,
         )
 
     def stage_input(self, stage: int) -> InputSpec:
@@ -118,6 +119,7 @@ class Course:
             "recipe": self.recipe.to_json(),
             "seed": self.seed,
             "start": sha256_file(self.start) if self.start else None,
+            **({"tokenizer": self.source.tokenizer} if self.source.tokenizer else {}),
         }
 
     def write_history(self, state: TrainingState, metrics: dict[str, Any] | None = None) -> None:

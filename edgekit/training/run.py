@@ -28,6 +28,7 @@ from edgekit.training.hush import hushed_stderr
 from edgekit.training.pictures import draw_curves, draw_predictions
 from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
+from edgekit.training.vocabulary import with_tokenizer
 
 if TYPE_CHECKING:
     from edgekit.training.learner import Learner
@@ -96,7 +97,8 @@ def train(
     try:
         with _run_folder(folder):
             # All that can be refused without TensorFlow is, before its seconds of start-up.
-            course = Course(source, source.spec, dataset, recipe, seed, start, folder, report)
+            source, spec = with_tokenizer(source, source.spec, dataset, folder, start)
+            course = Course(source, spec, dataset, recipe, seed, start, folder, report)
             state = course.open_state(resume=resume)
             resumed_at = state.epoch
             with hushed_stderr():

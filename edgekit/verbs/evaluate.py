@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
-from edgekit.artifact import Artifact
+from edgekit.artifact import TOKENIZER, Artifact
 from edgekit.errors import ArtifactError, DataError, UsageError
 from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.metrics import MetricValue
 from edgekit.progress import Progress, Report, silent
+from edgekit.tokenizing import has_file, keep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,6 +104,7 @@ def evaluate(
     source = dataset if dataset is not None else _own_dataset(artifact)
     if len(artifact.manifest.inputs) != 1:
         raise ArtifactError(f"{path}: only models with one input can be evaluated")
+    _keep_tokenizer(artifact)
     opened = open_dataset(source)
     _check_classes(artifact, opened)
     split = _split(opened, artifact)
@@ -137,6 +139,21 @@ def evaluate(
         placement=result.placement,
         drop_unknown=drop_unknown,
     )
+
+
+def _keep_tokenizer(artifact: Artifact) -> None:
+    """Put the artifact's own tokenizer where text is read; the digest says it is the same."""
+    reference = artifact.manifest.preprocessing[0].tokenizer
+    if not has_file(reference):
+        return
+    if TOKENIZER not in artifact.manifest.files:
+        raise ArtifactError(f"{artifact.path}: {TOKENIZER} is missing", hint="export it again")
+    found = keep(artifact.path / TOKENIZER)
+    if found != reference:
+        raise ArtifactError(
+            f"{artifact.path}: {TOKENIZER} is not the tokenizer that its manifest names",
+            hint="export it again",
+        )
 
 
 def _own_dataset(artifact: Artifact) -> str:

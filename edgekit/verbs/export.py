@@ -27,7 +27,7 @@ from edgekit.errors import (
 )
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
-from edgekit.models import ModelSource, resolve_model
+from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.parity import check_metric
 from edgekit.pipeline import run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
@@ -35,6 +35,7 @@ from edgekit.progress import Progress, Report, silent
 from edgekit.proof import foreign_files
 from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
+from edgekit.tokenizing import keep
 
 DEFAULT_OUT = Path("build")
 _DEFAULT_CALIBRATION = 128
@@ -126,6 +127,7 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
         source = replace(source, name=_checked_name(request.name))
     plan = make_plan(exporters_named(request.targets), request.precisions, request.io)
     dataset, weights, classes = _data_and_weights(request, source)
+    source = _with_tokenizer(source, weights)
     if dataset is None and any(step.needs_calibration for step in plan.steps):
         raise DataError(
             f"int8 of {source.name} needs data: its ranges come from calibration samples, and its "
@@ -255,6 +257,20 @@ def _data_and_weights(
             hint=f"edgekit train {source.name} --data {request.data}, then --weights",
         )
     return own or trained_on, weights, trained_on.classes
+
+
+def _with_tokenizer(source: ModelSource, weights: Path | None) -> ModelSource:
+    """A text model with the tokenizer that lies beside its weights, put into the cache."""
+    if not source.needs_tokenizer or weights is None:
+        return source
+    place = tokenizer_beside(weights)
+    if not place.is_file():
+        raise ModelError(
+            f"{weights}: the tokenizer that was trained with these weights is not beside them",
+            f"expected {place.name}",
+            hint="copy it there from the run folder of the training",
+        )
+    return source.with_tokenizer(keep(place))
 
 
 def _default_dataset(source: ModelSource) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from edgekit.datasets import open_dataset
 from edgekit.errors import DataError, FileError, ModelError
 from edgekit.files import write_atomic
-from edgekit.models import resolve_model
+from edgekit.models import resolve_model, tokenizer_beside
 from edgekit.progress import Report, silent
 from edgekit.spec import Scalar
 from edgekit.training.recipe import read_recipe
@@ -116,6 +116,9 @@ def train_model(
     if install:
         installed = source.weights_place(opened.name)
         try:
+            if source.needs_tokenizer:
+                made = tokenizer_beside(trained.weights).read_bytes()
+                write_atomic(tokenizer_beside(installed), made)
             write_atomic(installed, trained.weights.read_bytes())
         except OSError as error:
             raise FileError.from_os_error(error) from error
