@@ -32,6 +32,8 @@ PACKAGES = (
     Package("keras", "keras", "export", "reading .keras and .h5 files"),
     Package("matplotlib", "matplotlib", "data", "the fonts of the glyphs data set"),
     Package("pillow", "PIL", "data", "drawing glyphs, reading image folders"),
+    Package("defusedxml", "defusedxml", "data", "reading Pascal VOC annotations"),
+    Package("pyyaml", "yaml", "data", "reading the data.yaml of YOLO folders"),
     Package("ai-edge-litert", "ai_edge_litert", "litert", "running TFLite artifacts"),
     Package("onnxruntime", "onnxruntime", "onnxruntime", "running ONNX artifacts"),
     Package("openvino", "openvino", "openvino-runtime", "running OpenVINO artifacts"),

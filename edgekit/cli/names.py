@@ -28,6 +28,15 @@ def complete_devices(
     return _names_or_paths(shelf.device_files(), incomplete)
 
 
+def complete_datasets(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Registered data sets that begin with `incomplete`, else paths."""
+    from edgekit import registry
+
+    return _names_or_paths(registry.parts(registry.DATASETS), incomplete)
+
+
 def _names_or_paths(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 

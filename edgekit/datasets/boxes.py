@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets.base import SPLITS, Issue, Samples
@@ -192,7 +192,7 @@ class Malformed:
 
     def add(self, where: str, problem: str) -> None:
         """Note one place."""
-        self._found.append(f"{where}: {problem}")
+        self._found.append(f"{where}: {problem}"[:500])
 
     def raise_if_any(self, root: Path, *, hint: str) -> None:
         """Raise a DataError that counts all places and names the first five."""
@@ -203,6 +203,19 @@ class Malformed:
                 *self._found[:5],
                 hint=hint,
             )
+
+
+def path_below(root: Path, relative: str) -> Path:
+    """`root/relative`, for a name that somebody else wrote.
+
+    Raises:
+        ValueError: It is empty, absolute, or climbs out.
+    """
+    # By the words alone: asking the system about every picture takes seconds.
+    path = PurePosixPath(relative.replace("\\", "/"))
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in relative:
+        raise ValueError(f"{relative[:200]!r} is no name of a file below {root.name}")
+    return root / path
 
 
 def finite(values: Iterable[str | float]) -> list[float]:

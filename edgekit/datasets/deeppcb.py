@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from edgekit.datasets.boxes import Annotated, Box, BoxFiles, Malformed, finite
+from edgekit.datasets.boxes import Annotated, Box, BoxFiles, Malformed, finite, path_below
 from edgekit.datasets.sources import Archive, open_archive
 from edgekit.errors import FileError
-from edgekit.files import digest_json, inside
+from edgekit.files import digest_json
 
 ARCHIVE = Archive(
     name="deeppcb",
@@ -101,7 +101,7 @@ def _cut(pairs: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tupl
 
 def _read(root: Path, picture: str, text: str, malformed: Malformed) -> Annotated:
     boxes = []
-    for number, line in enumerate(inside(root, text).read_text().splitlines(), 1):
+    for number, line in enumerate(path_below(root, text).read_text().splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -113,4 +113,4 @@ def _read(root: Path, picture: str, text: str, malformed: Malformed) -> Annotate
             continue
         boxes.append(Box(int(kind) - 1, left / _SIDE, top / _SIDE, right / _SIDE, bottom / _SIDE))
     name = f"{picture.removesuffix('.jpg')}_test.jpg"
-    return Annotated(inside(root, name), tuple(boxes), text)
+    return Annotated(path_below(root, name), tuple(boxes), text)

@@ -6,12 +6,20 @@ Knows files and pixels. What a picture's label is, and which split it is in, sub
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets.base import SPLITS, Dataset
-from edgekit.datasets.images import Fit, PictureMemo, decode, image_size, unreadable_reason
+from edgekit.datasets.images import (
+    Fit,
+    PictureMemo,
+    decode,
+    image_size,
+    picture_size,
+    unreadable_reason,
+)
 from edgekit.errors import DataError, FileError, MissingExtraError
 from edgekit.files import digest_json
 from edgekit.spec import InputSpec
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_MOST_CHECKED = 5000  # files checked after a bad one, to say how many there are
+_MOST_CHECKED = 5000  # files looked at to count bad ones, or sizes
 
 
 class PictureFiles(Dataset):
@@ -66,6 +74,25 @@ class PictureFiles(Dataset):
 
     def sample_name(self, split: str, index: int) -> str:
         return self.paths(split)[index].relative_to(self._root).as_posix()
+
+    def facts(self) -> dict[str, str]:
+        paths = [path for split in SPLITS for path in self.paths(split)]
+        total = 0
+        sizes: Counter[str] = Counter()
+        for path in paths[:_MOST_CHECKED]:
+            try:
+                total += path.stat().st_size
+                width, height = picture_size(path)
+                sizes[f"{width}×{height}"] += 1
+            except Exception:  # Pillow raises anything at damaged files; `check` names them
+                sizes["unreadable"] += 1
+        common = [f"{size} ({count:,})" for size, count in sizes.most_common(3)]
+        others = f", {len(sizes) - 3:,} other sizes" if len(sizes) > 3 else ""
+        first = f" (of the first {_MOST_CHECKED:,})" if len(paths) > _MOST_CHECKED else ""
+        return {
+            "pictures": f"{', '.join(common)}{others}; {total / 1e6:.1f} MB{first}",
+            "files": str(self._root),
+        }
 
     def pixels(
         self, split: str, indices: Sequence[int], spec: InputSpec

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgekit.datasets.boxes import Annotated, Box, BoxFiles, Malformed, finite
+from edgekit.datasets.boxes import Annotated, Box, BoxFiles, Malformed, finite, path_below
 from edgekit.datasets.images import SUFFIXES, picture_size
 from edgekit.datasets.splitting import is_validation, split_names
 from edgekit.errors import DataError, FileError, MissingExtraError
-from edgekit.files import inside
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -107,7 +106,7 @@ class _Reader:
             if picture is None:
                 raise ValueError("no picture of that name in JPEGImages")
             entry = _Entry(picture, where)
-            self._fill(entry, parse_xml(inside(self._root, where)))
+            self._fill(entry, parse_xml(path_below(self._root, where)))
         except (ValueError, OSError) as error:
             self._malformed.add(where, " ".join(str(error).split()))
             return None
