@@ -12,6 +12,7 @@ bilinear and antialiased, and pasted at ((width − w') // 2, (height − h') //
 from __future__ import annotations
 
 import io
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,17 +200,30 @@ class PictureMemo:
         self._kept: dict[Any, tuple[Array, Fit]] = {}
 
     def decode(
-        self, path: Path, height: int, width: int, *, resize: str = "bilinear"
+        self,
+        source: Path | bytes,
+        height: int,
+        width: int,
+        *,
+        resize: str = "bilinear",
+        name: Hashable = None,
     ) -> tuple[Array, Fit]:
         """As the function `decode`. Never write into what it gives.
+
+        Args:
+            source: As in `decode`.
+            height: The same.
+            width: The same.
+            resize: The same.
+            name: By which a picture given as bytes is known again.
 
         Raises:
             Exception: As `decode`.
         """
-        key = (path, height, width, resize)
+        key = (source if name is None else name, height, width, resize)
         if (known := self._kept.get(key)) is not None:
             return known
-        decoded = decode(path, height, width, resize=resize)
+        decoded = decode(source, height, width, resize=resize)
         if key in self._seen and decoded[0].nbytes <= self._left:
             self._left -= decoded[0].nbytes
             self._kept[key] = decoded

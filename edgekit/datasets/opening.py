@@ -41,12 +41,13 @@ def _looks_like_path(reference: str) -> bool:
         any(separator in reference for separator in separators)
         or reference in ("", ".", "..")
         or reference.startswith("~")
-        or reference.endswith((".npz", ".csv", ".json"))
+        or reference.endswith((".npz", ".csv", ".json", ".tfrecord", ".tfrecord.gz"))
     )
 
 
 def _open_path(path: Path) -> Dataset:
     from edgekit.datasets.text import looks_like_text, open_text
+    from edgekit.datasets.tfrecord_folder import is_tfrecord_name
 
     if path.suffix in (".csv", ".json") or looks_like_text(path):
         return open_text(path)
@@ -58,10 +59,14 @@ def _open_path(path: Path) -> Dataset:
         from edgekit.datasets.npz import NpzFile
 
         return NpzFile(path)
+    if is_tfrecord_name(path.name):
+        from edgekit.datasets.tfrecord import Tfrecords
+
+        return Tfrecords(path)
     raise DataError(
         f"{path}: not a data set that edgekit reads",
-        hint="a folder with one subfolder of images per class, an .npz file, or a .csv or .json "
-        "of texts with labels",
+        hint="a folder with one subfolder of images per class, an .npz file, TFRecords, or a "
+        ".csv or .json of texts with labels",
     )
 
 
@@ -69,9 +74,14 @@ def _open_folder(path: Path) -> Dataset:
     """A folder, by what lies in it; class folders with pictures are what is left."""
     from edgekit.datasets.coco import CocoFolder, is_coco
     from edgekit.datasets.folder import ImageFolder
+    from edgekit.datasets.tfrecord_folder import holds_tfrecords
     from edgekit.datasets.voc import VocFolder, is_voc
     from edgekit.datasets.yolo import YoloFolder, is_yolo
 
+    if holds_tfrecords(path):
+        from edgekit.datasets.tfrecord import Tfrecords
+
+        return Tfrecords(path)
     if is_voc(path):
         return VocFolder(path)
     if is_yolo(path):

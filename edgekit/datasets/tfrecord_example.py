@@ -1,7 +1,7 @@
 """tf.train.Example to one sample and back, by the feature names that TensorFlow's own tools write.
 
-Pictures, texts and sounds with a class, pictures with boxes. Knows names and values; does not decode
-a picture, and does not import TensorFlow: the message is declared here, for protobuf.
+Pictures, texts and sounds with a class, pictures with boxes. Knows names and values; does not
+decode a picture, and does not import TensorFlow: the message is declared here, for protobuf.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class _Features:
         return content
 
     def kind(self, name: str) -> str:
-        """ "bytes", "float" or "int64"."""
+        """One of "bytes", "float" and "int64"."""
         return str(self._features[name].WhichOneof("kind")).removesuffix("_list")
 
     def integer(self, name: str) -> int:

@@ -134,9 +134,9 @@ def is_gzip(path: Path) -> bool:
 
 @contextmanager
 def written(path: Path, *, compress: bool) -> Iterator[BinaryIO]:
-    """A new file for frames, on disk at the end; gzip without name and time: equal data, equal bytes.
+    """A new file for frames, on disk at the end. Whoever calls renames it to its place.
 
-    Whoever calls renames it to its place.
+    gzip gets neither name nor time: equal data, equal bytes.
     """
     with path.open("xb") as raw:
         if compress:
