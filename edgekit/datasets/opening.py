@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from edgekit import registry
@@ -74,6 +75,7 @@ def _open_folder(path: Path) -> Dataset:
     """A folder, by what lies in it; class folders with pictures are what is left."""
     from edgekit.datasets.coco import CocoFolder, is_coco
     from edgekit.datasets.folder import ImageFolder
+    from edgekit.datasets.sound import SoundFolder, looks_like_sound
     from edgekit.datasets.tfrecord_folder import holds_tfrecords
     from edgekit.datasets.voc import VocFolder, is_voc
     from edgekit.datasets.yolo import YoloFolder, is_yolo
@@ -82,10 +84,10 @@ def _open_folder(path: Path) -> Dataset:
         from edgekit.datasets.tfrecord import Tfrecords
 
         return Tfrecords(path)
-    if is_voc(path):
-        return VocFolder(path)
-    if is_yolo(path):
-        return YoloFolder(path)
-    if is_coco(path):
-        return CocoFolder(path)
-    return ImageFolder(path)
+    kinds: tuple[tuple[Callable[[Path], bool], Callable[[Path], Dataset]], ...] = (
+        (is_voc, VocFolder),
+        (is_yolo, YoloFolder),
+        (is_coco, CocoFolder),
+        (looks_like_sound, SoundFolder),
+    )
+    return next((kind for is_kind, kind in kinds if is_kind(path)), ImageFolder)(path)

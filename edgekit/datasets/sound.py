@@ -1,0 +1,295 @@
+"""WAV files with a class each: folders of them, and `fsdd`, the Free Spoken Digit Dataset.
+
+Either each class is a subfolder, sorted names giving the labels, or the files are named as fsdd's,
+`{digit}_{speaker}_{index}.wav`. Sound is mixed to one channel and cut, or filled up with silence,
+to the model's length; nothing is resampled, so a file of another rate is refused. Files are
+untrusted: no more of one is read than the model takes.
+"""
+
+from __future__ import annotations
+
+import re
+import wave
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples
+from edgekit.datasets.sources import Archive, open_archive
+from edgekit.datasets.splitting import split_of
+from edgekit.errors import DataError, FileError
+from edgekit.files import digest_json
+from edgekit.spec import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+SUFFIX = ".wav"
+MAX_FILES = 1_000_000
+
+_SPOKEN = re.compile(r"(?P<digit>\d)_(?P<speaker>\w+)_(?P<index>\d{1,6})\.wav")
+_LAST_TEST, _LAST_VALIDATION = 4, 9
+_ISSUES = 100  # named at most
+
+
+class SoundFiles(Dataset):
+    """WAV files below `root`.
+
+    Args:
+        root: Every file lies below it.
+        files: File and class, in order.
+        split_of: Split of a file.
+
+    Raises:
+        DataError: There is no training file, or one class only.
+    """
+
+    task = "audio-classification"
+    costly = False
+
+    def __init__(
+        self,
+        root: Path,
+        files: Sequence[tuple[Path, str]],
+        split_of: Callable[[Path], str],
+    ) -> None:
+        import numpy as np
+
+        self._root = root
+        if len(files) > MAX_FILES:
+            raise DataError(f"{root}: {len(files):,} files", limit=f"{MAX_FILES:,} files")
+        self.classes = tuple(sorted({label for _, label in files}))
+        numbers = {label: number for number, label in enumerate(self.classes)}
+        found: dict[str, list[tuple[Path, str]]] = {split: [] for split in SPLITS}
+        for path, label in files:
+            found[split_of(path)].append((path, label))
+        if not found["train"] or len(self.classes) < 2:
+            raise DataError(
+                f"{root}: {len(files)} WAV files of {len(self.classes)} classes",
+                limit="at least two classes with training files",
+                hint="one subfolder of .wav files per class; its name is the class",
+            )
+        self._paths = {split: [path for path, _ in found[split]] for split in SPLITS}
+        self._labels = {
+            split: np.array([numbers[label] for _, label in found[split]], np.int64)
+            for split in SPLITS
+        }
+
+    def fingerprint(self) -> str:
+        entries = [
+            (split, path.relative_to(self._root).as_posix(), stat.st_size, stat.st_mtime_ns)
+            for split in SPLITS
+            for path in self._paths[split]
+            for stat in (path.stat(),)
+        ]
+        return digest_json({"files": entries})
+
+    def size(self, split: str) -> int:
+        return len(self._paths.get(split, ()))
+
+    def labels(self, split: str) -> Array:
+        return self._labels[split]
+
+    def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
+        import numpy as np
+
+        if spec.layout != "waveform" or len(spec.shape) != 1 or not spec.dtype.startswith("float"):
+            raise DataError(
+                f"{self.name}: the input {spec.name!r} takes {spec.dtype} {list(spec.shape)}, "
+                "not sound",
+                hint='an input for sound has layout = "waveform", dtype = "float32", '
+                "shape [length] and rate_hz",
+            )
+        sound = np.stack(
+            [read_wav(self._paths[split][i], spec.shape[0], spec.rate_hz) for i in indices]
+        )
+        low, high = spec.range
+        if (low, high) != (-1.0, 1.0):
+            sound = low + (sound + 1) * ((high - low) / 2)
+        return Samples(sound.astype(spec.dtype), self._labels[split][list(indices)])
+
+    def original(self, split: str, index: int) -> bytes:
+        try:
+            return self._paths[split][index].read_bytes()
+        except OSError as error:
+            raise FileError.from_os_error(error) from error
+
+    def sample_name(self, split: str, index: int) -> str:
+        return self._paths[split][index].relative_to(self._root).as_posix()
+
+    def issues(self) -> Sequence[Issue]:
+        """Files that cannot be read, and those of another rate than most."""
+        found: list[Issue] = []
+        rates: dict[Path, int] = {}
+        for split in SPLITS:
+            for path in self._paths[split]:
+                try:
+                    rates[path] = wav_rate(path)
+                except DataError as error:
+                    where = path.relative_to(self._root).as_posix()
+                    found.append(Issue("unreadable sound", where, error.message, is_error=True))
+        usual = Counter(rates.values()).most_common(1)[0][0] if rates else 0
+        for path, rate in rates.items():
+            if rate != usual:
+                where = path.relative_to(self._root).as_posix()
+                problem = f"{rate:,} Hz; most files have {usual:,} Hz"
+                found.append(Issue("other sample rate", where, problem, is_error=True))
+        return found[:_ISSUES]
+
+
+class SoundFolder(SoundFiles):
+    """A user's own WAV files: a subfolder per class, or named as fsdd's.
+
+    A file of class folders falls into a split by a digest of its relative name: a fifth is test, a
+    tenth validation. Files named as fsdd's follow its rule.
+
+    Raises:
+        DataError: See `SoundFiles`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        root = root.resolve()
+        self.name = root.name or "sound"
+        self.reference = str(root)
+        loose = sorted(path for path in root.glob(f"*{SUFFIX}") if _SPOKEN.fullmatch(path.name))
+        if loose:
+            super().__init__(root, [(path, path.name[0]) for path in loose], spoken_split)
+            return
+        files = [
+            (path, folder.name)
+            for folder in sorted(root.iterdir())
+            if folder.is_dir() and not folder.name.startswith(".")
+            for path in sorted(folder.rglob(f"*{SUFFIX}"))
+            if not path.name.startswith(".")
+        ]
+        super().__init__(root, files, lambda path: split_of(path.relative_to(root).as_posix()))
+
+
+class Fsdd(SoundFiles):
+    """Spoken digits: six people, fifty times each, 8 kHz.
+
+    Raises:
+        DataError: The archive is nowhere, or damaged.
+    """
+
+    name = "fsdd"
+    reference = "fsdd"
+    licence = "CC-BY-SA-4.0"
+    source = "https://github.com/Jakobovski/free-spoken-digit-dataset"
+    split_rule = "by index: 0-4 test (as published), 5-9 validation, 10-49 train"
+    archive: ClassVar[Archive | None] = Archive(
+        name="fsdd",
+        repository="Jakobovski/free-spoken-digit-dataset",
+        commit="26eb9aaf76e81b692f806f9140c2d2777410d7a1",
+        files=("recordings/*.wav",),
+        digest="1971de6d210a657fc0b609a5bb473095188386d232f7540824707d103ddfcd5d",
+        licence="CC-BY-SA-4.0",
+    )
+    counts: ClassVar[Mapping[str, int]] = {"train": 2_400, "validation": 300, "test": 300}
+
+    def __init__(self) -> None:
+        assert self.archive is not None
+        root = open_archive(self.archive) / "recordings"
+        files = sorted(path for path in root.glob(f"*{SUFFIX}") if _SPOKEN.fullmatch(path.name))
+        super().__init__(root, [(path, path.name[0]) for path in files], spoken_split)
+
+
+def looks_like_sound(folder: Path) -> bool:
+    """Whether a folder holds WAV files named as fsdd's, or class folders of WAV files."""
+    if any(_SPOKEN.fullmatch(path.name) for path in folder.glob(f"*{SUFFIX}")):
+        return True
+    classes = [path for path in folder.iterdir() if path.is_dir()]
+    return any(next(path.glob(f"*{SUFFIX}"), None) is not None for path in classes)
+
+
+def spoken_split(path: Path) -> str:
+    """The split of a file named as fsdd's, by its index."""
+    named = _SPOKEN.fullmatch(path.name)
+    assert named is not None
+    index = int(named["index"])
+    if index <= _LAST_TEST:
+        return "test"
+    return "validation" if index <= _LAST_VALIDATION else "train"
+
+
+def read_wav(path: Path, length: int, rate_hz: int) -> Array:
+    """The beginning of a WAV file: float32 [length] in −1…1, one channel, silence behind its end.
+
+    Args:
+        path: PCM of 8, 16, 24 or 32 bits, any number of channels, which are averaged.
+        length: Instants wanted.
+        rate_hz: Instants a second that the model takes; 0 takes any.
+
+    Raises:
+        DataError: Not such a file, cut short, or of another rate.
+    """
+    import numpy as np
+
+    with _opened(path) as file:
+        rate, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
+        if rate_hz and rate != rate_hz:
+            raise DataError(
+                f"{path}: {rate:,} Hz; the model takes {rate_hz:,} Hz",
+                hint=f"resample it: ffmpeg -i {path.name} -ar {rate_hz} out.wav; or set rate_hz in "
+                "model.toml and train again",
+            )
+        wanted = min(length, file.getnframes())
+        try:
+            data = file.readframes(wanted)
+        except (EOFError, OSError, wave.Error) as error:
+            raise DataError(f"{path}: damaged: {error}") from error
+    if len(data) != wanted * channels * width:
+        raise DataError(
+            f"{path}: cut short: {len(data):,} bytes of sound where its header says "
+            f"{wanted * channels * width:,}"
+        )
+    mono = _pcm(data, width).reshape(-1, channels).mean(axis=1)
+    sound = np.zeros(length, np.float32)
+    sound[: len(mono)] = mono
+    return sound
+
+
+def wav_rate(path: Path) -> int:
+    """Instants a second of a WAV file.
+
+    Raises:
+        DataError: Not a WAV file of plain numbers.
+    """
+    with _opened(path) as file:
+        return file.getframerate()
+
+
+def _opened(path: Path) -> wave.Wave_read:
+    try:
+        file = wave.open(str(path), "rb")  # noqa: SIM115  the caller closes it
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    # struct.error and others: what the module does not check in a damaged header.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "it ends within its header"
+        raise DataError(
+            f"{path}: not a readable WAV file: {reason}",
+            hint=f"plain PCM is read: ffmpeg -i {path.name} -c:a pcm_s16le out.wav",
+        ) from error
+    if file.getframerate() < 1 or not 1 <= file.getnchannels() <= 64:
+        file.close()
+        raise DataError(
+            f"{path}: damaged: {file.getnchannels()} channels, {file.getframerate()} Hz"
+        )
+    return file
+
+
+def _pcm(data: bytes, width: int) -> Array:
+    """float64 in −1…1 of little-endian integers; of one byte, unsigned ones."""
+    import numpy as np
+
+    if width == 1:
+        return (np.frombuffer(data, np.uint8).astype(np.float64) - 128) / 128
+    if width == 3:
+        low = np.frombuffer(data, np.uint8).reshape(-1, 3).astype(np.int32)
+        values = low[:, 0] | low[:, 1] << 8 | low[:, 2] << 16
+        return np.asarray((values - ((values & 0x800000) << 1)) / 2.0**23)
+    return np.frombuffer(data, f"<i{width}") / 2.0 ** (8 * width - 1)
