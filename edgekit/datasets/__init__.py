@@ -4,7 +4,7 @@
 costs no numpy.
 """
 
-from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples, require_split
+from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples, require_classes, require_split
 from edgekit.datasets.drawing import Drawn, draw
 from edgekit.datasets.opening import open_dataset
 
@@ -16,5 +16,6 @@ __all__ = [
     "Samples",
     "draw",
     "open_dataset",
+    "require_classes",
     "require_split",
 ]

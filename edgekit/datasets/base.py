@@ -115,6 +115,20 @@ class Dataset(ABC):
         """
         return None
 
+    def boxes(self, split: str, index: int) -> Array:
+        """The boxes of a sample: float64 [count, 5], as in `label_shape` but of the picture itself.
+
+        Raises:
+            DataError: The sample cannot be read.
+        """
+        import numpy as np
+
+        # Without a letterbox the input is the picture.
+        spec = InputSpec("image", "uint8", (8, 8, 3), "HWC", resize="bilinear")
+        labels = self.read(split, [index], spec).labels
+        assert labels is not None
+        return np.asarray(labels[0][labels[0, :, 0] >= 0], np.float64)
+
     def sample_name(self, split: str, index: int) -> str:
         """What people call sample `index`: a file, a line of one."""
         return f"{split} {index}"
@@ -182,3 +196,22 @@ def require_split(dataset: Dataset, split: str) -> int:
             f"it has: {', '.join(present) or 'nothing at all'}",
         )
     return size
+
+
+def require_classes(dataset: Dataset) -> None:
+    """Every class has samples to learn from.
+
+    Raises:
+        DataError: A class has no training sample, or none of its boxes.
+    """
+    counts = dataset.class_counts("train")
+    if counts is None or all(counts):
+        return
+    empty = [name for name, count in zip(dataset.classes, counts, strict=False) if not count]
+    what = "box" if dataset.label_shape else "sample"
+    shown = ", ".join(repr(name) for name in empty[:5]) + ", …" * (len(empty) > 5)
+    raise DataError(
+        f"{dataset.name}: {len(empty)} of {len(counts)} classes have no {what} in train: {shown}",
+        f"{what} counts are those of `edgekit data info`",
+        hint="add some, or take the class away: what training never shows cannot be learned",
+    )

@@ -6,7 +6,7 @@ knows, how they are framed `tfrecord_file`, and what a record means `tfrecord_ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,21 +147,15 @@ class Tfrecords(Dataset):
         return tuple(counts)
 
     def issues(self) -> Sequence[Issue]:
-        """Reads every record: damaged ones, and boxes that are left out."""
-        return tuple(self._issues())
-
-    def _issues(self) -> Iterator[Issue]:
-        for split in SPLITS:
-            for index in range(self.size(split)):
-                try:
-                    sample = self._sample(split, index)
-                except DataError as error:
-                    where = self.sample_name(split, index)
-                    yield Issue("damaged record", where, error.message, is_error=True)
-                    continue
-                for number, problem in self._kept(sample)[1]:
-                    where = f"{self.sample_name(split, index)}, box {number}"
-                    yield Issue(DEGENERATE, where, f"{problem}: left out")
+        """Boxes that are left out; reads every record."""
+        if not self.label_shape:
+            return ()
+        return [
+            Issue(DEGENERATE, f"{self.sample_name(split, index)}, box {number}", f"{why}: left out")
+            for split in SPLITS
+            for index in range(self.size(split))
+            for number, why in self._kept(self._sample(split, index))[1]
+        ]
 
     def _read_pictures(
         self, split: str, indices: Sequence[int], samples: Sequence[Sample], spec: InputSpec
@@ -315,21 +309,45 @@ class Tfrecords(Dataset):
         with suppress(OSError, ValueError):  # absent or damaged: made anew
             rows = np.load(place)
         if rows is None or rows.shape != (len(file), 5) or rows.dtype != np.int64:
-            rows = np.full((len(file), 5), -1, np.int64)
-            for number in range(len(file)):
-                sample = _parsed(file, number)
-                rows[number, _LABEL] = -1 if sample.label is None else sample.label
-                if sample.boxes is not None:
-                    classes = sample.boxes[:, 0].astype(np.int64)
-                    rows[number, _BOXES] = len(classes)
-                    rows[number, _CLASSIC] = sample.classic
-                    if len(classes):
-                        rows[number, _LOWEST : _HIGHEST + 1] = classes.min(), classes.max()
+            rows = _survey(file)
             with scratch_folder(place) as scratch:
                 np.save(scratch / place.name, rows)
                 (scratch / place.name).replace(place)
         self._surveys[file.path] = rows
         return rows
+
+
+def _survey(file: RecordFile) -> Array:
+    """As `Tfrecords._survey`.
+
+    Raises:
+        DataError: Records are damaged; one complaint about all of them.
+    """
+    import numpy as np
+
+    rows = np.full((len(file), 5), -1, np.int64)
+    damaged: list[DataError] = []
+    for number in range(len(file)):
+        try:
+            sample = _parsed(file, number)
+        except DataError as error:
+            damaged.append(error)
+            continue
+        rows[number, _LABEL] = -1 if sample.label is None else sample.label
+        if sample.boxes is not None:
+            classes = sample.boxes[:, 0].astype(np.int64)
+            rows[number, _BOXES] = len(classes)
+            rows[number, _CLASSIC] = sample.classic
+            if len(classes):
+                rows[number, _LOWEST : _HIGHEST + 1] = classes.min(), classes.max()
+    if damaged:
+        raise DataError(
+            damaged[0].message,
+            *[error.message for error in damaged[1:5]],
+            f"{len(damaged):,} of {len(file):,} records cannot be read",
+            hint=damaged[0].hint,
+        )
+    return rows
 
 
 def _parsed(file: RecordFile, number: int) -> Sample:
