@@ -32,7 +32,7 @@ VERBS = {
     "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "models": "List the models that edgekit knows, or describe one.",
-    "data": "List, fetch, describe and check data sets.",
+    "data": "List, fetch, describe, check and convert data sets.",
     "devices": "List the device profiles, and whether each can be reached.",
     "doctor": "Show what is installed, what is missing and how to add it.",
     "completion": "Print the completion script for a shell.",

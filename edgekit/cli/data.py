@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,7 +25,7 @@ _PLACES = {
 
 @click.group("data")
 def command() -> None:
-    """List, fetch, describe and check data sets."""
+    """List, fetch, describe, check and convert data sets."""
 
 
 @command.command("list")
@@ -96,6 +97,71 @@ def check_command(
         _print_check(found)
     if found.inspection.errors:
         ctx.exit(1)
+
+
+@command.command("convert")
+@click.argument("dataset", metavar="NAME|PATH", shell_complete=names.complete_datasets)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder to write; TFRecords in it are replaced.",
+)
+@click.option("--gzip", "compress", is_flag=True, help="Compress: texts shrink, pictures don't.")
+@click.option(
+    "--shards",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    show_default=True,
+    help="Files a split.",
+)
+@click.option("--samples", type=click.IntRange(min=1), help="Of each split at most.")
+@click.option(
+    "--size",
+    type=click.IntRange(1, 8192),
+    metavar="PIXELS",
+    help="Shrink pictures to this shorter side; draw generated ones in it.",
+)
+@output.common_options
+def convert_command(
+    dataset: str,
+    out: Path,
+    compress: bool,
+    shards: int,
+    samples: int | None,
+    size: int | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Write a data set as TFRecords, which --data takes as well.
+
+    Pictures keep the bytes of their files unless --size is given; order and splits stay. The folder
+    appears whole or not at all.
+    """
+    from edgekit.verbs.convert import convert_dataset
+
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        found = convert_dataset(
+            dataset,
+            out,
+            compress=compress,
+            shards=shards,
+            samples=samples,
+            pixels=size,
+            report=report,
+        )
+    if as_json:
+        output.print_json(found.to_json())
+        return
+    written = found.written
+    rows = [
+        (split, f"{count:,}", output.megabytes(written.bytes[split]))
+        for split, count in written.samples.items()
+    ]
+    output.print_table(f"{found.name} as TFRecords", ("split", "samples", "size"), rows)
+    output.print_facts("", {"folder": str(written.folder), "files": f"{written.files:,}"})
 
 
 def _row(entry: DatasetEntry) -> tuple[str | None, ...]:

@@ -24,7 +24,7 @@ from edgekit.spec import InputSpec
 
 MAX_SHARDS = 10_000
 _CHUNK = 256
-_QUALITY = 95  # of a JPEG that is made smaller
+_QUALITY = 90  # of a JPEG that is made smaller
 _PICTURES = ("image-classification", "object-detection")
 
 
