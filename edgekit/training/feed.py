@@ -1,27 +1,40 @@
-"""Batches for training, read ahead by other processes while the model computes.
+"""Batches for training: put in order, read ahead, augmented, while the model computes.
 
 Owns the order of samples: seeded permutations one after the other, cut into epochs, so that epoch 7
-is the same after a restart. Knows data sets and arrays. Does not know TensorFlow.
+is the same after a restart; so are the augmentation's random numbers, which belong to a step. A
+split that fits is decoded once, into the cache of drawn samples, and mapped; a larger one, or one
+without end, is read by other processes. Both go through one `tf.data` pipeline.
 """
 
 from __future__ import annotations
 
+import math
+import threading
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from edgekit.datasets import Dataset
+from edgekit.datasets import Dataset, draw
 from edgekit.datasets.readers import Readers, create_arrays
 from edgekit.process import available_cores
+from edgekit.progress import Report, silent
 from edgekit.spec import InputSpec
+from edgekit.training.augment import Augmenter
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+# Decoded inputs of a split that are kept on disk, in bytes.
+MOST_STORED_BYTES = 2 * 1024**3
+
+_READY = 2  # batches waiting for the model
 
 
 def epoch_order(size: int, epoch: int, samples: int, seed: int) -> Array:
@@ -43,8 +56,54 @@ def epoch_order(size: int, epoch: int, samples: int, seed: int) -> Array:
     return np.concatenate(parts)
 
 
-class Feed:
-    """Reads training samples in batches, a few batches ahead of whoever takes them.
+def is_stored(dataset: Dataset, spec: InputSpec) -> bool:
+    """Whether the train split is decoded once and kept: costly to read, and it fits."""
+    import numpy as np
+
+    sample_bytes = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
+    return dataset.costly and dataset.size("train") * sample_bytes <= MOST_STORED_BYTES
+
+
+class Source(ABC):
+    """Where a feed's samples come from; `close` ends what runs for it."""
+
+    @abstractmethod
+    def read(self, batches: Array) -> Iterator[tuple[Array, Array]]:
+        """The samples of each row of `batches` [steps, batch], row after row.
+
+        Yields:
+            Inputs [batch, ...] and labels [batch, ...]; valid until the next are asked for.
+
+        Raises:
+            DataError: A sample cannot be read.
+        """
+
+    @abstractmethod
+    def close(self, *, failed: bool) -> None:
+        """Nothing is read any more; `failed` where what is under way is not wanted either."""
+
+
+class Stored(Source):
+    """Samples that lie in arrays, maybe mapped.
+
+    Args:
+        inputs: [N, ...].
+        labels: [N, ...].
+    """
+
+    def __init__(self, inputs: Array, labels: Array) -> None:
+        self._inputs, self._labels = inputs, labels
+
+    def read(self, batches: Array) -> Iterator[tuple[Array, Array]]:
+        for rows in batches:
+            yield self._inputs[rows], self._labels[rows]
+
+    def close(self, *, failed: bool) -> None:
+        pass  # the arrays go with their last reader
+
+
+class ReadAhead(Source):
+    """Samples read by other processes, a few batches ahead of whoever takes them.
 
     Args:
         dataset: Labelled; its split "train" is read.
@@ -58,7 +117,6 @@ class Feed:
     ) -> None:
         # The model keeps all cores busy by itself: half of them are enough to stay ahead of it.
         processes = max(1, available_cores() // 2) if dataset.costly else 0
-        self._batch_size = batch_size
         self._free: deque[Path] = deque()
         for number in range(processes + 2):
             folder = scratch / str(number)
@@ -68,25 +126,15 @@ class Feed:
         self._readers = Readers(dataset, spec, processes)
         self._threads = ThreadPoolExecutor(max(1, processes))
 
-    def batches(self, order: Array) -> Iterator[tuple[Array, Array]]:
-        """The samples of `order`; a last, incomplete batch is left out.
-
-        Yields:
-            inputs [batch, *shape] and labels [batch, *label_shape]; valid until the next are asked
-            for.
-
-        Raises:
-            DataError: A sample cannot be read.
-        """
+    def read(self, batches: Array) -> Iterator[tuple[Array, Array]]:
         import numpy as np
 
-        starts = iter(range(0, len(order) - self._batch_size + 1, self._batch_size))
+        rows = iter(batches.tolist())
         waiting: deque[tuple[Path, Future[None]]] = deque()
         try:
             while True:
-                while self._free and (start := next(starts, None)) is not None:
+                while self._free and (indices := next(rows, None)) is not None:
                     folder = self._free.popleft()
-                    indices = order[start : start + self._batch_size].tolist()
                     job = self._threads.submit(self._readers.read_into, folder, 0, "train", indices)
                     waiting.append((folder, job))
                 if not waiting:
@@ -105,6 +153,109 @@ class Feed:
                     wait([job])  # its slot is free only when nobody writes there any more
                 self._free.append(folder)
 
+    def close(self, *, failed: bool) -> None:
+        self._threads.shutdown(wait=not failed, cancel_futures=True)
+        self._readers.__exit__(RuntimeError if failed else None, None, None)
+        self._threads.shutdown(wait=True)
+
+
+def open_source(
+    dataset: Dataset, spec: InputSpec, batch_size: int, *, scratch: Path, report: Report = silent
+) -> Source:
+    """The train split, decoded once if it is worth it and fits, else read as it is needed.
+
+    Raises:
+        DataError: A sample cannot be read.
+        FileError: The cache cannot be written.
+    """
+    import numpy as np
+
+    if not is_stored(dataset, spec):
+        return ReadAhead(dataset, spec, batch_size, scratch=scratch)
+    # All samples of a split are drawn in their own order.
+    drawn = draw(dataset, "train", dataset.size("train"), spec, report=report)
+    inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
+    return Stored(inputs, np.load(drawn.folder / "labels.npy"))
+
+
+class Feed:
+    """Batches of a source, as tensors.
+
+    Args:
+        source: Closed with the feed.
+        batch_size: Samples per step.
+        augment: What happens to a batch; None leaves it as it is.
+        seed: Of the augmentation.
+        part: Which samples of each batch this process trains on: (its number, of how many).
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        batch_size: int,
+        *,
+        augment: Augmenter | None = None,
+        seed: int = 0,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
+        import tensorflow as tf
+
+        self._source = source
+        self._batch_size = batch_size
+        # Traced once, not once an epoch.
+        self._augment = tf.function(augment, reduce_retracing=True) if augment else None
+        self._seed = seed
+        self._part = part
+
+    def batches(self, order: Array, first_step: int = 0) -> Iterator[tuple[Any, Any]]:
+        """The samples of `order`; a last, incomplete batch is left out.
+
+        Args:
+            order: Indices of samples.
+            first_step: Steps of the training before this order.
+
+        Yields:
+            Tensors: inputs [batch, ...] and labels [batch, ...].
+
+        Raises:
+            DataError: A sample cannot be read.
+        """
+        import tensorflow as tf
+
+        steps = len(order) // self._batch_size
+        if not steps:
+            return
+        rows = order[: steps * self._batch_size].reshape(steps, self._batch_size)
+        number, parts = self._part
+        with closing(_Turns(self._source.read(rows[:, number::parts]))) as turns:
+            pipeline = tf.data.Dataset.range(steps).map(turns.take)
+            pipeline = pipeline.map(
+                self._augmented(first_step), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            )
+            try:
+                yield from pipeline.prefetch(_READY)
+            except tf.errors.OpError:
+                if turns.failure is None:
+                    raise
+                raise turns.failure from None
+
+    def _augmented(self, first_step: int) -> Callable[[Any, Any, Any], Any]:
+        import tensorflow as tf
+
+        augment = self._augment
+        # Every number that fits into 32 bits is a seed; TensorFlow takes them with a sign.
+        low = (self._seed + 2**31) % 2**32 - 2**31
+        shift = self._part[0]
+
+        def augmented(number: Any, inputs: Any, labels: Any) -> Any:
+            if augment is None:
+                return inputs, labels
+            step = tf.cast(first_step + number, tf.int32)
+            seed = tf.random.fold_in(tf.stack([low, step]), shift) if shift else [low, step]
+            return augment(inputs, labels, tf.convert_to_tensor(seed, tf.int32))
+
+        return augmented
+
     def __enter__(self) -> Feed:
         return self
 
@@ -114,6 +265,56 @@ class Feed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._threads.shutdown(wait=kind is None, cancel_futures=True)
-        self._readers.__exit__(kind, error, trace)
-        self._threads.shutdown(wait=True)
+        self._source.close(failed=kind is not None)
+
+
+class _Turns:
+    """Batches taken one by one from a thread of TensorFlow's; it may ask once more after the end.
+
+    Attributes:
+        failure: What reading raised: TensorFlow keeps only its text.
+    """
+
+    def __init__(self, batches: Iterator[tuple[Array, Array]]) -> None:
+        self._batches = batches
+        first = next(batches, None)
+        assert first is not None
+        self._next: tuple[Array, Array] | None = first
+        self._signature = [(array.dtype, array.shape) for array in first]
+        self._lock = threading.Lock()
+        self._closed = False
+        self.failure: Exception | None = None
+
+    def take(self, number: Any) -> Any:
+        """Tensors of the batch `number`, which must be the next."""
+        import tensorflow as tf
+
+        types = [tf.as_dtype(dtype) for dtype, _ in self._signature]
+        inputs, labels = tf.numpy_function(self._take, [number], types)
+        inputs.set_shape(self._signature[0][1])
+        labels.set_shape(self._signature[1][1])
+        return number, inputs, labels
+
+    def _take(self, _number: Any) -> tuple[Array, Array]:
+        import numpy as np
+
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("left in the middle")
+            try:
+                ready = self._next or next(self._batches)
+                # Copied: these arrays are written again while the batch is still on its way.
+                inputs, labels = (np.array(array) for array in ready)
+                self._next = None
+            except Exception as error:
+                self.failure = error
+                raise
+            return inputs, labels
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+        with self._lock:
+            self._closed = True
+            close = getattr(self._batches, "close", None)
+            if close:
+                close()

@@ -78,8 +78,8 @@ class Learner:
         # or hold the normalisation of pictures of another size.
         longest = (1 + stage_step) / (10 + stage_step)
         loss, right = self._step(
-            tf.constant(inputs),
-            tf.constant(labels),
+            tf.convert_to_tensor(inputs),
+            tf.convert_to_tensor(labels),
             tf.constant(rate, tf.float32),
             tf.constant(min(self._recipe.ema, longest), tf.float32),
             tf.constant(longest, tf.float32),

@@ -21,9 +21,10 @@ from edgekit.loading import build_keras, import_tensorflow
 from edgekit.metrics import MetricValue, score
 from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
+from edgekit.training.augment import augmenter_for
 from edgekit.training.checkpoint import save_weights
 from edgekit.training.course import Course, Pace
-from edgekit.training.feed import Feed, epoch_order
+from edgekit.training.feed import Feed, epoch_order, open_source
 from edgekit.training.hush import hushed_stderr
 from edgekit.training.pictures import draw_curves, draw_predictions
 from edgekit.training.recipe import Recipe
@@ -166,7 +167,12 @@ def _run_stage(course: Course, state: TrainingState, pace: Pace) -> None:
     drawn = draw(dataset, "validation", recipe.validation_samples, spec, report=course.report)
     with (
         scratch_folder(course.folder / "batches") as scratch,
-        Feed(dataset, spec, course.batch_size, scratch=scratch) as feed,
+        Feed(
+            open_source(dataset, spec, course.batch_size, scratch=scratch, report=course.report),
+            course.batch_size,
+            augment=augmenter_for(recipe.augment, spec, len(dataset.classes)),
+            seed=course.seed,
+        ) as feed,
     ):
         while state.epoch < recipe.epochs and recipe.stage_of(state.epoch) == stage:
             entry = {"stage": stage, **_run_epoch(course, state, learner, feed, pace)}
@@ -199,7 +205,7 @@ def _run_epoch(
     first_step = recipe.first_epoch(recipe.stage_of(state.epoch)) * steps
     loss_sum, seen = 0.0, 0
     right: float | None = None
-    for number, (inputs, labels) in enumerate(feed.batches(order)):
+    for number, (inputs, labels) in enumerate(feed.batches(order, state.epoch * steps)):
         step = state.epoch * steps + number
         rate = recipe.rate_at(step, steps)
         loss, hits = learner.train_step(inputs, labels, rate=rate, stage_step=step - first_step)
