@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
 from edgekit.metrics.base import Metric, MetricValue
-from edgekit.metrics.classification import ShareOfHits, top1_hits, top5_hits
+from edgekit.metrics.classification import (
+    MacroF1,
+    ShareOfHits,
+    in_scope,
+    out_of_scope,
+    top1_hits,
+    top5_hits,
+)
+from edgekit.metrics.detection import COCO_OVERLAPS, MeanAveragePrecision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +33,11 @@ METRICS: dict[str, Metric] = {
     for metric in (
         ShareOfHits("top1", top1_hits),
         ShareOfHits("top5", top5_hits),
+        ShareOfHits("in_scope", top1_hits, among=in_scope),
+        ShareOfHits("oos_recall", top1_hits, among=out_of_scope),
+        MacroF1("f1"),
+        MeanAveragePrecision("map50", (0.5,)),
+        MeanAveragePrecision("map", COCO_OVERLAPS),
     )
 }
 

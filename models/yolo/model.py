@@ -1,9 +1,9 @@
 """A small anchor-free detector of this project: CSP backbone, PAN neck, decoupled heads.
 
 Parts: cross stage partial blocks (Wang et al. 2019, arXiv 1911.11929), pooling over windows of
-growing size (SPPF, after He et al. 2014, arXiv 1406.4729), a path aggregation neck (Liu et al. 2018,
-arXiv 1803.01534), one place per cell with separate branches for box and class (Ge et al. 2021, YOLOX,
-arXiv 2107.08430), four distances per box (Tian et al. 2019, FCOS, arXiv 1904.01355).
+growing size (He et al. 2014, arXiv 1406.4729), a path aggregation neck (Liu et al. 2018, arXiv
+1803.01534), one place per cell with branches of their own for box and class (YOLOX, Ge et al. 2021,
+arXiv 2107.08430), four distances per box (FCOS, Tian et al. 2019, arXiv 1904.01355).
 """
 
 from __future__ import annotations
@@ -146,12 +146,12 @@ class _Net:
         for x, stride in zip(features, _STRIDES, strict=True):
             c = self.channels(32)
             places = x.shape[1] * x.shape[2]
-            x = self.conv(x, c, 1, f"head{stride}")
+            entry = self.conv(x, c, 1, f"head{stride}")
             for name, outputs, first, kept in (
                 ("box", 4, _FIRST_DISTANCE, distances),
                 ("class", classes, first_score, scores),
             ):
-                y = self.conv(x, c, 3, f"{name}{stride}a")
+                y = self.conv(entry, c, 3, f"{name}{stride}a")
                 y = self.conv(y, c, 3, f"{name}{stride}b")
                 y = layers.Conv2D(
                     outputs,

@@ -1,0 +1,124 @@
+"""From a detector's raw outputs to objects, step by step, to be done alike in any language.
+
+One picture at a time. Input: `boxes` float32 [A, 4], left, top, right and bottom as parts of the
+model's input, and `scores` float32 [A, C], logits. All arithmetic is in float64.
+
+1. The score of class c at place a is 1 / (1 + exp(−scores[a, c])). Every pair (a, c) whose score is
+   at least `threshold` is a candidate.
+2. Candidates are put in order: higher scores first; equal scores by lower a, then by lower c. The
+   first `candidates` of them stay.
+3. Their boxes are cut to 0–1. Those then without width or height go.
+4. From the first to the last, a candidate becomes an object unless an object of its class already
+   overlaps it by an IoU above `overlap` (greedy suppression, class by class).
+5. The first `most` objects are the answer.
+
+The boxes are parts of the model's input. Where pictures are letterboxed, the `Fit` of
+`edgekit.datasets.images` maps them to the picture: x' = (x · input width − left) / width, and y
+alike. After that, cut to 0–1 and times its size in pixels, they can be drawn.
+
+`tests/golden/detection.json` holds inputs and what must come out of them.
+
+Knows arrays of one picture. Does not know models, files or metrics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# What an app shows; a metric wants all that may count, see `edgekit.metrics.detection`.
+THRESHOLD = 0.25
+OVERLAP = 0.6
+MOST = 100
+CANDIDATES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What was found in one picture, best first.
+
+    Attributes:
+        boxes: float32 [K, 4], left, top, right, bottom in 0–1.
+        scores: float32 [K], 0–1.
+        classes: int64 [K].
+    """
+
+    boxes: Array
+    scores: Array
+    classes: Array
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def decode(
+    boxes: Array,
+    scores: Array,
+    *,
+    threshold: float = THRESHOLD,
+    overlap: float = OVERLAP,
+    most: int = MOST,
+    candidates: int = CANDIDATES,
+) -> Objects:
+    """The objects in a picture; the module says how.
+
+    Args:
+        boxes: [A, 4] as the model gives them.
+        scores: [A, C], logits.
+        threshold: Lowest score, 0–1.
+        overlap: Highest IoU of two objects of a class.
+        most: At most so many objects.
+        candidates: At most so many pairs are looked at.
+    """
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        chances = 1 / (1 + np.exp(-scores.astype(np.float64)))
+    places, classes = np.nonzero(chances >= threshold)
+    # Stable, and np.nonzero goes row by row: ties stay in order of place and class.
+    order = np.argsort(-chances[places, classes], kind="stable")[:candidates]
+    places, classes = places[order], classes[order]
+    cut = np.clip(boxes[places].astype(np.float64), 0.0, 1.0)
+    real = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
+    places, classes, cut = places[real], classes[real], cut[real]
+    kept = suppress(cut, classes, overlap)[:most]
+    return Objects(
+        boxes=cut[kept].astype(np.float32),
+        scores=chances[places[kept], classes[kept]].astype(np.float32),
+        classes=classes[kept].astype(np.int64),
+    )
+
+
+def suppress(boxes: Array, classes: Array, overlap: float) -> Array:
+    """Greedy suppression: indices, rising, of the boxes that stay.
+
+    Args:
+        boxes: float64 [N, 4], best first.
+        classes: [N]; boxes of different classes don't see each other.
+        overlap: Highest IoU that two of a class may have.
+    """
+    import numpy as np
+
+    clashing = (box_overlaps(boxes, boxes) > overlap) & (classes[:, None] == classes[None, :])
+    stays = np.ones(len(boxes), bool)
+    for index in range(len(boxes)):
+        if stays[index]:
+            stays[index + 1 :] &= ~clashing[index, index + 1 :]
+    return np.flatnonzero(stays)
+
+
+def box_overlaps(one: Array, other: Array) -> Array:
+    """IoU of every box of `one` [N, 4] with every one of `other` [M, 4]: [N, M]; empty ones 0."""
+    import numpy as np
+
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    common = np.maximum(high - low, 0).prod(axis=2)
+    area, other_area = ((b[:, 2:] - b[:, :2]).prod(axis=1) for b in (one, other))
+    union = area[:, None] + other_area[None, :] - common
+    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
