@@ -8,6 +8,7 @@ untrusted: no more of one is read than the model takes.
 
 from __future__ import annotations
 
+import io
 import re
 import wave
 from collections import Counter
@@ -94,22 +95,10 @@ class SoundFiles(Dataset):
         return self._labels[split]
 
     def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
-        import numpy as np
-
-        if spec.layout != "waveform" or len(spec.shape) != 1 or not spec.dtype.startswith("float"):
-            raise DataError(
-                f"{self.name}: the input {spec.name!r} takes {spec.dtype} {list(spec.shape)}, "
-                "not sound",
-                hint='an input for sound has layout = "waveform", dtype = "float32", '
-                "shape [length] and rate_hz",
-            )
-        sound = np.stack(
-            [read_wav(self._paths[split][i], spec.shape[0], spec.rate_hz) for i in indices]
-        )
-        low, high = spec.range
-        if (low, high) != (-1.0, 1.0):
-            sound = low + (sound + 1) * ((high - low) / 2)
-        return Samples(sound.astype(spec.dtype), self._labels[split][list(indices)])
+        paths = [self._paths[split][index] for index in indices]
+        named = [(path, str(path)) for path in paths]
+        sound = waveforms(named, spec, owner=self.name)
+        return Samples(sound, self._labels[split][list(indices)])
 
     def original(self, split: str, index: int) -> bytes:
         try:
@@ -215,35 +204,64 @@ def spoken_split(path: Path) -> str:
     return "validation" if index <= _LAST_VALIDATION else "train"
 
 
-def read_wav(path: Path, length: int, rate_hz: int) -> Array:
+def waveforms(files: Sequence[tuple[Path | bytes, str]], spec: InputSpec, *, owner: str) -> Array:
+    """WAV files, each with its name for complaints, as an input takes them.
+
+    Returns:
+        [N, length] of `spec.dtype`; −1…1 becomes `spec.range` linearly.
+
+    Raises:
+        DataError: The input takes no sound, or as `read_wav`.
+    """
+    import numpy as np
+
+    if spec.layout != "waveform" or len(spec.shape) != 1 or not spec.dtype.startswith("float"):
+        raise DataError(
+            f"{owner}: the input {spec.name!r} takes {spec.dtype} {list(spec.shape)}, not sound",
+            hint='an input for sound has layout = "waveform", dtype = "float32", '
+            "shape [length] and rate_hz",
+        )
+    sound = np.stack(
+        [read_wav(file, spec.shape[0], spec.rate_hz, name=name) for file, name in files]
+    )
+    low, high = spec.range
+    if (low, high) != (-1.0, 1.0):
+        sound = low + (sound + 1) * ((high - low) / 2)
+    return sound.astype(spec.dtype)
+
+
+def read_wav(source: Path | bytes, length: int, rate_hz: int, *, name: str = "") -> Array:
     """The beginning of a WAV file: float32 [length] in −1…1, one channel, silence behind its end.
 
     Args:
-        path: PCM of 8, 16, 24 or 32 bits, any number of channels, which are averaged.
+        source: The file, or what it holds; PCM of 8, 16, 24 or 32 bits, any number of channels,
+            which are averaged.
         length: Instants wanted.
         rate_hz: Instants a second that the model takes; 0 takes any.
+        name: For complaints; by default the file's.
 
     Raises:
         DataError: Not such a file, cut short, or of another rate.
     """
     import numpy as np
 
-    with _opened(path) as file:
+    name = name or str(source)
+    with _opened(source, name) as file:
         rate, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
         if rate_hz and rate != rate_hz:
             raise DataError(
-                f"{path}: {rate:,} Hz; the model takes {rate_hz:,} Hz",
-                hint=f"resample it: ffmpeg -i {path.name} -ar {rate_hz} out.wav; or set rate_hz in "
-                "model.toml and train again",
+                f"{name}: {rate:,} Hz; the model takes {rate_hz:,} Hz",
+                hint=f"resample it: ffmpeg -i {_file_name(source)} -ar {rate_hz} out.wav; or set "
+                "rate_hz in model.toml and train again",
             )
         wanted = min(length, file.getnframes())
         try:
             data = file.readframes(wanted)
         except (EOFError, OSError, wave.Error) as error:
-            raise DataError(f"{path}: damaged: {error}") from error
+            raise DataError(f"{name}: damaged: {error}") from error
     if len(data) != wanted * channels * width:
         raise DataError(
-            f"{path}: cut short: {len(data):,} bytes of sound where its header says "
+            f"{name}: cut short: {len(data):,} bytes of sound where its header says "
             f"{wanted * channels * width:,}"
         )
     mono = _pcm(data, width).reshape(-1, channels).mean(axis=1)
@@ -258,28 +276,33 @@ def wav_rate(path: Path) -> int:
     Raises:
         DataError: Not a WAV file of plain numbers.
     """
-    with _opened(path) as file:
+    with _opened(path, str(path)) as file:
         return file.getframerate()
 
 
-def _opened(path: Path) -> wave.Wave_read:
+def _opened(source: Path | bytes, name: str) -> wave.Wave_read:
+    stream = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     try:
-        file = wave.open(str(path), "rb")  # noqa: SIM115  the caller closes it
+        file = wave.open(stream, "rb")  # noqa: SIM115  the caller closes it
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(f"{name}: no such file") from None
     # struct.error and others: what the module does not check in a damaged header.
     except Exception as error:
         reason = " ".join(str(error).split()) or "it ends within its header"
         raise DataError(
-            f"{path}: not a readable WAV file: {reason}",
-            hint=f"plain PCM is read: ffmpeg -i {path.name} -c:a pcm_s16le out.wav",
+            f"{name}: not a readable WAV file: {reason}",
+            hint=f"plain PCM is read: ffmpeg -i {_file_name(source)} -c:a pcm_s16le out.wav",
         ) from error
     if file.getframerate() < 1 or not 1 <= file.getnchannels() <= 64:
         file.close()
         raise DataError(
-            f"{path}: damaged: {file.getnchannels()} channels, {file.getframerate()} Hz"
+            f"{name}: damaged: {file.getnchannels()} channels, {file.getframerate()} Hz"
         )
     return file
+
+
+def _file_name(source: Path | bytes) -> str:
+    return source.name if isinstance(source, Path) else "in.wav"
 
 
 def _pcm(data: bytes, width: int) -> Array:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples
 from edgekit.datasets.boxes import DEGENERATE, MAX_BOXES, Box, keep_box
 from edgekit.datasets.images import PictureMemo, fit_pixels, image_size, unreadable_reason
+from edgekit.datasets.sound import waveforms
 from edgekit.datasets.splitting import is_validation, split_of
 from edgekit.datasets.text import tokens_of
 from edgekit.datasets.tfrecord_example import KNOWN, Sample, parse
@@ -130,7 +131,7 @@ class Tfrecords(Dataset):
             texts = [str(sample.content) for sample in samples]
             inputs = tokens_of(texts, spec, owner=self.name)
         elif self.task == "audio-classification":
-            inputs = self._waveforms(split, indices, samples, spec)
+            inputs = waveforms(self._sounds(split, indices, samples), spec, owner=self.name)
         else:
             return self._read_pictures(split, indices, samples, spec)
         if not self.classes:
@@ -186,10 +187,15 @@ class Tfrecords(Dataset):
                 labels[row] = sample.label
         return Samples(fit_pixels(pixels, spec), labels if self.classes else None)
 
-    def _waveforms(
-        self, split: str, indices: Sequence[int], samples: Sequence[Sample], spec: InputSpec
-    ) -> Array:
-        raise NotImplementedError
+    def _sounds(
+        self, split: str, indices: Sequence[int], samples: Sequence[Sample]
+    ) -> list[tuple[Path | bytes, str]]:
+        named: list[tuple[Path | bytes, str]] = []
+        for index, sample in zip(indices, samples, strict=True):
+            assert isinstance(sample.content, bytes)
+            file, number = (int(value) for value in self._places[split][index])
+            named.append((sample.content, self._files[file].where(number)))
+        return named
 
     def _kept(self, sample: Sample) -> tuple[Array, list[tuple[int, str]]]:
         """Boxes that the rule keeps, float64 [count, 5], and why the others are left out."""

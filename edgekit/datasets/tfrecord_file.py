@@ -84,10 +84,13 @@ class RecordFile:
             raise self.damaged(number, "the checksum of its bytes is wrong")
         return data
 
+    def where(self, number: int) -> str:
+        """File, record and byte offset, as complaints name them."""
+        return _where(self.path, number, int(self._offsets[number]), unpacked=self._packed)
+
     def damaged(self, number: int, what: str, hint: str = _HINT) -> DataError:
-        """The error for one record: file, number and byte offset, and `what` is wrong."""
-        offset = int(self._offsets[number])
-        return _damaged(self.path, number, offset, what, hint, unpacked=self._packed)
+        """The error for one record: where it is, what is wrong, what to try."""
+        return DataError(f"{self.where(number)}: {what}", hint=hint)
 
     def _scan(self) -> Array:
         """int64 [records + 1]: where each frame begins, and where the last ends."""
@@ -228,5 +231,8 @@ def _cut_off(path: Path, number: int, offset: int, there: int, wanted: int) -> D
 def _damaged(
     path: Path, number: int, offset: int, what: str, hint: str, *, unpacked: bool = False
 ) -> DataError:
-    place = "unpacked byte" if unpacked else "byte"
-    return DataError(f"{path}: record {number:,} at {place} {offset:,}: {what}", hint=hint)
+    return DataError(f"{_where(path, number, offset, unpacked=unpacked)}: {what}", hint=hint)
+
+
+def _where(path: Path, number: int, offset: int, *, unpacked: bool) -> str:
+    return f"{path}: record {number:,} at {'unpacked ' * unpacked}byte {offset:,}"
