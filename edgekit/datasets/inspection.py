@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # Of 256 differences between neighbours, how many may differ in two pictures of one thing.
-NEAR_BITS = 6
+NEAR_BITS = 10
 # A class with fewer than a tenth of the samples of the largest is hard to learn and to measure.
 MAX_RATIO = 10.0
 MOST_COMPARED = 40_000  # pictures; comparing all pairs grows with the square
@@ -224,7 +224,12 @@ def _near(dataset: Dataset, pictures: Sequence[_Seen]) -> Iterator[Issue]:
 
 def _names(dataset: Dataset, group: Sequence[_Seen]) -> str:
     names = [dataset.sample_name(one.split, one.index) for one in group[:4]]
-    return ", ".join(names) + (f" and {len(group) - 4} more" if len(group) > 4 else "")
+    first, *others = names
+    # Long paths once: what a name shares with the first is its folder.
+    folder = f"{first.rpartition('/')[0]}/"
+    others = [name.removeprefix(folder) for name in others]
+    more = f" and {len(group) - 4} more" if len(group) > 4 else ""
+    return "; ".join([first, *others]) + more
 
 
 def _class_issues(dataset: Dataset) -> Iterator[Issue]:

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from edgekit.datasets.images import fit_pixels
+from edgekit.datasets.images import (
+    LETTERBOX_GREY,
+    PictureMemo,
+    decode,
+    fit_pixels,
+    letterbox_geometry,
+    picture_size,
+)
 from edgekit.spec import InputSpec
 
 LEVELS = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)  # [256, 1, 3]
@@ -35,3 +45,96 @@ def test_int8_is_bytes_less_128():
 def test_one_channel_is_luma(rgb, grey):
     spec = InputSpec("x", "uint8", (1, 1, 1), "HWC")
     assert fit_pixels(np.array([[rgb]], np.uint8), spec).tolist() == [[[grey]]]
+
+
+SIDES = st.integers(1, 2000)
+
+
+def png(array):
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@given(width=SIDES, height=SIDES, into=st.tuples(SIDES, SIDES))
+def test_a_letterboxed_picture_is_inside_centred_and_touches_two_sides(width, height, into):
+    fit = letterbox_geometry(width, height, into=into)
+    right = fit.input_width - fit.left - fit.width
+    below = fit.input_height - fit.top - fit.height
+    assert min(fit.left, fit.top, right, below) >= 0
+    assert right - fit.left in {0, 1}
+    assert below - fit.top in {0, 1}
+    assert fit.left + right == 0 or fit.top + below == 0
+    scale = min(into[1] / width, into[0] / height)
+    assert abs(fit.width - max(1, width * scale)) <= 0.5 + 1e-9
+    assert abs(fit.height - max(1, height * scale)) <= 0.5 + 1e-9
+
+
+@given(
+    width=SIDES,
+    height=SIDES,
+    into=st.tuples(SIDES, SIDES),
+    boxes=st.lists(st.lists(st.floats(-0.5, 1.5), min_size=4, max_size=4), max_size=5),
+)
+def test_boxes_go_into_a_letterbox_and_come_back(width, height, into, boxes):
+    fit = letterbox_geometry(width, height, into=into)
+    boxes = np.array(boxes, np.float64).reshape(-1, 4)
+    assert np.allclose(fit.to_picture(fit.to_input(boxes)), boxes, atol=1e-9)
+    whole = fit.to_input(np.array([0.0, 0.0, 1.0, 1.0]))
+    size = [fit.input_width, fit.input_height] * 2
+    assert np.allclose(
+        whole * size, [fit.left, fit.top, fit.left + fit.width, fit.top + fit.height]
+    )
+
+
+@pytest.mark.parametrize("size", [(400, 100), (100, 400), (123, 77), (64, 64)])
+@pytest.mark.parametrize("into", [(64, 64), (48, 96)])
+@pytest.mark.parametrize("resize", ["letterbox", "bilinear"])
+def test_a_mapped_box_lies_around_the_same_pixels(size, into, resize):
+    width, height = size
+    left, top, right, bottom = (width // 4, height // 4, 3 * width // 4, height // 2)
+    scene = np.zeros((height, width, 3), np.uint8)
+    scene[top:bottom, left:right] = 255
+    pixels, fit = decode(png(scene), *into, resize=resize)
+    assert pixels.shape == (*into, 3)
+    box = np.array([left / width, top / height, right / width, bottom / height])
+    edges = fit.to_input(box) * np.array([into[1], into[0]] * 2)
+    rows, columns = np.nonzero(pixels[..., 0] > 140)
+    found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert np.abs(np.array(found) - edges).max() <= 1.0
+
+
+def test_the_sides_of_a_letterbox_are_grey_and_the_picture_is_not_stretched():
+    wide = np.full((20, 40, 3), 255, np.uint8)
+    pixels, _ = decode(png(wide), 40, 40, resize="letterbox")
+    assert (pixels[10:30] == 255).all()
+    assert (pixels[:10] == LETTERBOX_GREY).all()
+    assert (pixels[30:] == LETTERBOX_GREY).all()
+    assert (decode(png(wide), 40, 40)[0] == 255).all()
+
+
+def test_a_large_jpeg_on_its_side_is_fitted_as_it_is_seen(tmp_path):
+    image = Image.new("RGB", (1600, 800), "black")
+    image.paste((255, 255, 255), (0, 0, 800, 800))  # the left half as stored
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees: the left half becomes the upper one
+    image.save(tmp_path / "x.jpg", exif=exif, quality=95)
+    assert picture_size(tmp_path / "x.jpg") == (800, 1600)
+    pixels, fit = decode(tmp_path / "x.jpg", 64, 64, resize="letterbox")
+    assert (fit.left, fit.top, fit.width, fit.height) == (16, 0, 32, 64)
+    assert pixels[:30, 16:48].min() > 240
+    assert pixels[34:, 16:48].max() < 15
+
+
+def test_pictures_are_kept_from_their_second_reading_on_as_far_as_the_budget_goes(tmp_path):
+    for number in range(3):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    memo = PictureMemo(budget_bytes=2 * 8 * 8 * 3)
+    first = [memo.decode(path, 8, 8)[0] for path in paths]
+    second = [memo.decode(path, 8, 8)[0] for path in paths]
+    third = [memo.decode(path, 8, 8)[0] for path in paths]
+    assert [a is b for a, b in zip(first, second, strict=True)] == [False] * 3
+    assert [a is b for a, b in zip(second, third, strict=True)] == [True, True, False]
+    assert [int(picture[0, 0, 0]) for picture in third] == [0, 1, 2]
+    assert memo.decode(paths[0], 4, 4)[0].shape == (4, 4, 3)  # another size is another picture
