@@ -11,8 +11,15 @@ import urllib.request
 from pathlib import Path
 from typing import IO, Any
 
-from edgekit.datasets.sources import Archive, Place, locate, open_archive, unpack_to_cache
-from edgekit.errors import DataError, FileError
+from edgekit.datasets.sources import (
+    Archive,
+    Place,
+    locate,
+    open_archive,
+    refused_by_system,
+    unpack_to_cache,
+)
+from edgekit.errors import DataError
 from edgekit.files import cache_folder, scratch_folder
 from edgekit.progress import Progress, Report, silent
 
@@ -48,7 +55,7 @@ def fetch(
                 _download(archive, packed, opener or https_opener(), report=report)
                 unpack_to_cache(archive, packed, report=report)
         except OSError as error:
-            raise FileError.from_os_error(error) from error
+            raise refused_by_system(error) from error
     open_archive(archive, report=report)
     found = locate(archive)
     assert found is not None

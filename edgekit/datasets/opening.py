@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgekit import registry
 from edgekit.datasets.base import Dataset
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import DataError, FileError, UsageError
 
 
 def open_dataset(reference: str | Path) -> Dataset:
@@ -90,4 +90,17 @@ def _open_folder(path: Path) -> Dataset:
         (is_coco, CocoFolder),
         (looks_like_sound, SoundFolder),
     )
-    return next((kind for is_kind, kind in kinds if is_kind(path)), ImageFolder)(path)
+    for folder in (path, *_only_subfolder(path)):
+        for is_kind, kind in kinds:
+            if is_kind(folder):
+                return kind(folder)
+    return ImageFolder(path)
+
+
+def _only_subfolder(path: Path) -> list[Path]:
+    """What an unpacked archive holds, if that is one folder (`VOCdevkit/VOC2012`)."""
+    try:
+        found = [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    except OSError as error:
+        raise FileError.from_os_error(error) from error
+    return found if len(found) == 1 else []

@@ -126,8 +126,17 @@ def open_archive(archive: Archive, *, report: Report = silent) -> Path:
             folder = unpack_to_cache(archive, place.path, report=report)
         _check(archive, folder, cached=place.kind != "folder", report=report)
     except OSError as error:
-        raise FileError.from_os_error(error) from error
+        raise refused_by_system(error) from error
     return folder
+
+
+def refused_by_system(error: OSError) -> FileError:
+    """What to say when a file of an archive cannot be read, or the cache not be written."""
+    known = FileError.from_os_error(error)
+    return FileError(
+        known.message,
+        hint=f"free some space, or set EDGEKIT_CACHE to another folder than {cache_folder()}",
+    )
 
 
 def unpack_to_cache(archive: Archive, packed: Path, *, report: Report = silent) -> Path:

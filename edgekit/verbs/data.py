@@ -77,6 +77,8 @@ def list_datasets() -> DatasetList:
             entries.append(_entry(name))
         except EdgekitError as error:
             broken.append(error)
+        except Exception as error:  # a plug-in's data set must not hide the others
+            broken.append(EdgekitError(f"{name}: {type(error).__name__}: {error}"))
     return DatasetList(tuple(entries), tuple(broken))
 
 

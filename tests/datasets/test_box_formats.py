@@ -159,6 +159,13 @@ def test_a_folder_is_known_by_its_layout_and_all_formats_say_the_same(folder):
     assert dataset.original("train", 0)[:2] == b"\xff\xd8"
 
 
+def test_a_folder_that_holds_nothing_but_such_a_folder_is_that(folder):
+    (folder.parent / ".git").mkdir()
+    outer = open_dataset(folder.parent)
+    assert outer.fingerprint() == open_dataset(folder).fingerprint()
+    assert outer.reference == str(folder)
+
+
 def test_labels_are_in_parts_of_what_is_read_and_rows_without_a_box_have_no_class(folder):
     dataset = open_dataset(folder)
     dog = dataset.classes.index("dog")

@@ -11,7 +11,7 @@ import pytest
 
 from edgekit.datasets import sources, unpacking
 from edgekit.datasets.sources import Archive, content_digest, locate, open_archive
-from edgekit.errors import DataError
+from edgekit.errors import DataError, FileError
 from edgekit.files import cache_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -246,3 +246,12 @@ def test_a_pattern_stands_for_one_folder_level():
     assert not archive.uses(PurePosixPath("data/a.txt"))
     assert not archive.uses(PurePosixPath("data/a/b/c.txt"))
     assert not archive.uses(PurePosixPath("data/../b.txt"))
+
+
+def test_a_cache_that_cannot_be_written_says_how_to_choose_another(archive, own, monkeypatch):
+    pack(own / "pets.tar.xz", FILES)
+    (own / "file").write_text("no folder")
+    monkeypatch.setenv("EDGEKIT_CACHE", str(own / "file"))
+    with pytest.raises(FileError, match="Not a directory") as caught:
+        open_archive(archive)
+    assert "EDGEKIT_CACHE" in caught.value.hint

@@ -111,3 +111,17 @@ def test_only_known_data_sets_can_be_fetched(pets):
     with pytest.raises(UsageError, match="unknown data set 'bcd'") as caught:
         data.fetch_dataset("bcd")
     assert "did you mean bccd" in caught.value.hint
+
+
+def test_a_data_set_of_a_plug_in_that_breaks_hides_no_other(monkeypatch):
+    class Broken:
+        def __init__(self):
+            raise RuntimeError("out of order")
+
+    load = data.registry.load
+    monkeypatch.setattr(
+        data.registry, "load", lambda group, name: Broken if name == "glyphs" else load(group, name)
+    )
+    found = data.list_datasets()
+    assert "bccd" in {entry.name for entry in found.datasets}
+    assert [error.message for error in found.broken] == ["glyphs: RuntimeError: out of order"]
