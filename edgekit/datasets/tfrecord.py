@@ -215,6 +215,8 @@ class Tfrecords(Dataset):
         place, number = (int(value) for value in self._places[split][index])
         file = self._files[place]
         sample = _parsed(file, number)
+        if self.task == "object-detection" and sample.task == "image-classification":
+            return sample  # a picture without boxes
         if sample.task != self.task:
             raise file.damaged(number, f"made for {sample.task}; the others for {self.task}", KNOWN)
         if sample.boxes is not None:
@@ -281,6 +283,8 @@ class Tfrecords(Dataset):
         self.task = _parsed(next(file for file in self._files if len(file)), 0).task
         rows = np.concatenate([self._survey(file) for file in self._files])
         highest = int(rows[:, _LABEL].max())
+        if self.task == "image-classification" and rows[:, _BOXES].max() >= 0:
+            self.task = "object-detection"
         if self.task == "object-detection":
             seen = rows[rows[:, _BOXES] > 0]
             # The Object Detection API numbers classes from 1: 0 is its background.

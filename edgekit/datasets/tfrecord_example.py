@@ -153,11 +153,13 @@ class _Features:
         """All values of a feature; none where it is absent."""
         if name not in self._features or not (kind := self._features[name].WhichOneof("kind")):
             return ()
+        values: Sequence[Any] = getattr(self._features[name], kind).value
+        if not values:
+            return ()  # whatever it is a list of
         if kind.removesuffix("_list") not in kinds:
             wanted = " or ".join(kinds)
             problem = f"{name} holds {kind.removesuffix('_list')} values; expected {wanted}"
             raise self._fail(problem, KNOWN)
-        values: Sequence[Any] = getattr(self._features[name], kind).value
         return values
 
     def content(self, name: str) -> bytes:
