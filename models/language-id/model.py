@@ -55,7 +55,7 @@ def build(
     for index in range(depth):
         x = _layer(x, width, heads, activation, dropout, f"layer{index}")
     x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
-    x = Pooling(name="pool")([x, there])
+    x = Pooling(name="pool")([x, tokens])
     x = layers.Dropout(dropout, name="features_dropout")(x)
     return keras.Model(tokens, layers.Dense(classes, name="logits")(x), name="language_id")
 
@@ -93,8 +93,17 @@ class Positions(layers.Layer):
 
 
 class Pooling(layers.Layer):
-    """Mean over the tokens that are no fill-ups; without any, zeros."""
+    """Mean over the tokens that hold a byte; without any, zeros.
+
+    A product of matrices, as quantizers keep its sums in 32 bits: a plain sum over the tokens of a
+    long text takes the 8 bits that a short one needs.
+    """
 
     def call(self, inputs: Any) -> Any:
-        x, there = inputs
-        return ops.sum(x * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1.0)
+        x, tokens = inputs
+        length = x.shape[1]
+        parts = ops.reshape(ops.minimum(tokens, 1), (-1, length, tokens.shape[1] // length))
+        there = ops.max(parts, axis=2)
+        count = ops.maximum(ops.sum(there, axis=1, keepdims=True), 1)
+        shares = ops.cast(there, "float32") / ops.cast(count, "float32")
+        return ops.squeeze(ops.matmul(ops.expand_dims(shares, 1), x), 1)
