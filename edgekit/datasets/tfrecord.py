@@ -45,8 +45,9 @@ class Tfrecords(Dataset):
     """Samples of TFRecord files.
 
     Opening reads frames, one record and `dataset.json`. Without that file every record is read
-    once, for the classes; the answer is kept in the cache. Without a validation split an eighth of
-    the training records is taken, from a lone file also a fifth for the test, by their numbers.
+    once, for the classes; the answer is kept in the cache. And without it a validation split that
+    has no file gets an eighth of the training records. A lone file is divided into all three
+    splits, by the numbers of its records.
 
     Args:
         path: A folder, or a file.
@@ -68,14 +69,15 @@ class Tfrecords(Dataset):
             split: [*map(RecordFile, paths)] for split, paths in find_files(self._path).items()
         }
         self._files = [file for split in SPLITS for file in files.get(split, ())]
-        self._places = self._divide(files)
+        folder = self._path if self._path.is_dir() else self._path.parent
+        described = read_description(folder)
+        self._places = self._divide(files, given=described is not None or "validation" in files)
         self._memo = PictureMemo()
         self._surveys: dict[Path, Array] = {}
         self._first_label = 0
         if not any(map(len, self._files)):
             raise DataError(f"{self._path}: no records in it")
-        folder = self._path if self._path.is_dir() else self._path.parent
-        if (described := read_description(folder)) is not None:
+        if described is not None:
             self._take(described, {s: sum(map(len, files[s])) for s in files if any(files[s])})
         else:
             self._find_out(folder)
@@ -239,12 +241,17 @@ class Tfrecords(Dataset):
                 raise file.damaged(number, what, "name every class in classes.txt, one a line")
         return sample
 
-    def _divide(self, files: Mapping[str, Sequence[RecordFile]]) -> dict[str, Array]:
-        """int64 [samples, 2] by split: which file, which record of it; sets `split_rule`."""
+    def _divide(
+        self, files: Mapping[str, Sequence[RecordFile]], *, given: bool
+    ) -> dict[str, Array]:
+        """int64 [samples, 2] by split: which file, which record of it; sets `split_rule`.
+
+        Where the splits are not `given`, some of train become validation.
+        """
         import numpy as np
 
         found: dict[str, list[tuple[int, int]]] = {split: [] for split in SPLITS}
-        alone, given = not self._path.is_dir(), "validation" in files
+        alone = not self._path.is_dir()
         place = -1
         for split in SPLITS:
             for file in files.get(split, ()):
