@@ -224,7 +224,10 @@ def finite(values: Iterable[str | float]) -> list[float]:
     Raises:
         ValueError: One is no number, not finite, or larger than any picture.
     """
-    found = [float(value) for value in values]
+    try:
+        found = [float(value) for value in values]
+    except OverflowError as error:  # a whole number of hundreds of digits
+        raise ValueError("a number too large for any coordinate") from error
     for value in found:
         if not (math.isfinite(value) and abs(value) < 1e9):
             raise ValueError(f"{value} is no coordinate")

@@ -131,7 +131,8 @@ def _look_at(dataset: Dataset, split: str, index: int) -> Issue | _Seen:
         content = dataset.original(split, index)
     except EdgekitError as error:
         return Issue("unreadable", name, str(error), is_error=True)
-    data = content.encode() if isinstance(content, str) else content or b""
+    # JSON may hold halves of surrogate pairs, which UTF-8 has no bytes for.
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content or b""
     look = None
     if isinstance(content, bytes) and dataset.task in _PICTURES:
         try:

@@ -152,7 +152,8 @@ def unpack_to_cache(archive: Archive, packed: Path, *, report: Report = silent) 
         unpack(packed, scratch, folder=archive.folder, wanted=archive.uses, report=report)
         folder = scratch / archive.folder
         _require_content(archive, folder, packed, report=report)
-        replace_folder(folder, place)
+        if not place.is_dir():  # else another process was faster, and its files may be in use
+            replace_folder(folder, place)
     _remember(archive, place)
     return place
 

@@ -319,6 +319,7 @@ def change_coco(root, change):
         (lambda d: d["annotations"][0].update(image_id={}), "no image has the id None"),
         (lambda d: d["annotations"][0].update(bbox=[1, 2, 3]), "not enough values"),
         (lambda d: d["annotations"][0].update(bbox=None), "not iterable"),
+        (lambda d: d["annotations"][0].update(bbox=[10**400, 0, 1, 1]), "too large"),
         (lambda d: d["annotations"][0].pop("bbox"), "bbox is missing"),
         (lambda d: d["images"][0].update(width=0), "a picture of 0 × 40 pixels"),
         (lambda d: d["images"][0].update(file_name="../../secret.jpg"), "no name of a file below"),

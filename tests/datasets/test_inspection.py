@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -142,6 +143,19 @@ def test_a_class_with_less_than_a_tenth_of_the_largest_is_reported(pictures):
     found = inspect(open_dataset(root))
     assert kinds(found) == [("imbalance", False)]
     assert found.issues[0].problem == "301 against 30 in train, 10.0 times as many"
+
+
+def test_texts_are_compared_too_whatever_characters_they_hold(tmp_path):
+    texts = [["yes", "a"], ["no", "b"], ["\ud800", "a"], ["maybe", "b"]]
+    data = {
+        "train": texts,
+        "val": [["sure", "a"], ["never", "b"]],
+        "test": [["no", "b"], ["!", "a"]],
+    }
+    (tmp_path / "texts.json").write_text(json.dumps(data))
+    found = inspect(open_dataset(tmp_path / "texts.json"))
+    assert kinds(found) == [("leak", True)]
+    assert found.issues[0].problem == "the same content in train and test"
 
 
 def test_more_pictures_than_can_be_compared_are_said_to_be_so(pictures, monkeypatch):
