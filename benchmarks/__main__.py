@@ -9,7 +9,7 @@ import click
 
 from edgekit.cli import output
 
-NAMES = ("startup", "export", "loop")
+NAMES = ("startup", "export", "loop", "feed")
 
 
 @click.command()

@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 
-from benchmarks import loop, startup
+import pytest
+
+from benchmarks import feed, loop, startup
 from benchmarks.__main__ import flat
 
 
@@ -46,3 +48,16 @@ def test_json_is_one_document_on_stdout():
         check=True,
     )
     assert json.loads(done.stdout)["benchmark"] == "startup"
+
+
+@pytest.mark.slow
+def test_the_feed_benchmark_relates_both_kinds_of_tfrecords_to_the_folder(monkeypatch):
+    monkeypatch.delenv("EDGEKIT_DATA", raising=False)
+    figures = feed.run(rounds=1, samples=72)
+    found = figures["glyphs"]
+    assert found["train_samples"] == 72
+    assert found["megabytes"]["folder"] > 0.2
+    for what in ("first_epoch", "later_epoch", "read_ahead"):
+        for layout in ("tfrecord", "tfrecord_gz"):
+            low, high = found[what][f"{layout}_ratio_ci95"]
+            assert 0 < low <= found[what][f"{layout}_ratio"] <= high

@@ -1,0 +1,190 @@
+"""What pictures cost before the model sees them: a folder of files, TFRecords, TFRecords in gzip.
+
+The same JPEG files in three layouts, read by what `edgekit train` uses. `first_epoch`: opening,
+decoding into an empty cache, one epoch of batches. `later_epoch`: another one. `read_ahead`: an
+epoch of a split too large to be kept decoded, read by other processes as it is needed. Before each
+timing the files' pages are dropped from memory, as far as the system does it. Layouts alternate in
+random order; a ratio is taken within each round.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgekit.datasets import SPLITS, Dataset, open_dataset
+from edgekit.datasets.tfrecord_writing import write_tfrecords
+from edgekit.spec import InputSpec
+from edgekit.statistics import median, median_interval
+from edgekit.training.feed import Feed, ReadAhead, epoch_order, open_source
+
+ROUNDS = 9
+SAMPLES = 2016
+PIXELS = 256
+_BATCH = 32
+_SPEC = InputSpec("image", "uint8", (128, 128, 3), "HWC", resize="bilinear")
+_LAYOUTS = ("folder", "tfrecord", "tfrecord_gz")
+_MEASURED = ("first_epoch", "later_epoch", "read_ahead")
+
+
+def run(rounds: int = ROUNDS, samples: int = SAMPLES) -> dict[str, Any]:
+    """Samples per second by layout, and the ratio of each to the folder of files.
+
+    Always on drawn glyphs; also on sign-digits where `EDGEKIT_DATA` is set.
+    """
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")
+    found: dict[str, Any] = {
+        "benchmark": "feed",
+        "rounds": rounds,
+        "input": list(_SPEC.shape),
+        "batch": _BATCH,
+        "cores": len(os.sched_getaffinity(0)),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        with _cache(place / "shared-cache"):
+            _write_glyphs(place / "glyphs" / "folder", samples)
+            if os.environ.get("EDGEKIT_DATA"):
+                _write_files(open_dataset("sign-digits"), place / "sign-digits" / "folder")
+            for data in sorted(place.glob("*/folder")):
+                _convert(data)
+        for data in sorted(place.glob("*/folder")):
+            found[data.parent.name.replace("-", "_")] = _compare(data.parent, rounds)
+    return found
+
+
+def _compare(data: Path, rounds: int) -> dict[str, Any]:
+    order = random.Random(0)
+    speeds: dict[str, dict[str, list[float]]] = {
+        what: {layout: [] for layout in _LAYOUTS} for what in _MEASURED
+    }
+    _measure(data / "folder")  # imports and threads are warm for every side
+    for _ in range(rounds):
+        for layout in order.sample(_LAYOUTS, k=len(_LAYOUTS)):
+            for what, speed in _measure(data / layout).items():
+                speeds[what][layout].append(speed)
+    figures: dict[str, Any] = {
+        "train_samples": open_dataset(data / "folder").size("train"),
+        "megabytes": {layout: round(_bytes(data / layout) / 1e6, 2) for layout in _LAYOUTS},
+    }
+    for what, found in speeds.items():
+        figures[what] = {
+            f"{layout}_samples_per_s": round(median(found[layout]), 1) for layout in _LAYOUTS
+        }
+        for layout in _LAYOUTS[1:]:
+            ratios = [a / b for a, b in zip(found[layout], found["folder"], strict=True)]
+            figures[what][f"{layout}_ratio"] = round(median(ratios), 4)
+            bounds = [round(bound, 4) for bound in median_interval(ratios)]
+            figures[what][f"{layout}_ratio_ci95"] = bounds
+    return figures
+
+
+def _measure(data: Path) -> dict[str, float]:
+    """Samples per second of the three kinds of epoch, each from its own empty cache."""
+    with tempfile.TemporaryDirectory(dir=data.parent) as name:
+        scratch = Path(name)
+        _forget(data)
+        with _cache(scratch / "cache"):
+            began = time.perf_counter()
+            dataset = open_dataset(data)
+            source = open_source(dataset, _SPEC, _BATCH, scratch=scratch)
+            with Feed(source, _BATCH) as feed:
+                seen = _epoch(feed, dataset, 0)
+                first = seen / (time.perf_counter() - began)
+                began = time.perf_counter()
+                later = _epoch(feed, dataset, 1) / (time.perf_counter() - began)
+        _forget(data)
+        with _cache(scratch / "another-cache"):
+            (scratch / "batches").mkdir()
+            began = time.perf_counter()
+            dataset = open_dataset(data)
+            ahead = ReadAhead(dataset, _SPEC, _BATCH, scratch=scratch / "batches")
+            with Feed(ahead, _BATCH) as feed:
+                read = _epoch(feed, dataset, 0) / (time.perf_counter() - began)
+    return dict(zip(_MEASURED, (first, later, read), strict=True))
+
+
+def _epoch(feed: Feed, dataset: Dataset, epoch: int) -> int:
+    size = dataset.size("train") // _BATCH * _BATCH
+    seen = 0
+    for inputs, _labels in feed.batches(epoch_order(dataset.size("train"), epoch, size, 0)):
+        seen += len(inputs)
+    return seen
+
+
+def _convert(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    write_tfrecords(dataset, folder.with_name("tfrecord"))
+    write_tfrecords(dataset, folder.with_name("tfrecord_gz"), compress=True)
+
+
+def _write_files(dataset: Dataset, folder: Path) -> None:
+    """A data set of pictures as class folders, the files as they are."""
+    for split in SPLITS:
+        labels = dataset.labels(split)
+        assert labels is not None
+        for index, label in enumerate(labels):
+            content = dataset.original(split, index)
+            assert isinstance(content, bytes)
+            place = folder / split / dataset.classes[label]
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{index:05d}.jpg").write_bytes(content)
+
+
+def _write_glyphs(folder: Path, samples: int) -> None:
+    """Drawn letters and digits as JPEG files of `PIXELS` a side, the same on every run."""
+    from PIL import Image
+
+    dataset = open_dataset("glyphs")
+    spec = InputSpec("image", "uint8", (PIXELS, PIXELS, 3), "HWC", resize="bilinear")
+    for split, count in (("train", samples), ("validation", len(dataset.classes))):
+        for index in range(count):
+            drawn = dataset.read(split, [index], spec)
+            assert drawn.labels is not None
+            stored = io.BytesIO()
+            Image.fromarray(drawn.inputs[0]).save(stored, "JPEG", quality=90)
+            place = folder / split / dataset.classes[int(drawn.labels[0])]
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{index:05d}.jpg").write_bytes(stored.getvalue())
+
+
+@contextmanager
+def _cache(folder: Path) -> Iterator[None]:
+    before = os.environ.get("EDGEKIT_CACHE")
+    os.environ["EDGEKIT_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["EDGEKIT_CACHE"]
+        else:
+            os.environ["EDGEKIT_CACHE"] = before
+
+
+def _each_file(folder: Path, do: Callable[[Path], Any]) -> list[Any]:
+    return [do(path) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(_each_file(folder, lambda path: path.stat().st_size))
+
+
+def _forget(folder: Path) -> None:
+    """Drop the pages of a folder's files from memory, where the system can."""
+
+    def drop(path: Path) -> None:
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    if hasattr(os, "posix_fadvise"):
+        _each_file(folder, drop)
