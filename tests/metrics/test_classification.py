@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgekit.errors import UsageError
+from edgekit.errors import DataError, UsageError
 from edgekit.metrics import score, top1_hits, top5_hits
 
 LOGITS = hnp.arrays(
@@ -77,3 +77,56 @@ def test_the_order_of_samples_does_not_matter_and_top5_is_never_below_top1(logit
 def test_an_unknown_metric_gets_a_suggestion():
     with pytest.raises(UsageError, match="unknown metric 'top2'"):
         score("top2", [one_hot([0])], np.array([0]))
+
+
+def test_in_scope_leaves_out_the_last_class_and_out_of_scope_recall_is_of_it_alone():
+    labels = np.array([0, 0, 1, 1, 3, 3, 3])
+    answers = np.array([0, 3, 1, 2, 3, 3, 0])
+    inside = score("in_scope", [one_hot(answers)], labels, [one_hot(labels)])
+    outside = score("oos_recall", [one_hot(answers)], labels, [one_hot(labels)])
+    assert (inside.samples, inside.value, inside.drop) == (4, 50.0, 50.0)
+    assert (outside.samples, round(outside.value, 2)) == (3, 66.67)
+    with pytest.raises(DataError, match="no sample counts for it"):
+        score("oos_recall", [one_hot(answers)], np.zeros(7, np.int64))
+
+
+def f1_by_the_book(labels, answers):
+    """Mean over classes of 2 precision × recall / (precision + recall)."""
+    figures = []
+    for kind in sorted({*labels.tolist(), *answers.tolist()}):
+        right = ((labels == kind) & (answers == kind)).sum()
+        precision = right / max(1, (answers == kind).sum())
+        recall = right / max(1, (labels == kind).sum())
+        figures.append(2 * precision * recall / (precision + recall) if right else 0.0)
+    return 100 * np.mean(figures)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=40))
+def test_f1_is_the_mean_over_classes_and_its_drop_the_difference(rows):
+    labels, answers, before = np.array(rows).T
+    value = score("f1", [one_hot(answers)], labels, [one_hot(before)])
+    assert value.value == pytest.approx(f1_by_the_book(labels, answers))
+    assert value.reference == pytest.approx(f1_by_the_book(labels, before))
+    assert value.drop == pytest.approx(value.reference - value.value)
+    assert 0 <= value.ci95[0] <= value.ci95[1] <= 100 + 1e-9
+
+
+def test_the_interval_of_f1_repeats_and_narrows_with_samples():
+    random = np.random.default_rng(5)
+    labels = random.integers(0, 4, 4000)
+    answers = np.where(random.random(4000) < 0.8, labels, (labels + 1) % 4)
+    few = score("f1", [one_hot(answers[:200])], labels[:200])
+    many = score("f1", [one_hot(answers)], labels)
+    assert many == score("f1", [one_hot(answers)], labels)
+    assert many.ci95[0] < many.value < many.ci95[1]
+    # The standard error of a share of 80 % over 4,000 samples is 0.63 points.
+    assert 1.5 < many.ci95[1] - many.ci95[0] < 4
+    assert few.ci95[1] - few.ci95[0] > 2 * (many.ci95[1] - many.ci95[0])
+
+
+def test_the_drop_of_f1_is_paired():
+    random = np.random.default_rng(6)
+    labels = random.integers(0, 4, 500)
+    answers = np.where(random.random(500) < 0.7, labels, (labels + 1) % 4)
+    same = score("f1", [one_hot(answers)], labels, [one_hot(answers)])
+    assert (same.drop, same.drop_ci95) == (0.0, (0.0, 0.0))

@@ -11,7 +11,8 @@ from edgekit.datasets import open_dataset
 from edgekit.errors import DataError
 from edgekit.loading import build_keras
 from edgekit.metrics import METRICS, score
-from edgekit.models import known_models, resolve_model
+from edgekit.models import known_models, resolve_model, tokenizer_beside
+from edgekit.tokenizing import keep
 from edgekit.training.recipe import read_recipe
 
 # Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
@@ -36,7 +37,7 @@ def test_the_toml_names_a_known_metric_a_trainable_recipe_and_only_data_sets_wit
     assert spec.source.startswith("https://")
     assert set(spec.datasets) == set(source.checkpoints())
     for dataset in ("", *spec.datasets, *spec.train.get("for", {})):
-        read_recipe(spec.train, spec.parameters, name, dataset=dataset)
+        read_recipe(spec.train, spec.parameters, name, dataset=dataset, task=spec.task)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,12 +81,15 @@ def test_every_folder_has_a_card_that_names_data_figures_and_the_command(folder:
 @pytest.mark.parametrize(("name", "dataset"), CHECKPOINTS)
 def test_the_card_states_the_figure_that_the_weights_reach_on_held_out_samples(name, dataset):
     source = resolve_model(name)
+    weights = source.weights_for(dataset)
+    if source.needs_tokenizer:
+        source = source.with_tokenizer(keep(tokenizer_beside(weights)))
     spec = source.spec
     try:
         opened = open_dataset(dataset)
     except DataError as error:
         pytest.skip(f"{dataset} is not on this machine: {error.hint}")
-    model = build_keras(source, weights=source.weights_for(dataset), classes=len(opened.classes))
+    model = build_keras(source, weights=weights, classes=len(opened.classes))
     samples = opened.read("test", opened.choose("test", 216), spec.inputs[0])
     outputs = model.predict(samples.inputs, batch_size=36, verbose=0)
     outputs = outputs if isinstance(outputs, list) else [outputs]
