@@ -19,7 +19,29 @@ from edgekit.cli import names, output
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="In all, instead of the recipe's.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A model parameter.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Start from these weights.")
+@click.option(
+    "--from",
+    "begin",
+    metavar="WEIGHTS",
+    help="Begin with trained weights: imagenet, a .weights.h5, or a data set the model knows.",
+)
+@click.option(
+    "--freeze", type=click.IntRange(min=0), metavar="N", help="Train only the head for N epochs."
+)
+@click.option("--head-only", is_flag=True, help="Train only the head, to the end.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["none", "mirrored", "multiworker"]),
+    default="none",
+    show_default=True,
+    help="Share the work: mirrored, over this machine's GPUs; multiworker, by TF_CONFIG.",
+)
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where logs for TensorBoard go; by default logs/ in the run folder.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -37,7 +59,11 @@ def command(
     data: Path | None,
     epochs: int | None,
     settings: tuple[str, ...],
-    weights: Path | None,
+    begin: str | None,
+    freeze: int | None,
+    head_only: bool,
+    strategy: str,
+    tensorboard: Path | None,
     out: Path | None,
     seed: int,
     resume: bool,
@@ -57,6 +83,8 @@ def command(
 
     if dataset is not None and data is not None:
         raise UsageError("give either --dataset or --data")
+    if freeze is not None and head_only:
+        raise UsageError("give either --freeze or --head-only")
     try:
         with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
             result = train_model(
@@ -65,7 +93,11 @@ def command(
                 data=data,
                 epochs=epochs,
                 parameters=parse_settings(settings),
-                weights=weights,
+                begin=begin,
+                freeze=freeze,
+                head_only=head_only,
+                strategy=strategy,
+                board=tensorboard,
                 out=out,
                 seed=seed,
                 resume=resume,
@@ -90,7 +122,8 @@ def command(
         "",
         {
             "weights": str(result.installed or run.weights),
-            "curves": str(run.folder / "curves.png"),
+            **({"begun anew": ", ".join(run.fresh)} if run.fresh else {}),
+            "report": str(run.folder / "report.html"),
             "export": result.export_command,
         },
     )

@@ -46,6 +46,11 @@ def save_weights(model: keras.Model, path: Path) -> None:
         packed.replace(path)
 
 
+def stored(values: Array) -> Array:
+    """What `save_weights` makes of a weight: kernels rounded, everything else as it is."""
+    return rounded(values) if values.ndim >= 2 and values.dtype == "float32" else values
+
+
 def rounded(values: Array) -> Array:
     """float32 values rounded to 8 significant bits, halves to even; the same shape and dtype.
 
@@ -63,16 +68,13 @@ def rounded(values: Array) -> Array:
 
 def _repack(source: h5py.Group, target: h5py.Group) -> None:
     import h5py
-    import numpy as np
 
     target.attrs.update(source.attrs)
     for name, item in source.items():
         if isinstance(item, h5py.Group):
             _repack(item, target.create_group(name))
             continue
-        values = item[()]
-        if values.ndim >= 2 and values.dtype == np.float32:
-            values = rounded(values)
+        values = stored(item[()])
         target.create_dataset(name, data=values, **_packing(values)).attrs.update(item.attrs)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from edgekit.spec import InputSpec, ModelSpec
 from edgekit.training.objectives import Objective, objective_for
 from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
+from edgekit.training.strategy import Replicas
+from edgekit.training.transfer import Start
 
 # A recipe counts its training in epochs: with a step or two in each, a small data set would hardly
 # move the weights. Normalisation over fewer samples than the small batch gets too noisy.
 _FEW_STEPS = 8
 _SMALL_BATCH = 16
+_FROZEN_COST = 0.05  # of an epoch on stored features, against one that trains all
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,10 @@ class Course:
         dataset: Labelled.
         recipe: How.
         seed: Of the first weights, dropout and the order of samples.
-        start: Weights to begin with; None for random ones.
+        start: Weights to begin with.
         folder: The run folder.
         report: Told every step.
+        replicas: Copies of the model that share the work.
     """
 
     source: ModelSource
@@ -47,9 +51,10 @@ class Course:
     dataset: Dataset
     recipe: Recipe
     seed: int
-    start: Path | None
+    start: Start
     folder: Path
     report: Report
+    replicas: Replicas = field(default_factory=Replicas)
 
     @property
     def weights(self) -> Path:
@@ -58,15 +63,24 @@ class Course:
 
     @property
     def batch_size(self) -> int:
-        """Samples per step: the recipe's, or fewer where an epoch would have fewer than 8 steps."""
-        size = self.dataset.size("train")
-        return min(self.recipe.batch_size, size, max(_SMALL_BATCH, size // _FEW_STEPS))
+        """Samples per step: the recipe's, or fewer where an epoch would have fewer than 8 steps.
+
+        Every copy of the model gets as many.
+        """
+        size, copies = self.dataset.size("train"), self.replicas.count
+        wanted = min(self.recipe.batch_size, size, max(_SMALL_BATCH, size // _FEW_STEPS))
+        return max(wanted // copies, 1) * copies
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps of the optimizer between two validations; an epoch is at most one pass."""
         size = self.dataset.size("train")
         return max(1, min(self.recipe.samples_per_epoch or size, size) // self.batch_size)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes files: of several workers, the first does."""
+        return self.replicas.workers.index == 0
 
     def stage_source(self, stage: int) -> ModelSource:
         """The model with the parameters of a stage."""
@@ -118,7 +132,7 @@ class Course:
             "dataset": self.dataset.fingerprint(),
             "recipe": self.recipe.to_json(),
             "seed": self.seed,
-            "start": sha256_file(self.start) if self.start else None,
+            "start": self.start.identity(),
             **({"tokenizer": self.source.tokenizer} if self.source.tokenizer else {}),
         }
 
@@ -141,9 +155,10 @@ class Pace:
 
     def __init__(self, course: Course, epochs_done: int) -> None:
         self._course = course
-        self._sizes = [
-            math.prod(course.stage_input(stage).shape) for stage in range(len(course.recipe.stages))
-        ]
+        recipe = course.recipe
+        sizes = [math.prod(course.stage_input(stage).shape) for stage in range(len(recipe.stages))]
+        segments = [recipe.segment_of(epoch) for epoch in range(recipe.epochs)]
+        self._costs = [sizes[s.stage] * (_FROZEN_COST if s.frozen else 1.0) for s in segments]
         self._began = time.monotonic()
         self._work_before = self._work(epochs_done)
         self._total = self._work(course.recipe.epochs)
@@ -166,12 +181,9 @@ class Pace:
         course.report(Progress(task, done, self._total, ", ".join(parts)))
 
     def _work(self, epochs: float) -> float:
-        total, left = 0.0, epochs
-        for stage, size in zip(self._course.recipe.stages, self._sizes, strict=True):
-            part = min(left, stage.epochs)
-            total += part * size
-            left -= part
-        return total
+        whole = int(epochs)
+        begun = self._costs[whole] * (epochs - whole) if whole < len(self._costs) else 0.0
+        return sum(self._costs[:whole]) + begun
 
 
 def _duration(seconds: float) -> str:

@@ -56,12 +56,17 @@ def epoch_order(size: int, epoch: int, samples: int, seed: int) -> Array:
     return np.concatenate(parts)
 
 
-def is_stored(dataset: Dataset, spec: InputSpec) -> bool:
-    """Whether the train split is decoded once and kept: costly to read, and it fits."""
+def fits(dataset: Dataset, spec: InputSpec) -> bool:
+    """Whether the inputs of the whole train split may be kept on disk."""
     import numpy as np
 
     sample_bytes = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
-    return dataset.costly and dataset.size("train") * sample_bytes <= MOST_STORED_BYTES
+    return dataset.size("train") * sample_bytes <= MOST_STORED_BYTES
+
+
+def is_stored(dataset: Dataset, spec: InputSpec) -> bool:
+    """Whether the train split is decoded once and kept: costly to read, and it fits."""
+    return dataset.costly and fits(dataset, spec)
 
 
 class Source(ABC):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ModelError
 from edgekit.training.objectives import Objective
 from edgekit.training.recipe import Recipe
+from edgekit.training.strategy import Replicas
 
 if TYPE_CHECKING:
     import keras
@@ -22,18 +23,36 @@ if TYPE_CHECKING:
 
 
 class Learner:
-    """Trains `model` in place.
+    """Trains `model`, or only its head, in place.
+
+    Make it in the scope of `replicas`, as the model.
 
     Args:
         model: One input.
         recipe: Optimizer and averaging.
         objective: What is minimized.
+        head: What alone is trained: a model of the last layers of `model`. None trains all.
+        backbone: What runs before the head, in inference mode; None where the samples are already
+            what the head reads.
+        replicas: Copies of the model.
     """
 
-    def __init__(self, model: keras.Model, recipe: Recipe, objective: Objective) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        recipe: Recipe,
+        objective: Objective,
+        *,
+        head: keras.Model | None = None,
+        backbone: keras.Model | None = None,
+        replicas: Replicas | None = None,
+    ) -> None:
         import keras
 
         self.model = model
+        self._trained = head or model
+        self._backbone = backbone
+        self._replicas = replicas or Replicas()
         self._objective = objective
         self._recipe = recipe
         kinds = {"adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
@@ -42,12 +61,13 @@ class Learner:
             learning_rate=0.0, weight_decay=recipe.weight_decay, **extra
         )
         # Decay pulls scales and shifts of normalisation towards 0 for no gain (arXiv 1706.05350).
-        vectors = [v for v in model.trainable_variables if len(v.shape) < 2]
+        variables = self._trained.trainable_variables
+        vectors = [v for v in variables if len(v.shape) < 2]
         self._optimizer.exclude_from_weight_decay(var_list=vectors)
-        self._optimizer.build(model.trainable_variables)
+        self._optimizer.build(variables)
         norms = [
             layer
-            for layer in model._flatten_layers()  # noqa: SLF001  nested models too
+            for layer in self._trained._flatten_layers()  # noqa: SLF001  nested models too
             if isinstance(layer, keras.layers.BatchNormalization)
         ]
         if recipe.batch_norm_momentum is not None:
@@ -64,30 +84,36 @@ class Learner:
         """One step of the optimizer.
 
         Args:
-            inputs: [batch, *shape].
+            inputs: [batch, *shape]: this worker's part of the batch.
             labels: [batch, ...], as the objective takes them.
             rate: Learning rate.
             stage_step: Steps done before, in this stage.
 
         Returns:
-            Mean loss of the batch, and how many of its samples were right (None: see `hits`).
+            Mean loss of the whole batch, and the share (0–1) of its samples that was right (None:
+            see `Objective.hits`).
         """
         import tensorflow as tf
 
         # Early in a stage, an average over the last 1000 steps would still be the random beginning,
         # or hold the normalisation of pictures of another size.
         longest = (1 + stage_step) / (10 + stage_step)
-        loss, right = self._step(
-            tf.convert_to_tensor(inputs),
-            tf.convert_to_tensor(labels),
-            tf.constant(rate, tf.float32),
+        self._optimizer.learning_rate.assign(rate)
+        tensors = [tf.convert_to_tensor(values) for values in (inputs, labels)]
+        loss, *right = self._step(
+            self._replicas.shared_out(tensors),
             tf.constant(min(self._recipe.ema, longest), tf.float32),
             tf.constant(longest, tf.float32),
         )
-        return float(loss), None if right is None else float(right)
+        return float(loss), float(right[0]) if right else None
 
     def predict(self, inputs: Array, batch_size: int) -> list[Array]:
-        """One float32 [N, ...] per output for `inputs` [N, *shape]; the weights as they are."""
+        """One float32 [N, ...] per output, the weights as they are.
+
+        Args:
+            inputs: [N, *shape], or what the head reads where there is no `backbone` before it.
+            batch_size: How many at a time.
+        """
         import numpy as np
         import tensorflow as tf
 
@@ -103,12 +129,12 @@ class Learner:
         if not self._average:
             yield
             return
-        kept = self.model.get_weights()
-        self.model.set_weights([variable.numpy() for variable in self._average])
+        kept = self._trained.get_weights()
+        self._trained.set_weights([variable.numpy() for variable in self._average])
         try:
             yield
         finally:
-            self.model.set_weights(kept)
+            self._trained.set_weights(kept)
 
     def arrays(self) -> dict[str, list[Array]]:
         """Everything that a later step depends on, as copies."""
@@ -121,13 +147,22 @@ class Learner:
         }
         return {name: [np.array(v) for v in group] for name, group in groups.items()}
 
-    def restore(self, arrays: dict[str, list[Array]]) -> None:
+    def restore(self, arrays: dict[str, list[Array]], *, same_part: bool = True) -> None:
         """Go on from what `arrays()` gave, maybe of a model for another size of picture.
+
+        Args:
+            arrays: From `arrays()`.
+            same_part: Whether the same part of the model was trained; if not, optimizer and
+                averages begin anew.
 
         Raises:
             ModelError: The shapes differ.
         """
         _assign(self.model.variables, arrays["variables"], "weights")
+        if not same_part:
+            weights = [weight.value for weight in self._trained.weights]
+            _assign(self._average, [w.numpy() for w in weights[: len(self._average)]], "average")
+            return
         _assign(self._optimizer.variables, arrays["optimizer"], "optimizer state")
         _assign(self._average, arrays["average"], "averaged weights")
 
@@ -136,42 +171,75 @@ class Learner:
 
         if not self._recipe.ema:
             return []
-        return [tf.Variable(weight.value, trainable=False) for weight in self.model.weights]
+        return [tf.Variable(weight.value, trainable=False) for weight in self._trained.weights]
 
     def _make_step(self) -> Any:
         import tensorflow as tf
 
-        model, optimizer, average = self.model, self._optimizer, self._average
-        norms, objective = self._norms, self._objective
+        model, optimizer, average = self._trained, self._optimizer, self._average
+        norms, objective, replicas = self._norms, self._objective, self._replicas
         weights = model.weights
 
-        def step(inputs: Any, labels: Any, rate: Any, decay: Any, longest: Any) -> Any:
-            optimizer.learning_rate.assign(rate)
+        def step(inputs: Any, labels: Any, decay: Any, longest: Any) -> Any:
             before = [[tf.identity(v.value) for v in _statistics(layer)] for layer in norms]
+            if self._backbone is not None:
+                inputs = self._backbone(inputs, training=False)
             with tf.GradientTape() as tape:
                 outputs = _as_float(model(inputs, training=True))
                 loss = objective.loss(outputs, labels)
                 total = loss + sum(model.losses) if model.losses else loss
+                # The optimizer adds up what the copies found; the mean is wanted.
+                total /= replicas.count
             for layer, kept in zip(norms, before, strict=True):
-                # What is left of the initial variance 1 after 240 steps at a momentum of 0.99, 9 %,
-                # drowns the real ones of a deep model: early on, a step moves them further.
-                share = (1 - tf.minimum(longest, layer.momentum)) / (1 - layer.momentum)
-                for moving, old in zip(_statistics(layer), kept, strict=True):
-                    moving.assign(old + share * (moving.value - old))
+                self._move_statistics(layer, kept, longest)
             gradients = tape.gradient(total, [v.value for v in model.trainable_variables])
-            optimizer.apply(gradients, model.trainable_variables)
+            optimizer.apply(self._clipped(gradients), model.trainable_variables)
             for shadow, weight in zip(average, weights, strict=bool(average)):
                 shadow.assign_sub((1 - decay) * (shadow - weight.value))
-            return loss, objective.hits(outputs, labels)
+            hits = objective.hits(outputs, labels)
+            if hits is None:
+                return [loss]
+            return [loss, hits / tf.cast(tf.shape(labels)[0], tf.float32)]
 
-        return tf.function(step)
+        def all_copies(batch: Any, decay: Any, longest: Any) -> Any:
+            return replicas.run(step, batch, decay, longest)
+
+        return tf.function(all_copies)
+
+    def _move_statistics(self, layer: Any, before: Sequence[Any], longest: Any) -> None:
+        """Make a step's change of the moving statistics larger, early on.
+
+        What is left of the initial variance 1 after 240 steps at a momentum of 0.99, 9 %, drowns
+        the real ones of a deep model.
+        """
+        import tensorflow as tf
+
+        share = (1 - tf.minimum(longest, layer.momentum)) / (1 - layer.momentum)
+        found = self._replicas.mean([moving.value for moving in _statistics(layer)])
+        for moving, new, old in zip(_statistics(layer), found, before, strict=True):
+            moving.assign(old + share * (new - old))
+
+    def _clipped(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        """Gradients of a copy, so scaled that those of the whole batch are not too long."""
+        import tensorflow as tf
+
+        longest, count = self._recipe.clip_norm, self._replicas.count
+        if longest is None:
+            return gradients
+        if count > 1:
+            gradients = self._replicas.total([tf.convert_to_tensor(g) for g in gradients])
+        clipped: Sequence[Any] = tf.clip_by_global_norm(gradients, longest)[0]
+        # The optimizer adds up what the copies hand in.
+        return [gradient / count for gradient in clipped] if count > 1 else clipped
 
     def _make_infer(self) -> Any:
         import tensorflow as tf
 
-        model = self.model
+        model, backbone = self._trained, self._backbone
 
         def infer(inputs: Any) -> Any:
+            if backbone is not None:
+                inputs = backbone(inputs, training=False)
             return _as_float(model(inputs, training=False))
 
         return tf.function(infer, reduce_retracing=True)

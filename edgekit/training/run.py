@@ -1,7 +1,8 @@
-"""A whole training: stages and epochs over a feed, validated, resumable, its best weights kept.
+"""A whole training: segments of epochs over a feed, validated, resumable, its best weights kept.
 
-Owns the run folder: `state.npz` (what resuming needs), `history.json`, two pictures and the weights
-`<dataset>.weights.h5`. Knows models and data sets by their contracts. Prints nothing.
+Owns the run folder: `state.npz` (what resuming needs), `history.json`, `report.html` and pictures,
+`logs` and the weights `<dataset>.weights.h5`. Knows models and data sets by their contracts. Prints
+nothing.
 """
 
 from __future__ import annotations
@@ -9,30 +10,30 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgekit.datasets import Dataset, draw, require_split
+from edgekit.datasets import Dataset, draw, require_classes, require_split
 from edgekit.errors import DataError, FileError, ModelError
-from edgekit.files import scratch_folder
 from edgekit.loading import build_keras, import_tensorflow
 from edgekit.metrics import MetricValue, score
 from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
-from edgekit.training.augment import augmenter_for
-from edgekit.training.checkpoint import save_weights
+from edgekit.training.bench import Bench, set_up
+from edgekit.training.board import Board
+from edgekit.training.checkpoint import save_weights, stored
 from edgekit.training.course import Course, Pace
-from edgekit.training.feed import Feed, epoch_order, open_source
+from edgekit.training.feed import epoch_order
 from edgekit.training.hush import hushed_stderr
-from edgekit.training.pictures import draw_curves, draw_predictions
-from edgekit.training.recipe import Recipe
+from edgekit.training.pictures import draw_curves
+from edgekit.training.recipe import Recipe, Segment
+from edgekit.training.report import write_report
 from edgekit.training.state import TrainingState
+from edgekit.training.strategy import open_replicas, read_workers
+from edgekit.training.transfer import Start
 from edgekit.training.vocabulary import with_tokenizer
-
-if TYPE_CHECKING:
-    from edgekit.training.learner import Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Trained:
         weights: The best epoch's weights, averaged if the recipe averages.
         epochs: Epochs finished in all.
         resumed_at: Epochs that were already finished when this run began.
+        fresh: Layers that began anew, the first weights having none for them.
         validation: Metric of those weights on validation samples.
         test: Metric on the test split; None where there is none.
         seconds: Wall time of this run.
@@ -53,6 +55,7 @@ class Trained:
     weights: Path
     epochs: int
     resumed_at: int
+    fresh: tuple[str, ...]
     validation: MetricValue
     test: MetricValue | None
     seconds: float
@@ -65,8 +68,10 @@ def train(
     *,
     folder: Path,
     seed: int = 0,
-    start: Path | None = None,
+    start: Start | None = None,
     resume: bool = True,
+    strategy: str = "none",
+    board: Path | None = None,
     report: Report = silent,
 ) -> Trained:
     """Train a model folder.
@@ -77,15 +82,21 @@ def train(
         recipe: How.
         folder: The run folder; made if absent.
         seed: Of the first weights, dropout and the order of samples.
-        start: Weights to begin with instead of random ones.
+        start: Weights to begin with; by default random ones, and then nothing is frozen.
         resume: Go on from the state in `folder`; False starts over.
+        strategy: One of `edgekit.training.strategy.STRATEGIES`.
+        board: Where the logs for TensorBoard go; by default `logs` in the run folder.
         report: Told every step.
 
     Raises:
         ModelError: The model cannot be trained, does not build, or its loss became NaN.
         DataError: Data are missing or unlabelled, or `folder` holds another training's state.
         FileError: The run folder cannot be written.
+        UsageError: The strategy needs what is not there.
     """
+    start = start or Start()
+    if start.is_random:
+        recipe = replace(recipe, freeze_epochs=0)
     if source.spec is None or len(source.spec.inputs) != 1:
         raise ModelError(
             f"{source.name}: only a model folder with one input can be trained",
@@ -95,27 +106,34 @@ def train(
         require_split(dataset, split)
     if not dataset.is_labelled("train") or len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
+    require_classes(dataset)
     try:
         with _run_folder(folder):
             # All that can be refused without TensorFlow is, before its seconds of start-up.
-            source, spec = with_tokenizer(source, source.spec, dataset, folder, start)
+            workers = read_workers(strategy)
+            source, spec = with_tokenizer(source, source.spec, dataset, folder, start.weights)
             course = Course(source, spec, dataset, recipe, seed, start, folder, report)
             state = course.open_state(resume=resume)
             resumed_at = state.epoch
             with hushed_stderr():
                 import_tensorflow(f"training {source.name}", gpu=True)
                 import keras
+
+                course = replace(course, replicas=open_replicas(strategy, workers))
+            _refuse_another_epoch(course, state)
             pace = Pace(course, resumed_at)
             keras.utils.set_random_seed(seed)
-            while state.epoch < recipe.epochs:
-                _run_stage(course, state, pace)
+            with _logs(course, board or folder / "logs", resumed_at) as scalars:
+                while state.epoch < recipe.epochs:
+                    _run_segment(course, state, pace, scalars)
             metrics = _finish(course, state)
     except OSError as error:
         raise FileError.from_os_error(error) from error
     return Trained(
         folder=folder,
         weights=course.weights,
-        epochs=state.epoch,
+        epochs=len(state.history),
+        fresh=tuple(state.history[0].get("fresh_layers", ())),
         resumed_at=resumed_at,
         validation=metrics["validation"],
         test=metrics.get("test"),
@@ -149,97 +167,120 @@ def _run_folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def _run_stage(course: Course, state: TrainingState, pace: Pace) -> None:
-    """Train from `state` to the end of its stage, saving `state` after every epoch."""
-    from edgekit.training.learner import Learner
+@contextmanager
+def _logs(course: Course, folder: Path, resumed_at: int) -> Iterator[Board | None]:
+    """Where scalars go, for the process that writes; those of a training that is no more go."""
+    if not course.writes:
+        yield None
+        return
+    if not resumed_at:
+        for past in folder.glob("events.out.tfevents.*"):
+            past.unlink()
+    with closing(Board(folder)) as board:
+        yield board
 
-    recipe, dataset = course.recipe, course.dataset
-    stage = recipe.stage_of(state.epoch)
-    spec = course.stage_input(stage)
-    model = build_keras(
-        course.stage_source(stage),
-        weights=None if state.epoch else course.start,
-        classes=len(dataset.classes),
-    )
-    learner = Learner(model, recipe, course.objective())
-    if state.epoch:
-        learner.restore(state.arrays)
-    drawn = draw(dataset, "validation", recipe.validation_samples, spec, report=course.report)
-    with (
-        scratch_folder(course.folder / "batches") as scratch,
-        Feed(
-            open_source(dataset, spec, course.batch_size, scratch=scratch, report=course.report),
-            course.batch_size,
-            augment=augmenter_for(recipe.augment, spec, len(dataset.classes)),
-            seed=course.seed,
-        ) as feed,
-    ):
-        while state.epoch < recipe.epochs and recipe.stage_of(state.epoch) == stage:
-            entry = {"stage": stage, **_run_epoch(course, state, learner, feed, pace)}
+
+def _refuse_another_epoch(course: Course, state: TrainingState) -> None:
+    """Workers that go on from different states would wait for each other without end."""
+    mean, square = course.replicas.agreed([state.epoch, state.epoch**2])
+    if abs(square - mean**2) > 1e-6:
+        raise DataError(
+            f"this worker goes on at epoch {state.epoch}, others elsewhere",
+            hint="one run folder (--out) for all workers, on a file system they share; "
+            "or --no-resume for all",
+        )
+
+
+def _run_segment(course: Course, state: TrainingState, pace: Pace, board: Board | None) -> None:
+    """Train from `state` to the end of its segment, saving `state` after every epoch."""
+    recipe = course.recipe
+    segment = recipe.segment_of(state.epoch)
+    with set_up(course, state, segment) as bench:
+        learner = bench.learner
+        while state.epoch < segment.end:
+            facts: dict[str, Any] = {"stage": segment.stage, "frozen": segment.frozen}
+            if bench.fresh and not state.history:
+                facts["fresh_layers"] = list(bench.fresh)
+            entry = {**facts, **_run_epoch(course, state, bench, pace)}
             with learner.averaged():
-                entry |= _validate(course, learner, drawn.folder)
+                entry |= _validate(course, bench)
                 # Other stages saw other pictures: their figures don't compare.
-                known = [past for past in state.history if past["stage"] == stage]
+                known = [past for past in state.history if past["stage"] == segment.stage]
                 entry["best"] = all(_rank(entry) > _rank(past) for past in known)
                 best = learner.model.get_weights() if entry["best"] else state.arrays["best"]
-                if entry["best"]:
+                if entry["best"] and course.writes:
                     save_weights(learner.model, course.weights)
             state.arrays = {**learner.arrays(), "best": best}
             state.history.append(entry)
             state.epoch += 1
-            state.write(course.folder / "state.npz")
-            course.write_history(state)
+            if _is_stalled(state, segment, recipe.patience):
+                state.epoch = segment.end
+            if course.writes:
+                state.write(course.folder / "state.npz")
+                course.write_history(state)
+            if board:
+                board.write(entry, entry["epoch"])
+
+
+def _is_stalled(state: TrainingState, segment: Segment, patience: int | None) -> bool:
+    """Whether the last epochs of a segment, as many as `patience`, were none of them the best."""
+    own = [past["best"] for past in state.history if past["epoch"] > segment.first]
+    return patience is not None and len(own) >= patience and not any(own[-patience:])
 
 
 def _rank(entry: dict[str, Any]) -> tuple[float, float]:
     return entry["validation"], -entry["validation_loss"]
 
 
-def _run_epoch(
-    course: Course, state: TrainingState, learner: Learner, feed: Feed, pace: Pace
-) -> dict[str, Any]:
+def _run_epoch(course: Course, state: TrainingState, bench: Bench, pace: Pace) -> dict[str, Any]:
     """One epoch; gives its line of history."""
     recipe, steps, batch = course.recipe, course.steps_per_epoch, course.batch_size
     order = epoch_order(course.dataset.size("train"), state.epoch, steps * batch, course.seed)
     began = time.monotonic()
-    first_step = recipe.first_epoch(recipe.stage_of(state.epoch)) * steps
-    loss_sum, seen = 0.0, 0
+    first_step = recipe.segment_of(state.epoch).first * steps
+    loss_sum, right_sum = 0.0, 0.0
     right: float | None = None
-    for number, (inputs, labels) in enumerate(feed.batches(order, state.epoch * steps)):
+    for number, (inputs, labels) in enumerate(bench.feed.batches(order, state.epoch * steps)):
         step = state.epoch * steps + number
         rate = recipe.rate_at(step, steps)
-        loss, hits = learner.train_step(inputs, labels, rate=rate, stage_step=step - first_step)
+        stage_step = step - first_step
+        loss, right = bench.learner.train_step(inputs, labels, rate=rate, stage_step=stage_step)
         if not math.isfinite(loss):
             raise ModelError(
                 f"{course.source.name}: the loss became {loss} in epoch {state.epoch + 1}, "
                 f"step {number + 1} of {steps}",
                 f"learning rate {rate:.2g}, batch {batch}; the state after epoch {state.epoch} "
                 f"is kept in {course.folder}",
-                hint="a lower learning_rate or more warmup_epochs in model.toml",
+                hint="a lower learning_rate, more warmup_epochs or a clip_norm in model.toml",
             )
-        loss_sum, seen = loss_sum + loss * len(labels), seen + len(labels)
-        right = None if hits is None else (right or 0.0) + hits
-        speed = seen / (time.monotonic() - began)
-        note = f"loss {loss_sum / seen:.3f}, {speed:,.0f} samples/s"
+        loss_sum, right_sum = loss_sum + loss, right_sum + (right or 0.0)
+        speed = (number + 1) * batch / (time.monotonic() - began)
+        note = f"loss {loss_sum / (number + 1):.3f}, {speed:,.0f} samples/s"
         pace.tell(state, (number + 1) / steps, note)
+    seconds = time.monotonic() - began
     return {
         "epoch": state.epoch + 1,
-        "loss": round(loss_sum / seen, 6),
-        "train": None if right is None else round(100 * right / seen, 4),
+        "loss": round(loss_sum / steps, 6),
+        "train": None if right is None else round(100 * right_sum / steps, 4),
         "learning_rate": recipe.rate_at(state.epoch * steps, steps),
-        "seconds": round(time.monotonic() - began, 2),
+        "seconds": round(seconds, 2),
+        "samples_per_s": round(steps * batch / seconds, 1),
     }
 
 
-def _validate(course: Course, learner: Learner, folder: Path) -> dict[str, Any]:
-    import numpy as np
-
-    inputs = np.load(folder / "inputs.npy", mmap_mode="r")
-    labels = np.load(folder / "labels.npy")
-    outputs = learner.predict(inputs, course.batch_size)
+def _validate(course: Course, bench: Bench) -> dict[str, Any]:
+    labels = bench.labels
+    outputs = bench.learner.predict(bench.inputs, course.batch_size)
+    # Each worker measures all of it; they must not differ by a last digit about which is best.
+    metric, loss = course.replicas.agreed(
+        [
+            score(course.spec.metric, outputs, labels).value,
+            course.objective().validation_loss(outputs, labels),
+        ]
+    )
     return {
-        "validation": round(score(course.spec.metric, outputs, labels).value, 4),
-        "validation_loss": round(course.objective().validation_loss(outputs, labels), 6),
+        "validation": round(metric, 4),
+        "validation_loss": round(loss, 6),
         "validation_samples": len(labels),
     }
 
@@ -252,11 +293,13 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
 
     dataset, spec = course.dataset, course.spec
     model = build_keras(course.source, weights=None, classes=len(dataset.classes))
-    model.set_weights(state.arrays["best"])
-    save_weights(model, course.weights)
-    # Read again: the figures are those of the file, whose kernels are rounded.
-    model.load_weights(course.weights)
-    learner = Learner(model, course.recipe, course.objective())
+    model.set_weights([stored(values) for values in state.arrays["best"]])
+    if course.writes:
+        save_weights(model, course.weights)
+        # Read again: the figures are those of the file.
+        model.load_weights(course.weights)
+    objective = course.objective()
+    learner = Learner(model, course.recipe, objective)
     metrics: dict[str, MetricValue] = {}
     counts = {"validation": course.recipe.validation_samples, "test": spec.gate.samples}
     for split, count in counts.items():
@@ -266,10 +309,11 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
             labels = np.load(drawn.folder / "labels.npy")
             outputs = learner.predict(inputs, course.batch_size)
             metrics[split] = score(spec.metric, outputs, labels)
-    if spec.task == "image-classification" and spec.inputs[0].layout == "HWC":
-        path = course.folder / "predictions.png"
-        # Of the last split measured: the test, where there is one.
-        draw_predictions(inputs, labels, outputs[0].argmax(axis=1), dataset.classes, path)
+    if not course.writes:
+        return metrics
+    # Of the last split measured: the test, where there is one.
+    objective.draw(outputs, inputs, labels, dataset.classes, course.folder)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.folder / "curves.png")
+    write_report(course, state.history, metrics, outputs, labels)
     return metrics

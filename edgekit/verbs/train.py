@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.datasets import open_dataset
-from edgekit.errors import DataError, FileError, ModelError
+from edgekit.errors import DataError, FileError, ModelError, UsageError
 from edgekit.files import write_atomic
 from edgekit.models import resolve_model, tokenizer_beside
 from edgekit.progress import Report, silent
 from edgekit.spec import Scalar
 from edgekit.training.recipe import read_recipe
 from edgekit.training.run import Trained, train
+from edgekit.training.transfer import Start, find_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class TrainResult:
             "weights": str(self.installed or run.weights),
             "epochs": run.epochs,
             "resumed_at": run.resumed_at,
+            "fresh_layers": list(run.fresh),
             "validation": run.validation.to_json(),
             "test": run.test.to_json() if run.test else None,
             "seconds": round(run.seconds, 2),
@@ -58,7 +60,11 @@ def train_model(
     data: Path | None = None,
     epochs: int | None = None,
     parameters: Mapping[str, Scalar] | None = None,
-    weights: Path | None = None,
+    begin: str | None = None,
+    freeze: int | None = None,
+    head_only: bool = False,
+    strategy: str = "none",
+    board: Path | None = None,
     out: Path | None = None,
     seed: int = 0,
     resume: bool = True,
@@ -73,7 +79,12 @@ def train_model(
         data: A user's own data instead.
         epochs: In all, instead of the recipe's.
         parameters: Overrides of `[parameters]`.
-        weights: Start from these.
+        begin: First weights: "imagenet", the path of a `.weights.h5`, or the data set of a
+            checkpoint in the model's folder; by default random ones.
+        freeze: Epochs that train only the head, instead of the recipe's `freeze_epochs`.
+        head_only: Train only the head, to the end.
+        strategy: One of `edgekit.training.strategy.STRATEGIES`.
+        board: Where logs for TensorBoard go; by default `logs` in the run folder.
         out: The run folder; by default `build/train/<model>-<dataset>`.
         seed: Of everything random.
         resume: Go on where an interrupted run in the same folder stopped.
@@ -99,8 +110,13 @@ def train_model(
         recipe = recipe.fitted(declared.parameters, source.spec.parameters)
     if epochs is not None:
         recipe = recipe.with_epochs(epochs)
-    if weights is not None and not weights.is_file():
-        raise ModelError(f"{weights}: no such weights file")
+    start = find_start(source, begin) if begin is not None else Start()
+    if start.is_random and (freeze or head_only):
+        raise UsageError(
+            "a backbone of random weights cannot be frozen", hint="--from says where to begin"
+        )
+    if head_only or freeze is not None:
+        recipe = replace(recipe, freeze_epochs=recipe.epochs if head_only else freeze or 0)
     folder = out or Path("build") / "train" / f"{source.name}-{opened.name}"
     trained = train(
         source,
@@ -108,8 +124,10 @@ def train_model(
         recipe,
         folder=folder,
         seed=seed,
-        start=weights,
+        start=start,
         resume=resume,
+        strategy=strategy,
+        board=board,
         report=report,
     )
     installed = None

@@ -30,7 +30,7 @@ def train(*arguments, folder):
         (["mobilenet", "--data", "x.npz", "--dataset", "glyphs"], 2, "either --dataset or --data"),
         (["mobilenet", "--set", "width"], 2, "--set width: expected KEY=VALUE"),
         (["mobilenet", "--set", "depth=3"], 1, "no parameter 'depth'"),
-        (["mobilenet", "--weights", "absent.h5"], 1, "absent.h5: no such weights file"),
+        (["mobilenet", "--from", "absent.h5"], 1, "absent.h5: no such weights file"),
         (["mobilenet", "--data", "bare.npz"], 1, "training needs labels"),
         (["mobilenet", "--out", "bare.npz"], 1, "bare.npz: a file; a training needs a folder"),
     ],

@@ -22,6 +22,7 @@ from edgekit.training.learner import Learner
 from edgekit.training.objectives import objective_for
 from edgekit.training.recipe import Stage, read_recipe
 from edgekit.training.run import train
+from edgekit.training.transfer import Start
 from edgekit.verbs.train import train_model
 
 # Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
@@ -72,6 +73,7 @@ def test_the_loss_falls_the_metric_rises_and_the_run_folder_holds_everything(
     assert any("epoch 6/6" in step.note and "left" in step.note for step in seen)
     assert {path.name for path in run.folder.iterdir()} == {
         "state.npz", "history.json", "curves.png", "predictions.png", "colours.weights.h5",
+        "report.html", "logs",
     }  # fmt: skip
 
 
@@ -79,7 +81,7 @@ def test_weights_of_a_run_start_another_and_the_export_command_names_them(tiny, 
     first = train_model(str(tiny), data=colours, epochs=5, out=tmp_path / "a")
     assert str(first.trained.weights) in first.export_command
     second = train_model(
-        str(tiny), data=colours, epochs=1, out=tmp_path / "b", weights=first.trained.weights
+        str(tiny), data=colours, epochs=1, out=tmp_path / "b", begin=str(first.trained.weights)
     )
     begun = json.loads((tmp_path / "b" / "history.json").read_text())["history"][0]["loss"]
     fresh = json.loads((tmp_path / "a" / "history.json").read_text())["history"][0]["loss"]
@@ -152,7 +154,7 @@ class FewGlyphs(Glyphs):
 def course_of_mobilenet(dataset, folder):
     source = resolve_model("mobilenet")
     recipe = read_recipe(source.spec.train, source.spec.parameters, "mobilenet")
-    return Course(source, source.spec, dataset, recipe, 0, None, folder, silent)
+    return Course(source, source.spec, dataset, recipe, 0, Start(), folder, silent)
 
 
 def test_normalisation_statistics_are_those_of_the_data_after_a_few_steps(tiny):
@@ -244,7 +246,9 @@ def test_data_without_labels_or_model_without_folder_is_refused(tiny, tmp_path):
     with pytest.raises(DataError, match="names no data set"):
         train_model(str(tiny), out=tmp_path / "run")
     with pytest.raises(ModelError, match="no such weights file"):
-        train_model(str(tiny), dataset="glyphs", weights=tmp_path / "no.h5", out=tmp_path / "run")
+        train_model(
+            str(tiny), dataset="glyphs", begin=str(tmp_path / "no.h5"), out=tmp_path / "run"
+        )
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

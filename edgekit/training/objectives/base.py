@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
@@ -45,6 +46,27 @@ class Objective(ABC):
         has a loss, and a metric on validation samples only.
         """
         return None
+
+    def draw(
+        self,
+        outputs: Sequence[Array],
+        inputs: Array,
+        labels: Array,
+        classes: Sequence[str],
+        folder: Path,
+    ) -> None:
+        """Write pictures of what a model does into a run folder, PNG, for a person; none, as here.
+
+        The training's report shows every PNG in the folder but `curves.png`.
+
+        Args:
+            outputs: One [N, ...] array per output of the model.
+            inputs: [N, *shape], what it was given.
+            labels: [N, ...].
+            classes: Names of the classes.
+            folder: The run folder.
+        """
+        return
 
     @abstractmethod
     def validation_loss(self, outputs: Sequence[Array], labels: Array) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.training.objectives.base import Objective
+from edgekit.training.pictures import draw_predictions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +34,18 @@ class Classification(Objective):
         wanted = tf.argmax(labels, axis=1) if labels.shape.rank == 2 else labels
         right = tf.equal(tf.argmax(outputs[0], axis=1), wanted)
         return tf.reduce_sum(tf.cast(right, tf.float32))
+
+    def draw(
+        self,
+        outputs: Sequence[Array],
+        inputs: Array,
+        labels: Array,
+        classes: Sequence[str],
+        folder: Path,
+    ) -> None:
+        if inputs.ndim == 4:  # pictures
+            guesses = outputs[0].argmax(axis=1)
+            draw_predictions(inputs, labels, guesses, classes, folder / "predictions.png")
 
     def validation_loss(self, outputs: Sequence[Array], labels: Array) -> float:
         import numpy as np

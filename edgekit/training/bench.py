@@ -1,0 +1,123 @@
+"""What a segment of a training works with: the model under training, its samples, its validation.
+
+Puts together what the other modules make, for one segment of the recipe. Trains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgekit.datasets import draw
+from edgekit.files import cache_folder, scratch_folder
+from edgekit.loading import build_keras
+from edgekit.training.augment import augmenter_for
+from edgekit.training.course import Course
+from edgekit.training.feed import Feed, Source, Stored, fits, open_source
+from edgekit.training.learner import Learner
+from edgekit.training.recipe import Segment
+from edgekit.training.state import TrainingState
+from edgekit.training.transfer import build_started, split_at, stored_features
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a segment is trained.
+
+    Attributes:
+        learner: The model under training.
+        feed: Its samples.
+        inputs: Validation samples, as `learner.predict` takes them.
+        labels: Theirs.
+        fresh: Layers that begin anew because the first weights have none for them.
+    """
+
+    learner: Learner
+    feed: Feed
+    inputs: Array
+    labels: Array
+    fresh: tuple[str, ...]
+
+
+@contextmanager
+def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[Bench]:
+    """Build the model of a segment, as `state` left it, and open its samples.
+
+    Raises:
+        ModelError: The model does not build, or does not fit the weights it is to begin with.
+        DataError: A sample cannot be read.
+        OSError: The cache or the run folder cannot be written.
+    """
+    import numpy as np
+
+    recipe, dataset, spec = course.recipe, course.dataset, course.stage_input(segment.stage)
+    batch = course.batch_size
+    with course.replicas.scope():
+        model, fresh = _first_model(course, state, segment.stage)
+        head, backbone = None, None
+        if segment.frozen:
+            backbone, head = split_at(model, course.spec.features, course.source)
+    drawn = draw(dataset, "validation", recipe.validation_samples, spec, report=course.report)
+    inputs: Array = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
+    labels = np.load(drawn.folder / "labels.npy")
+    # Among workers on one machine, each would clear away what the others have under way.
+    worker = course.replicas.workers.index
+    beside = cache_folder() / "batches" / str(worker) if worker else course.folder
+    with scratch_folder(beside / "batches") as scratch:
+        source: Source
+        if backbone is not None and recipe.augment is None and fits(dataset, spec):
+            whole = draw(dataset, "train", dataset.size("train"), spec, report=course.report)
+            made = [
+                stored_features(
+                    backbone,
+                    samples,
+                    course.stage_source(segment.stage),
+                    batch_size=batch,
+                    task=f"features of {samples.count:,} {split} samples of {dataset.name}",
+                    report=course.report,
+                )
+                for split, samples in (("train", whole), ("validation", drawn))
+            ]
+            source, inputs = Stored(made[0], np.load(whole.folder / "labels.npy")), made[1]
+            backbone = None
+        else:
+            part = batch // course.replicas.workers.count
+            source = open_source(dataset, spec, part, scratch=scratch, report=course.report)
+        feed = Feed(
+            source,
+            batch,
+            augment=augmenter_for(recipe.augment, spec, len(dataset.classes)),
+            seed=course.seed,
+            part=(course.replicas.workers.index, course.replicas.workers.count),
+        )
+        with feed:
+            with course.replicas.scope():
+                learner = Learner(
+                    model,
+                    recipe,
+                    course.objective(),
+                    head=head,
+                    backbone=backbone,
+                    replicas=course.replicas,
+                )
+            if state.epoch:
+                same = state.history[-1].get("frozen", False) == segment.frozen
+                learner.restore(state.arrays, same_part=same)
+            yield Bench(learner, feed, inputs, labels, fresh)
+
+
+def _first_model(
+    course: Course, state: TrainingState, stage: int
+) -> tuple[keras.Model, tuple[str, ...]]:
+    source, classes = course.stage_source(stage), len(course.dataset.classes)
+    if state.epoch:  # all of its weights are in the state
+        return build_keras(source, weights=None, classes=classes), ()
+    return build_started(source, course.start, classes=classes)
