@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     help="Profile name, or path to a TOML file.",
 )
 @click.option("--runtime", help="Runtime to use instead of the device's preference.")
+@click.option("--metric", help="What to measure (f1, in_scope …); by default the manifest's.")
 @output.common_options
 def command(
     *,
@@ -36,6 +37,7 @@ def command(
     samples: int | None,
     device: str,
     runtime: str | None,
+    metric: str | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -55,6 +57,7 @@ def command(
             samples=samples,
             device=device,
             runtime=runtime,
+            metric=metric,
             report=report,
         )
     if as_json:

@@ -75,6 +75,7 @@ def evaluate(
     samples: int | None = None,
     device: str = "local-cpu",
     runtime: str | None = None,
+    metric: str | None = None,
     report: Report = silent,
 ) -> Evaluation:
     """Run an artifact over evaluation samples and score its outputs.
@@ -85,6 +86,7 @@ def evaluate(
         samples: How many; by default as many as the artifact was proven on.
         device: Name or path of a device profile.
         runtime: Runtime to use; by default the device's preference.
+        metric: Name in `edgekit.metrics`; by default the one in the manifest.
         report: Told about progress.
 
     Raises:
@@ -127,15 +129,15 @@ def evaluate(
             samples=samples_at(drawn.folder),
             scratch=Path(scratch),
         )
-    metric, drop_unknown = _score(artifact, outputs, drawn)
-    report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))
+    found, drop_unknown = _score(artifact, outputs, drawn, metric)
+    report(Progress(task, 1, 1, f"{found.name} {found.value:.2f} %"))
     return Evaluation(
         artifact=path,
         device=reached.profile.name,
         runtime=name,
         dataset=opened.name,
         split=split,
-        metric=metric,
+        metric=found,
         placement=result.placement,
         drop_unknown=drop_unknown,
     )
@@ -202,7 +204,7 @@ def _split(dataset: Dataset, artifact: Artifact) -> str:
 
 
 def _score(
-    artifact: Artifact, outputs: list[Array], drawn: Drawn
+    artifact: Artifact, outputs: list[Array], drawn: Drawn, name: str | None
 ) -> tuple[MetricValue, str | None]:
     """The figure, and why its drop is unknown if it is."""
     import numpy as np
@@ -211,7 +213,10 @@ def _score(
 
     labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
     known = artifact.manifest.metric or {}
-    metric = score(str(known.get("name", "top1")), outputs, labels)
+    usual = str(known.get("name", "top1"))
+    metric = score(name or usual, outputs, labels)
+    if metric.name != usual:
+        return metric, f"the manifest has the source model's {usual} only"
     reference = known.get("reference")
     if reference is None:
         return metric, "the manifest has no figure of the source model"
