@@ -327,7 +327,7 @@ class Tfrecords(Dataset):
             rows = np.load(place)
         if rows is None or rows.shape != (len(file), 5) or rows.dtype != np.int64:
             rows = _survey(file)
-            with scratch_folder(place) as scratch:
+            with suppress(OSError), scratch_folder(place) as scratch:  # it would only save time
                 np.save(scratch / place.name, rows)
                 (scratch / place.name).replace(place)
         self._surveys[file.path] = rows

@@ -56,7 +56,14 @@ class RecordFile:
         try:
             self._packed = is_gzip(path)
             self._plain = _unpacked(path) if self._packed else path
-            self._offsets = self._scan()
+            try:
+                self._offsets = self._scan()
+            except DataError:
+                if not self._packed:
+                    raise
+                self._plain.unlink()  # every record was sound when it was put into the cache
+                self._plain = _unpacked(path)
+                self._offsets = self._scan()
         except OSError as error:
             raise FileError.from_os_error(error) from error
 

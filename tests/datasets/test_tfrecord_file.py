@@ -160,6 +160,13 @@ def test_a_compressed_file_is_unpacked_once(tmp_path, monkeypatch):
     assert read_all(path) == RECORDS
 
 
+def test_a_cut_copy_in_the_cache_is_made_again(tmp_path):
+    path = write(tmp_path / "a.tfrecord.gz", compress=True)
+    copy = RecordFile(path)._plain
+    copy.write_bytes(copy.read_bytes()[:-5])
+    assert read_all(path) == RECORDS
+
+
 def test_a_file_that_shrinks_under_its_reader_is_an_error(tmp_path):
     path = write(tmp_path / "a.tfrecord")
     file = RecordFile(path)
