@@ -21,9 +21,11 @@ from typing import Any
 
 from edgekit.datasets import SPLITS, Dataset, open_dataset
 from edgekit.datasets.tfrecord_writing import write_tfrecords
+from edgekit.loading import import_tensorflow
 from edgekit.spec import InputSpec
 from edgekit.statistics import median, median_interval
 from edgekit.training.feed import Feed, ReadAhead, epoch_order, open_source
+from edgekit.training.hush import hushed_stderr
 
 ROUNDS = 9
 SAMPLES = 2016
@@ -39,9 +41,8 @@ def run(rounds: int = ROUNDS, samples: int = SAMPLES) -> dict[str, Any]:
 
     Always on drawn glyphs; also on sign-digits where `EDGEKIT_DATA` is set.
     """
-    import tensorflow as tf
-
-    tf.config.set_visible_devices([], "GPU")
+    with hushed_stderr():
+        import_tensorflow("the feed of a training")
     found: dict[str, Any] = {
         "benchmark": "feed",
         "rounds": rounds,
