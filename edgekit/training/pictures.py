@@ -32,7 +32,7 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = _figure(9, 3.2)
+    figure = new_figure(9, 3.2)
     loss, metric = figure.subplots(1, 2)
     epochs = [entry["epoch"] for entry in history]
     for axes, keys, title in (
@@ -48,7 +48,7 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    _write(figure, path)
+    write_figure(figure, path)
 
 
 def draw_predictions(
@@ -69,7 +69,7 @@ def draw_predictions(
     """
     import numpy as np
 
-    figure = _figure(_COLUMNS * 0.75, _ROWS * 0.95)
+    figure = new_figure(_COLUMNS * 0.75, _ROWS * 0.95)
     grid = figure.subplots(_ROWS, _COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
@@ -84,10 +84,15 @@ def draw_predictions(
         right = label == guess
         title = classes[guess] if right else f"{classes[guess]}, not {classes[label]}"
         axes.set_title(title, fontsize=7, pad=2, color="black" if right else "red")
-    _write(figure, path)
+    write_figure(figure, path)
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, inches.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure  # not pyplot: no global state, no window
     except ImportError:
@@ -96,7 +101,15 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _write(figure: Figure, path: Path) -> None:
+def write_figure(figure: Figure, path: Path, *, colours: int = 0) -> None:
+    """Write a PNG, whole or not at all; with at most so many `colours`, if asked."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
+    if colours:
+        from PIL import Image
+
+        with Image.open(buffer) as image:
+            few = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        few.save(buffer, format="png", optimize=True)
     write_atomic(path, buffer.getvalue())
