@@ -58,6 +58,7 @@ def test_the_feed_benchmark_relates_both_kinds_of_tfrecords_to_the_folder(monkey
     assert found["train_samples"] == 72
     assert found["megabytes"]["folder"] > 0.2
     for what in ("first_epoch", "later_epoch", "read_ahead"):
-        for layout in ("tfrecord", "tfrecord_gz"):
-            low, high = found[what][f"{layout}_ratio_ci95"]
-            assert 0 < low <= found[what][f"{layout}_ratio"] <= high
+        for clock in ("per_s", "per_cpu_s"):
+            for layout in ("tfrecord", "tfrecord_gz"):
+                low, high = found[what][clock][f"{layout}_ratio_ci95"]
+                assert 0 < low <= found[what][clock][f"{layout}_ratio"] <= high
