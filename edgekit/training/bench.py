@@ -16,7 +16,7 @@ from edgekit.loading import build_keras
 from edgekit.training.augment import augmenter_for
 from edgekit.training.course import Course
 from edgekit.training.feed import Feed, Source, Stored, fits, open_source
-from edgekit.training.learner import Learner
+from edgekit.training.learner import Learner, assign_all
 from edgekit.training.recipe import Segment
 from edgekit.training.state import TrainingState
 from edgekit.training.transfer import build_started, split_at, stored_features
@@ -73,7 +73,7 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
     beside = cache_folder() / "batches" / str(worker) if worker else course.folder
     with scratch_folder(beside / "batches") as scratch:
         source: Source
-        if backbone is not None and recipe.augment is None and fits(dataset, spec):
+        if backbone is not None and fits(dataset, spec):
             whole = draw(dataset, "train", dataset.size("train"), spec, report=course.report)
             made = [
                 stored_features(
@@ -91,10 +91,12 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
         else:
             part = batch // course.replicas.workers.count
             source = open_source(dataset, spec, part, scratch=scratch, report=course.report)
+        # A frozen backbone's features are worth keeping only of samples as they are.
+        augment = None if segment.frozen else recipe.augment
         feed = Feed(
             source,
             batch,
-            augment=augmenter_for(recipe.augment, spec, len(dataset.classes)),
+            augment=augmenter_for(augment, spec, len(dataset.classes)) if augment else None,
             seed=course.seed,
             part=(course.replicas.workers.index, course.replicas.workers.count),
         )
@@ -118,6 +120,9 @@ def _first_model(
     course: Course, state: TrainingState, stage: int
 ) -> tuple[keras.Model, tuple[str, ...]]:
     source, classes = course.stage_source(stage), len(course.dataset.classes)
-    if state.epoch:  # all of its weights are in the state
-        return build_keras(source, weights=None, classes=classes), ()
+    if state.epoch:
+        model = build_keras(source, weights=None, classes=classes)
+        # Now: what a frozen backbone makes of the samples depends on them.
+        assign_all(model.variables, state.arrays["variables"], "weights")
+        return model, ()
     return build_started(source, course.start, classes=classes)

@@ -158,13 +158,13 @@ class Learner:
         Raises:
             ModelError: The shapes differ.
         """
-        _assign(self.model.variables, arrays["variables"], "weights")
+        assign_all(self.model.variables, arrays["variables"], "weights")
         if not same_part:
             weights = [weight.value for weight in self._trained.weights]
-            _assign(self._average, [w.numpy() for w in weights[: len(self._average)]], "average")
+            assign_all(self._average, [w.numpy() for w in weights[: len(self._average)]], "average")
             return
-        _assign(self._optimizer.variables, arrays["optimizer"], "optimizer state")
-        _assign(self._average, arrays["average"], "averaged weights")
+        assign_all(self._optimizer.variables, arrays["optimizer"], "optimizer state")
+        assign_all(self._average, arrays["average"], "averaged weights")
 
     def _make_average(self) -> list[Any]:
         import tensorflow as tf
@@ -257,7 +257,12 @@ def _statistics(layer: Any) -> tuple[Any, Any]:
     return layer.moving_mean, layer.moving_variance
 
 
-def _assign(variables: Sequence[Any], arrays: Sequence[Array], what: str) -> None:
+def assign_all(variables: Sequence[Any], arrays: Sequence[Array], what: str) -> None:
+    """Give variables their values.
+
+    Raises:
+        ModelError: The shapes differ; the message names `what`.
+    """
     shapes = [tuple(v.shape) for v in variables]
     given = [a.shape for a in arrays]
     if shapes != given:

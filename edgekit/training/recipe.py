@@ -66,7 +66,7 @@ class Recipe:
             "step" (a tenth of it at a half, a hundredth at three quarters), or "constant".
         warmup_epochs: Epochs of warm-up, may be a fraction.
         freeze_epochs: Epochs at the beginning that train the head only, on a backbone that came
-            from elsewhere; warm-up and schedule begin anew after them.
+            from elsewhere and on samples as they are; warm-up and schedule begin anew after them.
         thawed_rate: Factor on the learning rate once the backbone, too, is trained.
         patience: Epochs without a better one that end a stage, or its frozen part; None: never.
         clip_norm: Longest gradient over all weights (arXiv 1211.5063), longer ones are scaled to

@@ -35,6 +35,9 @@ from edgekit.training.strategy import open_replicas, read_workers
 from edgekit.training.transfer import Start
 from edgekit.training.vocabulary import with_tokenizer
 
+# For whoever looks before the end, which writes them anyway. Short epochs must not wait for it.
+_SAVE_PAUSE_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -195,6 +198,7 @@ def _run_segment(course: Course, state: TrainingState, pace: Pace, board: Board 
     """Train from `state` to the end of its segment, saving `state` after every epoch."""
     recipe = course.recipe
     segment = recipe.segment_of(state.epoch)
+    save_after = time.monotonic() + _SAVE_PAUSE_S
     with set_up(course, state, segment) as bench:
         learner = bench.learner
         while state.epoch < segment.end:
@@ -208,8 +212,9 @@ def _run_segment(course: Course, state: TrainingState, pace: Pace, board: Board 
                 known = [past for past in state.history if past["stage"] == segment.stage]
                 entry["best"] = all(_rank(entry) > _rank(past) for past in known)
                 best = learner.model.get_weights() if entry["best"] else state.arrays["best"]
-                if entry["best"] and course.writes:
+                if entry["best"] and course.writes and time.monotonic() > save_after:
                     save_weights(learner.model, course.weights)
+                    save_after = time.monotonic() + _SAVE_PAUSE_S
             state.arrays = {**learner.arrays(), "best": best}
             state.history.append(entry)
             state.epoch += 1

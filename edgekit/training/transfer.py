@@ -1,8 +1,8 @@
 """Begin a training with weights from elsewhere; train the head alone.
 
 A model's backbone is everything up to the layer that `[transfer] features` in its `model.toml`
-names; the head is what comes after it. While the backbone is frozen and samples are not augmented,
-what it makes of every sample is computed once and kept in the cache, for later epochs and later
+names; the head is what comes after it. While the backbone is frozen, samples are not augmented, and
+what it makes of each of them is computed once and kept in the cache, for later epochs and later
 trainings. Knows Keras models and checkpoints. Does not know optimizers or epochs.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
 import warnings
 from dataclasses import dataclass, replace
@@ -127,8 +128,6 @@ def build_started(
 
 
 def _build_imagenet(source: ModelSource, classes: int) -> keras.Model:
-    import keras
-
     assert source.spec is not None
     parameters = {**source.spec.parameters, "pretrained": IMAGENET}
     asking = replace(source, spec=replace(source.spec, parameters=parameters))
@@ -138,7 +137,8 @@ def _build_imagenet(source: ModelSource, classes: int) -> keras.Model:
         url = re.search(r"https?://\S+?\.h5", str(error))
         if url is None:
             raise
-        place = Path(keras.config.keras_home()) / "models" / url[0].rpartition("/")[2]
+        home = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+        place = home / "models" / url[0].rpartition("/")[2]
         raise ModelError(
             f"{source.name}: the ImageNet weights cannot be downloaded",
             f"Keras looks for {place}, then for {url[0]}",
@@ -206,7 +206,7 @@ def split_at(
 
     try:
         middle = model.get_layer(features).output
-        return keras.Model(model.inputs, middle), keras.Model(middle, model.outputs)
+        return keras.Model(model.inputs[0], middle), keras.Model(middle, model.outputs)
     except ValueError as error:
         raise ModelError(
             f"{source.name}: its head cannot be trained alone: {str(error).partition(chr(10))[0]}",
