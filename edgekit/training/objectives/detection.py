@@ -33,6 +33,7 @@ _BOX_WEIGHT = 5.0
 # Of a place without an object, weighed by its score squared: with plain cross entropy the many
 # empty places keep the scores of a rare class near zero for most of a short training.
 _EMPTY_WEIGHT = 0.75
+_MOST_BALANCE = 10.0
 _TINY = 1e-9
 _CHUNK = 64
 
@@ -48,16 +49,18 @@ class Detection(Objective):
         import tensorflow as tf
 
         boxes, logits = outputs
-        wanted, shares, weights = assign(
+        wanted, shares = assign(
             tf.stop_gradient(boxes),
             tf.stop_gradient(tf.sigmoid(logits)),
             labels,
             tf.constant(place_centres(boxes.shape[1])),
         )
+        balance = class_balance(shares)
+        weights = tf.reduce_sum(shares * balance, axis=-1)
         total = tf.maximum(tf.reduce_sum(weights), 1.0)
         empty = _EMPTY_WEIGHT * tf.stop_gradient(tf.sigmoid(logits)) ** 2
         classes = tf.nn.sigmoid_cross_entropy_with_logits(shares, logits)
-        classes *= tf.where(shares > 0, shares, empty)
+        classes *= tf.where(shares > 0, shares, empty) * balance
         places = weights * (1 - overlap(boxes, wanted, complete=True))
         return (tf.reduce_sum(classes) + _BOX_WEIGHT * tf.reduce_sum(places)) / total
 
@@ -108,7 +111,7 @@ def place_centres(count: int) -> Array:
     return np.concatenate(centres).astype(np.float32)
 
 
-def assign(boxes: Any, scores: Any, labels: Any, centres: Any) -> tuple[Any, Any, Any]:
+def assign(boxes: Any, scores: Any, labels: Any, centres: Any) -> tuple[Any, Any]:
     """Which place learns which object (TOOD, section 3.2).
 
     Args:
@@ -118,8 +121,8 @@ def assign(boxes: Any, scores: Any, labels: Any, centres: Any) -> tuple[Any, Any
         centres: [A, 2] of the places.
 
     Returns:
-        Boxes wanted [B, A, 4]; shares of classes wanted [B, A, C]; and [B, A], the sum of the
-        latter over classes, 0 at places that learn no box.
+        Boxes wanted [B, A, 4]; and shares of classes wanted [B, A, C], all 0 at places that learn
+        no box.
     """
     import tensorflow as tf
 
@@ -141,8 +144,25 @@ def assign(boxes: Any, scores: Any, labels: Any, centres: Any) -> tuple[Any, Any
     covered = tf.reduce_max(tf.where(mine, iou, 0.0), axis=-1, keepdims=True)
     strength = tf.math.divide_no_nan(alignment, highest) * covered
     shares = tf.einsum("bma,bmc->bac", strength, kinds)
-    wanted = tf.gather(objects, owner, batch_dims=1)
-    return wanted, shares, tf.reduce_sum(shares, axis=-1)
+    return tf.gather(objects, owner, batch_dims=1), shares
+
+
+def class_balance(shares: Any) -> Any:
+    """How much each class counts: [C], 1 for the one with the most in a batch.
+
+    Mean average precision counts every class alike. Large and frequent objects would have nearly
+    all of the loss (of blood cells, red ones ninety times that of platelets); with the root of the
+    ratio they still have most of it, and a few samples of a class do not move the weights by leaps.
+
+    Args:
+        shares: [B, A, C] as `assign` gives them.
+    """
+    import tensorflow as tf
+
+    totals = tf.reduce_sum(shares, axis=[0, 1])
+    most = tf.reduce_max(totals)
+    ratio = most / tf.maximum(totals, tf.maximum(most, _TINY) / _MOST_BALANCE**2)
+    return tf.where(totals > 0, tf.sqrt(ratio), 1.0)
 
 
 def _inside(centres: Any, objects: Any) -> Any:

@@ -5,7 +5,12 @@ import pytest
 
 from edgekit.errors import ModelError
 from edgekit.training.objectives import objective_for
-from edgekit.training.objectives.detection import assign, overlap, place_centres
+from edgekit.training.objectives.detection import (
+    assign,
+    class_balance,
+    overlap,
+    place_centres,
+)
 from edgekit.training.recipe import Recipe
 
 CENTRES = place_centres(84)  # 64 × 64 pixels: 8 × 8, 4 × 4 and 2 × 2 cells
@@ -55,9 +60,10 @@ def test_an_object_is_learnt_by_at_most_ten_places_in_it_and_the_best_the_most()
     objects = labels([1, 0.2, 0.2, 0.8, 0.8])
     # No two are equally good: those that are come in together.
     boxes = around(CENTRES, np.linspace(0.2, 0.3, 84)[:, None])
-    wanted, shares, weights = (
+    wanted, shares = (
         np.asarray(a) for a in assign(boxes, np.full((1, 84, 2), 0.5, np.float32), objects, CENTRES)
     )
+    weights = shares.sum(axis=2)
     chosen = np.flatnonzero(weights[0])
     assert 1 <= len(chosen) <= 10
     assert (shares[..., 0] == 0).all()
@@ -73,7 +79,7 @@ def test_an_object_is_learnt_by_at_most_ten_places_in_it_and_the_best_the_most()
 def test_a_place_in_two_objects_learns_the_one_it_covers_better():
     objects = labels([0, 0.0, 0.0, 1.0, 1.0], [1, 0.25, 0.25, 0.75, 0.75])
     boxes = around(CENTRES, 0.25)
-    _, shares, _ = assign(boxes, np.full((1, 84, 2), 0.5, np.float32), objects, CENTRES)
+    _, shares = assign(boxes, np.full((1, 84, 2), 0.5, np.float32), objects, CENTRES)
     assert not ((np.asarray(shares)[0] > 0).sum(axis=1) > 1).any()
     middle = np.abs(CENTRES - 0.5).max(axis=1) < 0.1
     assert (np.asarray(shares)[0, middle, 1] > 0).all()
@@ -83,15 +89,14 @@ def test_an_object_smaller_than_a_cell_and_between_centres_is_learnt_too():
     # 2 pixels wide, at the corner where four cells meet.
     objects = labels([0, 15 / 64, 15 / 64, 17 / 64, 17 / 64])
     boxes = around(CENTRES, 4 / 64)
-    _, _, weights = assign(boxes, np.full((1, 84, 2), 0.5, np.float32), objects, CENTRES)
-    assert np.count_nonzero(np.asarray(weights)[0, :64]) == 4
+    _, shares = assign(boxes, np.full((1, 84, 2), 0.5, np.float32), objects, CENTRES)
+    assert np.count_nonzero(np.asarray(shares)[0, :64, 0]) == 4
 
 
 def test_without_objects_nothing_is_learnt_and_the_loss_is_finite():
     boxes = around(CENTRES, 0.1)
-    _, shares, weights = assign(boxes, np.full((1, 84, 2), 0.5, np.float32), labels(), CENTRES)
+    _, shares = assign(boxes, np.full((1, 84, 2), 0.5, np.float32), labels(), CENTRES)
     assert not np.asarray(shares).any()
-    assert not np.asarray(weights).any()
     logits = np.zeros((1, 84, 2), np.float32)
     assert 0 < objective().validation_loss([boxes, logits], labels()) < 1e3
 
@@ -103,6 +108,15 @@ def test_rows_of_padding_change_nothing():
         objective().validation_loss([boxes, logits], labels(row, room=room)) for room in (1, 4, 30)
     ]
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-6)
+
+
+def test_a_rare_class_counts_more_but_not_in_proportion():
+    shares = np.zeros((2, 50, 4), np.float32)
+    shares[..., 0] = 0.9  # 90 in all
+    shares[0, :10, 1] = 1
+    shares[0, 0, 2] = 0.1
+    np.testing.assert_allclose(class_balance(shares), [1, 3, 10, 1], rtol=1e-5)
+    np.testing.assert_allclose(class_balance(0 * shares), np.ones(4))
 
 
 def test_right_answers_have_a_lower_loss_than_unsure_and_wrong_ones():
