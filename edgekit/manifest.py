@@ -38,7 +38,8 @@ class Parity:
 
     Attributes:
         max_abs: Largest absolute difference of any output value, in output units.
-        top1_agreement: Share of samples with the same highest output, 0–1.
+        top1_agreement: Share of samples with the same highest output, 0–1; of a detector, with
+            the same class of the highest score.
         samples: Samples compared.
         reference: What it was compared with.
     """

@@ -36,6 +36,17 @@ def test_a_sample_agrees_only_if_all_outputs_have_the_same_label():
     assert parity.top1_agreement == 0.0
 
 
+def test_detectors_agree_on_the_class_of_the_highest_score_wherever_it_is():
+    boxes = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    scores = np.zeros((2, 3, 2), np.float32)
+    scores[0, 0, 1] = scores[1, 2, 0] = 5
+    moved = scores[:, ::-1]  # another place, the same class
+    assert compare([-boxes, moved], [boxes, scores]).top1_agreement == 1.0
+    other = scores.copy()
+    other[1] = scores[1, :, ::-1]
+    assert compare([boxes, other], [boxes, scores]).top1_agreement == 0.5
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_never_pass_as_equal(value):
     outputs = [REFERENCE[0].copy()]
