@@ -32,6 +32,9 @@ _VARIED = (
     "transfer", "source", "licence",
 )  # fmt: skip
 
+# What may depend on a parameter that is true or false: what the model then gives.
+_CONDITIONED = ("outputs", "activation")
+
 
 def read_model_toml(
     path: Path, overrides: Mapping[str, Scalar] | None = None, variant: str = ""
@@ -95,6 +98,7 @@ class _Reader:
                 )
             self.same_kind(key, value, parameters[key])
         parameters = {**parameters, **overrides}
+        data = self.conditioned(data, parameters)
         spec = ModelSpec(
             name=name,
             summary=self.take(data, "summary", str, ""),
@@ -143,6 +147,21 @@ class _Reader:
             own = changes["train"]
             varied["train"].pop("epochs" if "stages" in own else "stages")
         return varied
+
+    def conditioned(self, data: dict[str, Any], parameters: Mapping[str, Scalar]) -> dict[str, Any]:
+        """The file's tables with those of `[when.PARAMETER]` laid over them where it is true."""
+        laid = dict(data)
+        for name, changes in self.take(laid, "when", dict, {}).items():
+            if not isinstance(changes, dict) or not isinstance(parameters.get(name), bool):
+                raise ModelError(
+                    f"{self.path}: when.{name}: expected a table named like a parameter that is "
+                    "true or false"
+                )
+            if unknown := sorted(set(changes) - set(_CONDITIONED)):
+                raise ModelError(f"{self.path}: unknown key when.{name}.{unknown[0]}")
+            if parameters[name]:
+                laid |= changes
+        return laid
 
     def outputs(self, data: dict[str, Any]) -> tuple[str, ...]:
         """`output = "logits"`, or `outputs = ["boxes", "scores"]`."""

@@ -271,11 +271,14 @@ class _Pipeline:
         return place
 
     def _check_classes(self, trace: Mapping[str, Any]) -> None:
-        given = trace["output_shapes"][-1][-1]
+        shape = trace["output_shapes"][-1]
+        given = shape[-1]
         classes = len(self.order.classes)
         dataset = self.order.dataset
         assert dataset is not None
-        known = len(trace["outputs"]) == 1 or bool(dataset.label_shape)
+        # A detector's scores are [N, places, classes]; one that chooses objects itself tells nothing.
+        detector = bool(dataset.label_shape) and len(shape) == 3
+        known = len(trace["outputs"]) == 1 or detector
         if classes and known and given != classes:
             raise DataError(
                 f"{self.order.source.name} gives {given} outputs, "

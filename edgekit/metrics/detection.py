@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgekit.detection import decode
+from edgekit.detection import Objects, decode
 from edgekit.errors import MissingExtraError
 from edgekit.metrics.base import Metric, MetricValue
 
@@ -107,7 +107,8 @@ def match(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float]) ->
     """Match detections with objects, by pycocotools.
 
     Args:
-        outputs: boxes [N, A, 4] and scores [N, A, C], logits.
+        outputs: boxes [N, A, 4] and scores [N, A, C], logits; or, of a model that chooses objects
+            itself, boxes [N, K, 4], scores [N, K] in 0–1 and classes [N, K].
         labels: [N, M, 5] rows of class, left, top, right, bottom; class −1 where there is none.
         overlaps: Limits of IoU.
 
@@ -150,7 +151,6 @@ def _evaluated(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float
     except ImportError:
         raise MissingExtraError("pycocotools", "data", "measuring detectors") from None
 
-    boxes, scores = outputs
     truth: list[dict[str, Any]] = []
     for picture, rows in enumerate(np.asarray(labels, np.float64)):
         truth += [
@@ -159,10 +159,11 @@ def _evaluated(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float
         ]
     guesses: list[dict[str, Any]] = []
     for picture in range(len(labels)):
-        objects = decode(boxes[picture], scores[picture], threshold=THRESHOLD, most=MOST)
+        objects = _objects([output[picture] for output in outputs])
         for box, score, kind in zip(objects.boxes, objects.scores, objects.classes, strict=True):
             entry = _annotation(len(guesses) + 1, picture, kind, box.astype(np.float64))
             guesses.append({**entry, "score": float(score)})
+    kinds = 1 + max((entry["category_id"] for entry in (*truth, *guesses)), default=0)
     # Both classes report what they do on stdout.
     with contextlib.redirect_stdout(io.StringIO()):
         sides = []
@@ -170,7 +171,7 @@ def _evaluated(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float
             side = COCO()
             side.dataset = {
                 "images": [{"id": picture} for picture in range(len(labels))],
-                "categories": [{"id": kind} for kind in range(scores.shape[-1])],
+                "categories": [{"id": kind} for kind in range(kinds)],
                 "annotations": annotations,
             }
             side.createIndex()
@@ -182,6 +183,18 @@ def _evaluated(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float
         evaluation.params.maxDets = [MOST]
         evaluation.evaluate()
     return evaluation
+
+
+def _objects(outputs: Sequence[Array]) -> Objects:
+    """What a model found in one picture, as far as it may count."""
+    import numpy as np
+
+    if len(outputs) == 2:
+        return decode(outputs[0], outputs[1], threshold=THRESHOLD, most=MOST)
+    boxes, scores, classes = outputs
+    found = np.flatnonzero(scores >= THRESHOLD)
+    found = found[np.argsort(-scores[found], kind="stable")][:MOST]
+    return Objects(boxes[found], scores[found], np.rint(classes[found]).astype(np.int64))
 
 
 def _annotation(number: int, picture: int, kind: Any, edges: Array) -> dict[str, Any]:

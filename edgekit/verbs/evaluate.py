@@ -183,6 +183,8 @@ def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
             f"artifact: {', '.join(expected[:5])} …",
         )
     sizes = artifact.manifest.outputs[-1].shape[1:]
+    if dataset.label_shape and len(sizes) == 1:
+        return  # a detector that chooses objects itself: its outputs do not tell how many classes
     # Of a detector's scores [N, places, classes] the last axis counts.
     outputs = sizes[-1] if dataset.label_shape else math.prod(sizes)
     if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):

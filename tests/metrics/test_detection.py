@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from edgekit.detection import decode
 from edgekit.metrics import score
 from edgekit.metrics.base import MetricValue
 from edgekit.metrics.detection import (
@@ -78,6 +79,18 @@ def test_perfect_detections_have_100_points_and_none_have_0():
     boxes, scores = perfect(labels)
     nothing = score("map50", [boxes, np.full_like(scores, -20)], labels)
     assert (nothing.value, nothing.ci95) == (0.0, (0.0, 0.0))
+
+
+def test_objects_chosen_by_the_model_itself_count_alike():
+    outputs, labels = scene(8)
+    chosen = [decode(b, s, threshold=0.005, most=100) for b, s in zip(*outputs, strict=True)]
+    rows = [np.zeros((40, 100, 4), np.float32), *np.zeros((2, 40, 100), np.float32)]
+    for picture, objects in enumerate(chosen):
+        for array, found in zip(
+            rows, (objects.boxes, objects.scores, objects.classes), strict=True
+        ):
+            array[picture, : len(objects)] = found
+    assert score("map", rows, labels) == score("map", outputs, labels)
 
 
 def test_stricter_limits_of_overlap_give_no_higher_figure():
