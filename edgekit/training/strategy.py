@@ -137,7 +137,9 @@ class Replicas:
 
         if self.count == 1 or not values:
             return values
-        reduced: Sequence[Any] = tf.distribute.get_replica_context().all_reduce(how, list(values))
+        # Computed here: what comes from outside the step lies on no copy's device.
+        own = [tf.identity(value) for value in values]
+        reduced: Sequence[Any] = tf.distribute.get_replica_context().all_reduce(how, own)
         return reduced
 
     def agreed(self, values: Sequence[float]) -> list[float]:
@@ -147,12 +149,9 @@ class Replicas:
         if self.workers.count == 1:
             return list(values)
 
-        def means(numbers: Any) -> Any:
-            return self.run(lambda n: self.mean([n]), [numbers])
-
         # float64: counts of samples and epochs stay what they are.
-        (found,) = tf.function(means)(tf.constant(list(values), tf.float64))
-        return [float(number) for number in found]
+        numbers = tf.constant(list(values), tf.float64)
+        return [float(number) for number in self._strategy.reduce("MEAN", numbers, axis=None)]
 
 
 def open_replicas(strategy: str, workers: Workers) -> Replicas:
