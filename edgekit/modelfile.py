@@ -33,7 +33,7 @@ _VARIED = (
 )  # fmt: skip
 
 # What may depend on a parameter that is true or false: what the model then gives.
-_CONDITIONED = ("outputs", "activation")
+_CONDITIONED = ("outputs", "activation", "gate")
 
 
 def read_model_toml(
@@ -160,7 +160,7 @@ class _Reader:
             if unknown := sorted(set(changes) - set(_CONDITIONED)):
                 raise ModelError(f"{self.path}: unknown key when.{name}.{unknown[0]}")
             if parameters[name]:
-                laid |= changes
+                laid = laid_over(laid, changes)
         return laid
 
     def outputs(self, data: dict[str, Any]) -> tuple[str, ...]:

@@ -276,7 +276,7 @@ class _Pipeline:
         classes = len(self.order.classes)
         dataset = self.order.dataset
         assert dataset is not None
-        # A detector's scores are [N, places, classes]; one that chooses objects itself tells nothing.
+        # A detector's scores are [N, places, classes]; of one that chooses objects itself, [N, K].
         detector = bool(dataset.label_shape) and len(shape) == 3
         known = len(trace["outputs"]) == 1 or detector
         if classes and known and given != classes:

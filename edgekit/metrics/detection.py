@@ -7,8 +7,6 @@ less often; with every picture once they are COCO's own figures.
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -143,45 +141,34 @@ def match(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float]) ->
 
 
 def _evaluated(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float]) -> Any:
+    """pycocotools' evaluation of each picture and class, `COCOeval.evaluate` without its prints."""
     import numpy as np
 
     try:
-        from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError:
         raise MissingExtraError("pycocotools", "data", "measuring detectors") from None
 
-    truth: list[dict[str, Any]] = []
+    evaluation = COCOeval(iouType="bbox")
+    parameters = evaluation.params
+    truth, guesses = evaluation._gts, evaluation._dts  # noqa: SLF001  what its loader fills
     for picture, rows in enumerate(np.asarray(labels, np.float64)):
-        truth += [
-            _annotation(len(truth) + index + 1, picture, row[0], row[1:])
-            for index, row in enumerate(rows[rows[:, 0] >= 0])
-        ]
-    guesses: list[dict[str, Any]] = []
-    for picture in range(len(labels)):
+        for row in rows[rows[:, 0] >= 0]:
+            _add(truth, picture, row[0], row[1:])
         objects = _objects([output[picture] for output in outputs])
-        for box, score, kind in zip(objects.boxes, objects.scores, objects.classes, strict=True):
-            entry = _annotation(len(guesses) + 1, picture, kind, box.astype(np.float64))
-            guesses.append({**entry, "score": float(score)})
-    kinds = 1 + max((entry["category_id"] for entry in (*truth, *guesses)), default=0)
-    # Both classes report what they do on stdout.
-    with contextlib.redirect_stdout(io.StringIO()):
-        sides = []
-        for annotations in (truth, guesses):
-            side = COCO()
-            side.dataset = {
-                "images": [{"id": picture} for picture in range(len(labels))],
-                "categories": [{"id": kind} for kind in range(kinds)],
-                "annotations": annotations,
-            }
-            side.createIndex()
-            sides.append(side)
-        evaluation = COCOeval(*sides, iouType="bbox")
-        evaluation.params.iouThrs = np.asarray(overlaps)
-        evaluation.params.areaRng = [[0, 1e10]]
-        evaluation.params.areaRngLbl = ["all"]
-        evaluation.params.maxDets = [MOST]
-        evaluation.evaluate()
+        found = zip(objects.boxes, objects.scores, objects.classes, strict=True)
+        for box, score, kind in found:
+            _add(guesses, picture, kind, box.astype(np.float64), score=float(score))
+    kinds = 1 + max((kind for _, kind in (*truth, *guesses)), default=0)
+    parameters.imgIds, parameters.catIds = list(range(len(labels))), list(range(kinds))
+    parameters.iouThrs = np.asarray(overlaps)
+    parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ["all"]
+    parameters.maxDets = [MOST]
+    pairs = [(picture, kind) for kind in parameters.catIds for picture in parameters.imgIds]
+    evaluation.ious = {pair: evaluation.computeIoU(*pair) for pair in pairs}
+    evaluation.evalImgs = [
+        evaluation.evaluateImg(*pair, parameters.areaRng[0], MOST) for pair in pairs
+    ]
     return evaluation
 
 
@@ -197,17 +184,24 @@ def _objects(outputs: Sequence[Array]) -> Objects:
     return Objects(boxes[found], scores[found], np.rint(classes[found]).astype(np.int64))
 
 
-def _annotation(number: int, picture: int, kind: Any, edges: Array) -> dict[str, Any]:
+def _add(side: Any, picture: int, kind: Any, edges: Array, **more: float) -> None:
+    """Put a box into the truth or the guesses of an evaluation."""
     left, top, right, bottom = (float(edge) * _SIDE for edge in edges)
     width, height = right - left, bottom - top
-    return {
-        "id": number,
-        "image_id": picture,
-        "category_id": int(kind),
-        "bbox": [left, top, width, height],
-        "area": width * height,
-        "iscrowd": 0,
-    }
+    entries = side[picture, int(kind)]
+    # Numbers begin at 1: 0 means no match.
+    entries.append(
+        {
+            "id": len(entries) + 1,
+            "image_id": picture,
+            "category_id": int(kind),
+            "bbox": [left, top, width, height],
+            "area": width * height,
+            "iscrowd": 0,
+            "ignore": 0,
+            **more,
+        }
+    )
 
 
 def average_precision(matches: Sequence[Matches], weights: Array) -> Array:

@@ -220,7 +220,11 @@ class Chosen(layers.Layer):
         # A product with ones and zeros picks rows alike in every runtime.
         picked = ops.cast(ops.equal(where[:, :, None], places[None, None]), "float32")
         boxes = ops.clip(ops.matmul(picked, boxes), 0.0, 1.0)
-        classes = ops.cast(ops.argmax(ops.matmul(picked, logits), axis=-1), "float32")
+        # Keras's argmax looks at bits, which no converter can.
+        logits = ops.matmul(picked, logits)
+        names = np.arange(logits.shape[-1], dtype="float32")
+        behind = ops.cast(logits < ops.max(logits, axis=-1, keepdims=True), "float32")
+        classes = ops.min(names + behind * len(names), axis=-1)
         better = np.tril(np.ones((best.shape[1], best.shape[1]), "float32"), -1)
         clashing = ops.cast(_overlaps(boxes) > self.overlap, "float32") * better
         clashing *= ops.cast(ops.equal(classes[:, :, None], classes[:, None]), "float32")
