@@ -48,13 +48,13 @@ def cocos_own(outputs, labels, overlaps):
     """Precision by COCO's own program from beginning to end: [T, R, K, A, M]; −1 is unknown."""
 
     def annotations(rows):
-        for number, (picture, kind, box, score) in enumerate(rows, start=1):
+        for number, (picture, kind, box, chance) in enumerate(rows, start=1):
             left, top, right, bottom = np.asarray(box, np.float64) * 1000
             bbox = [left, top, right - left, bottom - top]
             area = bbox[2] * bbox[3]
             yield {
                 "id": number, "image_id": picture, "category_id": int(kind), "bbox": bbox,
-                "area": area, "iscrowd": 0, "score": float(score),
+                "area": area, "iscrowd": 0, "score": float(chance),
             }  # fmt: skip
 
     truth = [
