@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -251,23 +252,109 @@ def test_data_without_labels_or_model_without_folder_is_refused(tiny, tmp_path):
         )
 
 
+def test_the_figures_reported_are_those_of_the_weights_in_the_file(tiny, colours, tmp_path):
+    result = train_model(str(tiny), data=colours, epochs=3, out=tmp_path / "run")
+    dataset = open_dataset(colours)
+    source = resolve_model(str(tiny))
+    model = build_keras(source, weights=result.trained.weights, classes=3)
+    samples = dataset.read("test", range(dataset.size("test")), source.spec.inputs[0])
+    guesses = model(samples.inputs).numpy().argmax(axis=1)
+    assert result.trained.test.value == pytest.approx(100 * (guesses == samples.labels).mean())
+    kernels = [weights for weights in model.get_weights() if weights.ndim > 1]
+    assert kernels
+    assert all(np.array_equal(rounded(kernel), kernel) for kernel in kernels)
+
+
+def test_epochs_without_a_better_one_end_a_stage_early_and_the_next_begins(tiny, colours, tmp_path):
+    source = resolve_model(str(tiny), parameters={"size": 16})
+    # Nothing moves, so no epoch after the first is better.
+    stages = (Stage(20, {"size": 15}), Stage(30))
+    recipe = recipe_of(
+        source, stages=stages, learning_rate=0.0, ema=0.0, batch_norm_momentum=0.0, patience=3
+    )
+    recipe = replace(recipe, batch_norm_momentum=None, samples_per_epoch=20)
+    for layer in ("BatchNormalization()", "Dropout(0.1)"):
+        code = (tiny / "model.py").read_text().replace(f"keras.layers.{layer}(x)", "x")
+        (tiny / "model.py").write_text(code)
+    seen = []
+    run = train(source, open_dataset("glyphs"), recipe, folder=tmp_path / "run", report=seen.append)
+    history = json.loads((run.folder / "history.json").read_text())["history"]
+    assert [(entry["stage"], entry["epoch"]) for entry in history] == [
+        *((0, epoch) for epoch in range(1, 5)),
+        *((1, epoch) for epoch in range(21, 25)),
+    ]
+    assert [entry["best"] for entry in history] == [True, False, False, False] * 2
+    assert run.epochs == 8
+    again = train(source, open_dataset("glyphs"), recipe, folder=tmp_path / "run")
+    assert (again.resumed_at, again.epochs) == (50, 8)
+
+
+def test_the_scalars_of_every_epoch_are_logged_and_a_new_training_begins_new_logs(
+    tiny, colours, tmp_path
+):
+    import tensorflow as tf
+
+    for _ in range(2):
+        train_model(
+            str(tiny), data=colours, epochs=3, out=tmp_path / "run", board=tmp_path / "logs",
+            resume=False,
+        )  # fmt: skip
+    history = json.loads((tmp_path / "run" / "history.json").read_text())["history"]
+    (file,) = (tmp_path / "logs").iterdir()
+    logged = {}
+    for record in tf.data.TFRecordDataset(str(file)):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            assert value.metadata.plugin_data.plugin_name == "scalars"
+            logged[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for entry in history:
+        for name in ("loss", "validation", "learning_rate"):
+            assert logged[name, entry["epoch"]] == pytest.approx(entry[name], rel=1e-6)
+
+
+def test_augmented_epochs_are_the_same_after_a_stop(tiny, colours, tmp_path):
+    with (tiny / "model.toml").open("a") as toml:
+        toml.write("[train.augment]\nrotate = 20\nmixup = 0.3\n")
+    asked = {"data": colours, "epochs": 3}
+
+    class Stop(Exception):
+        pass
+
+    def stop(progress):
+        if "epoch 2/3" in progress.note and progress.done > 0.5 * progress.total:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_model(str(tiny), **asked, out=tmp_path / "stopped", report=stop)
+    runs = [train_model(str(tiny), **asked, out=tmp_path / name) for name in ("stopped", "whole")]
+    assert [run.trained.resumed_at for run in runs] == [1, 0]
+    stopped, whole = (
+        json.loads((run.trained.folder / "history.json").read_text())["history"] for run in runs
+    )
+    for mine, other in zip(stopped, whole, strict=True):
+        assert mine["loss"] == pytest.approx(other["loss"], rel=1e-4)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_resumes_at_its_last_epoch_and_ends_as_if_never_stopped(
     how, tiny, colours, tmp_path
 ):
+    moment = random.randrange(40, 80)  # of 13 steps an epoch: in the fourth to the seventh
+
     def command(out):
         return [
             *(sys.executable, "-m", "edgekit", "train", str(tiny), "--data", str(colours)),
-            *("--epochs", "6", "--out", str(out), "--verbose"),
+            *("--epochs", "8", "--out", str(out), "--verbose"),
         ]
 
     stopped = subprocess.Popen(
         command(tmp_path / "stopped"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     with stopped:
-        # The line of the fourth epoch: three are finished and stored.
+        steps = 0
         for line in stopped.stderr:
-            if "epoch 4/6" in line:
+            steps += "samples/s" in line
+            if steps == moment:
                 os.kill(stopped.pid, how)
                 break
         said = stopped.stderr.read()
@@ -275,10 +362,10 @@ def test_a_stopped_run_resumes_at_its_last_epoch_and_ends_as_if_never_stopped(
     if how is signal.SIGINT:
         assert "the same command goes on after the last finished epoch" in said
 
-    resumed = train_model(str(tiny), data=colours, epochs=6, out=tmp_path / "stopped")
-    straight = train_model(str(tiny), data=colours, epochs=6, out=tmp_path / "straight")
-    assert resumed.trained.resumed_at == 3
-    assert resumed.trained.epochs == straight.trained.epochs == 6
+    resumed = train_model(str(tiny), data=colours, epochs=8, out=tmp_path / "stopped")
+    straight = train_model(str(tiny), data=colours, epochs=8, out=tmp_path / "straight")
+    assert 1 <= resumed.trained.resumed_at < 8, moment
+    assert resumed.trained.epochs == straight.trained.epochs == 8
     a, b = weights_of(resumed.trained.weights), weights_of(straight.trained.weights)
     assert a.keys() == b.keys()
     assert all(np.allclose(a[name], b[name], atol=1e-4) for name in a)
