@@ -54,7 +54,7 @@ def load(group: str, name: str) -> Any:
 
 
 def resolve(name: str, known: Iterable[str], *, what: str) -> str:
-    """The one known name meant by `name`: exact, else a unique prefix.
+    """The one known name meant by `name`: exact, else a unique prefix, variants of a name apart.
 
     Raises:
         UsageError: Nothing fits, or several do; the message says what was probably meant.
@@ -63,8 +63,10 @@ def resolve(name: str, known: Iterable[str], *, what: str) -> str:
     if name in names:
         return name
     prefixed = [candidate for candidate in names if name and candidate.startswith(name)]
-    if len(prefixed) == 1:
-        return prefixed[0]
+    shortest = min(prefixed, key=len, default="")
+    # Of "mobilenet" and its variants "mobilenet-…", a prefix of all means the first.
+    if prefixed and all(f"{one}-".startswith(f"{shortest}-") for one in prefixed):
+        return shortest
     if prefixed:
         raise UsageError(f"{what} {name!r} is ambiguous: {', '.join(prefixed)}")
     close = get_close_matches(name, names, n=3, cutoff=0.5)

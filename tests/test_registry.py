@@ -81,3 +81,10 @@ def test_an_unknown_part_is_a_usage_error_that_names_the_kind(monkeypatch):
     plug_in(monkeypatch, ("tflite", "json:dumps"))
     with pytest.raises(UsageError, match="unknown exporter 'tflight'"):
         registry.load(registry.EXPORTERS, "tflight")
+
+
+def test_a_prefix_of_a_name_and_its_variants_means_the_name():
+    known = ["mobilenet", "mobilenet-v1", "mobilenet-v3-small"]
+    assert registry.resolve("mob", known, what="model") == "mobilenet"
+    with pytest.raises(UsageError, match="ambiguous"):
+        registry.resolve("mob", [*known, "mobileone"], what="model")
