@@ -226,7 +226,7 @@ class Chosen(layers.Layer):
         behind = ops.cast(logits < ops.max(logits, axis=-1, keepdims=True), "float32")
         classes = ops.min(names + behind * len(names), axis=-1)
         better = np.tril(np.ones((best.shape[1], best.shape[1]), "float32"), -1)
-        clashing = ops.cast(_overlaps(boxes) > self.overlap, "float32") * better
+        clashing = ops.cast(_overlap_more(boxes, self.overlap), "float32") * better
         clashing *= ops.cast(ops.equal(classes[:, :, None], classes[:, None]), "float32")
         kept = ops.ones_like(best)
         for _ in range(self.rounds):
@@ -234,12 +234,16 @@ class Chosen(layers.Layer):
         return boxes, ops.sigmoid(best) * kept, classes
 
 
-def _overlaps(boxes: Any) -> Any:
-    """IoU of every box [N, K, 4] with every other: [N, K, K]."""
+def _overlap_more(boxes: Any, limit: float) -> Any:
+    """Whether each box [N, K, 4] has an IoU above `limit` with each other one: bool [N, K, K].
+
+    Without a division, which would need a guard against 0.
+    """
     one, other = boxes[:, :, None], boxes[:, None]
     low = ops.maximum(one[..., :2], other[..., :2])
     high = ops.minimum(one[..., 2:], other[..., 2:])
     sides = ops.maximum(high - low, 0.0)
     common = sides[..., 0] * sides[..., 1]
-    area = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-    return common / ops.maximum(area[:, :, None] + area[:, None] - common, 1e-9)
+    extent = ops.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
+    area = extent[..., 0] * extent[..., 1]
+    return common > limit * (area[:, :, None] + area[:, None] - common)
