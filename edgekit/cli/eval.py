@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("artifact", type=click.Path(path_type=Path))
 @click.option("--dataset", metavar="NAME", help="Data set to evaluate on.")
-@click.option("--data", type=click.Path(path_type=Path), help="Your own: a folder or .npz.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Your own: a folder of pictures, boxes, texts or sounds, TFRecords, or an .npz.",
+)
 @click.option("--samples", type=click.IntRange(1), help="How many samples.")
 @click.option(
     "--device",

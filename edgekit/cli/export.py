@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Your own data: a folder with one subfolder of images per class, or an .npz.",
+    help="Your own: a folder of pictures, boxes, texts or sounds, TFRecords, or an .npz.",
 )
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own .weights.h5.")
 @click.option("--calibration-samples", type=click.IntRange(min=1), help="Samples for int8 ranges.")

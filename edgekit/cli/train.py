@@ -15,7 +15,7 @@ from edgekit.cli import names, output
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Your own: a folder with a subfolder of images per class, or an .npz.",
+    help="Your own: a folder of pictures, boxes, texts or sounds, TFRecords, or an .npz.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="In all, instead of the recipe's.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A model parameter.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from edgekit.training.board import Board
 from edgekit.training.checkpoint import save_weights, stored
 from edgekit.training.course import Course, Pace
 from edgekit.training.feed import epoch_order
+from edgekit.training.folder import refuse_file, run_folder
 from edgekit.training.hush import hushed_stderr
 from edgekit.training.pictures import draw_curves
 from edgekit.training.recipe import Recipe, Segment
@@ -110,10 +111,13 @@ def train(
     if not dataset.is_labelled("train") or len(dataset.classes) < 2:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
     require_classes(dataset)
+    _refuse_another_task(source, source.spec.task, dataset)
     try:
-        with _run_folder(folder):
-            # All that can be refused without TensorFlow is, before its seconds of start-up.
-            workers = read_workers(strategy)
+        # All that can be refused without TensorFlow is, before its seconds of start-up.
+        workers = read_workers(strategy)
+        logs = board or folder / "logs"
+        with run_folder(folder, writes=workers.index == 0):
+            refuse_file(logs, "log", "--tensorboard with the path of a folder")
             source, spec = with_tokenizer(source, source.spec, dataset, folder, start.weights)
             course = Course(source, spec, dataset, recipe, seed, start, folder, report)
             state = course.open_state(resume=resume)
@@ -126,7 +130,7 @@ def train(
             _refuse_another_epoch(course, state)
             pace = Pace(course, resumed_at)
             keras.utils.set_random_seed(seed)
-            with _logs(course, board or folder / "logs", resumed_at) as scalars:
+            with _logs(course, logs, resumed_at) as scalars:
                 while state.epoch < recipe.epochs:
                     _run_segment(course, state, pace, scalars)
             metrics = _finish(course, state)
@@ -144,30 +148,15 @@ def train(
     )
 
 
-@contextmanager
-def _run_folder(folder: Path) -> Iterator[None]:
-    """Make the run folder; a training that fails with nothing in it takes it away again.
-
-    Raises:
-        FileError: The folder or one above it is a file.
-    """
-    for place in (folder, *folder.parents):
-        if place.exists() and not place.is_dir():
-            raise FileError(
-                f"{place}: a file; the run folder {folder} cannot be made there"
-                if place != folder
-                else f"{folder}: a file; a training needs a folder",
-                hint="--out with the path of a folder, new or of an earlier run",
-            )
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):  # the first that is not empty ends it
-            for place in made:
-                place.rmdir()
-        raise
+def _refuse_another_task(source: ModelSource, task: str, dataset: Dataset) -> None:
+    # What is no text, sound or boxes says "image-classification", arrays of any kind too: whether
+    # they fit is seen as they are read.
+    classes = task.endswith("classification") and dataset.task == "image-classification"
+    if dataset.task != task and not classes:
+        raise DataError(
+            f"{dataset.name} is a data set for {dataset.task}; {source.name} is for {task}",
+            hint="edgekit models and edgekit data list say what is for what",
+        )
 
 
 @contextmanager
@@ -176,10 +165,9 @@ def _logs(course: Course, folder: Path, resumed_at: int) -> Iterator[Board | Non
     if not course.writes:
         yield None
         return
-    if not resumed_at:
-        for past in folder.glob("events.out.tfevents.*"):
-            past.unlink()
-    with closing(Board(folder)) as board:
+    with closing(Board(folder, owner=course.folder)) as board:
+        if not resumed_at:
+            board.clear()
         yield board
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,12 +98,18 @@ class TrainingState:
 
     def differences(self, identity: dict[str, Any]) -> list[str]:
         """What `identity` has otherwise, in words, one line each."""
-        keys = sorted({*self.identity, *identity})
-        return [
-            f"{key}: was {_short(self.identity.get(key))}, now {_short(identity.get(key))}"
-            for key in keys
-            if self.identity.get(key) != identity.get(key)
-        ]
+        return list(_differences(self.identity, identity))
+
+
+def _differences(was: Any, now: Any, place: str = "") -> Iterator[str]:
+    """One line for each value that is not the same, however deep it lies."""
+    if was == now:
+        return
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in sorted({*was, *now}):
+            yield from _differences(was.get(key), now.get(key), f"{place}.{key}".lstrip("."))
+    else:
+        yield f"{place}: was {_short(was)}, now {_short(now)}"
 
 
 def _short(value: Any) -> str:

@@ -12,7 +12,10 @@ import ast
 import hashlib
 import os
 import re
+import socket
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +37,7 @@ IMAGENET = "imagenet"
 
 # Raise when the layout of a cached folder changes. 1: features.npy.
 _FORMAT = 1
+_DOWNLOAD_TIMEOUT_S = 60.0  # without a byte
 _SHOWN = 3  # layers named in a complaint
 
 
@@ -132,7 +136,8 @@ def _build_imagenet(source: ModelSource, classes: int) -> keras.Model:
     parameters = {**source.spec.parameters, "pretrained": IMAGENET}
     asking = replace(source, spec=replace(source.spec, parameters=parameters))
     try:
-        return build_keras(asking, weights=None, classes=classes)
+        with _quiet_download():
+            return build_keras(asking, weights=None, classes=classes)
     except ModelError as error:
         url = re.search(r"https?://\S+?\.h5", str(error))
         if url is None:
@@ -142,8 +147,26 @@ def _build_imagenet(source: ModelSource, classes: int) -> keras.Model:
         raise ModelError(
             f"{source.name}: the ImageNet weights cannot be downloaded",
             f"Keras looks for {place}, then for {url[0]}",
-            hint=f"with a network: curl -Lo {place} {url[0]}",
+            hint=f"with a network: curl --create-dirs -Lo {place} {url[0]}",
         ) from error
+
+
+@contextmanager
+def _quiet_download() -> Iterator[None]:
+    """Keras prints as it loads, warns of another picture's size, and waits for a silent host."""
+    import keras
+
+    shown, patience_s = keras.utils.is_interactive_logging_enabled(), socket.getdefaulttimeout()
+    keras.utils.disable_interactive_logging()
+    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_S)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
+            yield
+    finally:
+        socket.setdefaulttimeout(patience_s)
+        if shown:
+            keras.utils.enable_interactive_logging()
 
 
 def _load_fitting(model: keras.Model, path: Path, source: ModelSource) -> tuple[str, ...]:

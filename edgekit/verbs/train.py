@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.datasets import open_dataset
+from edgekit.datasets import Dataset, open_dataset
 from edgekit.errors import DataError, FileError, ModelError, UsageError
 from edgekit.files import write_atomic
-from edgekit.models import resolve_model, tokenizer_beside
+from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.progress import Report, silent
 from edgekit.spec import Scalar
-from edgekit.training.recipe import read_recipe
+from edgekit.training.recipe import Recipe, read_recipe
 from edgekit.training.run import Trained, train
+from edgekit.training.strategy import read_workers
 from edgekit.training.transfer import Start, find_start
 
 
@@ -101,22 +103,16 @@ def train_model(
             hint="write a folder with model.toml and model.py, as in models/mobilenet",
         )
     opened = open_dataset(data or dataset or _default_dataset(source.name, source.spec.datasets))
-    where = f"{source.path.name}/model.toml: train"
-    spec = source.spec
-    recipe = read_recipe(spec.train, spec.parameters, where, dataset=opened.name, task=spec.task)
-    if parameters:
-        declared = resolve_model(reference).spec
-        assert declared is not None
-        recipe = recipe.fitted(declared.parameters, source.spec.parameters)
-    if epochs is not None:
-        recipe = recipe.with_epochs(epochs)
     start = find_start(source, begin) if begin is not None else Start()
     if start.is_random and (freeze or head_only):
         raise UsageError(
             "a backbone of random weights cannot be frozen", hint="--from says where to begin"
         )
-    if head_only or freeze is not None:
-        recipe = replace(recipe, freeze_epochs=recipe.epochs if head_only else freeze or 0)
+    declared = resolve_model(reference)
+    recipe = _recipe(declared, source, opened, epochs=epochs, freeze=freeze, head_only=head_only)
+    place = source.weights_place(opened.name) if install else None
+    if place:
+        _refuse_install(place, declared=declared, asked=source)
     folder = out or Path("build") / "train" / f"{source.name}-{opened.name}"
     trained = train(
         source,
@@ -130,22 +126,78 @@ def train_model(
         board=board,
         report=report,
     )
-    installed = None
-    if install:
-        installed = source.weights_place(opened.name)
-        try:
-            if source.needs_tokenizer:
-                made = tokenizer_beside(trained.weights).read_bytes()
-                write_atomic(tokenizer_beside(installed), made)
-            write_atomic(installed, trained.weights.read_bytes())
-        except OSError as error:
-            raise FileError.from_os_error(error) from error
+    if place and read_workers(strategy).index == 0:
+        _install(source, trained.weights, place)
     command = f"edgekit export {reference}"
     command += f" --data {data}" if data else f" --dataset {opened.name}"
     command += "".join(f" --set {key}={value}" for key, value in (parameters or {}).items())
-    if data or not installed:  # export finds weights by itself only by the name of a data set
-        command += f" --weights {installed or trained.weights}"
-    return TrainResult(source.name, opened.name, trained, installed, command)
+    if data or not place:  # export finds weights by itself only by the name of a data set
+        command += f" --weights {place or trained.weights}"
+    return TrainResult(source.name, opened.name, trained, place, command)
+
+
+def _recipe(
+    declared: ModelSource,
+    asked: ModelSource,
+    dataset: Dataset,
+    *,
+    epochs: int | None,
+    freeze: int | None,
+    head_only: bool,
+) -> Recipe:
+    """The recipe of `asked` for a data set, with what the command line says instead."""
+    assert declared.spec is not None
+    assert asked.spec is not None
+    spec = asked.spec
+    where = f"{asked.path.name}/model.toml: train"
+    recipe = read_recipe(spec.train, spec.parameters, where, dataset=dataset.name, task=spec.task)
+    if spec.parameters != declared.spec.parameters:
+        recipe = recipe.fitted(declared.spec.parameters, spec.parameters)
+    if epochs is not None:
+        recipe = recipe.with_epochs(epochs)
+    if head_only:
+        return replace(recipe, freeze_epochs=recipe.epochs)
+    if freeze is None:
+        return recipe
+    if freeze > recipe.epochs:
+        raise UsageError(
+            f"--freeze {freeze}: the training has {recipe.epochs} epochs",
+            hint="--head-only trains nothing but the head",
+        )
+    return replace(recipe, freeze_epochs=freeze)
+
+
+def _install(source: ModelSource, weights: Path, place: Path) -> None:
+    """Put weights, and the tokenizer they belong to, into the model's folder."""
+    try:
+        if source.needs_tokenizer:
+            write_atomic(tokenizer_beside(place), tokenizer_beside(weights).read_bytes())
+        write_atomic(place, weights.read_bytes())
+    except OSError as error:
+        failure = FileError.from_os_error(error)
+        raise FileError(failure.message, f"the weights are in {weights}") from error
+
+
+def _refuse_install(place: Path, *, declared: ModelSource, asked: ModelSource) -> None:
+    """What a training of hours would only find out at its end."""
+    assert declared.spec is not None
+    assert asked.spec is not None
+    other = [k for k, v in declared.spec.parameters.items() if asked.spec.parameters[k] != v]
+    if other:
+        raise UsageError(
+            f"--install: weights for another {' and '.join(other)} than model.toml says would be "
+            "taken for the model's own",
+            hint=f"the value under [parameters] in {declared.path.name}/model.toml; or without "
+            "--install: edgekit export takes --set and --weights",
+        )
+    if place.is_dir():
+        raise FileError(f"{place}: a folder; --install writes a file there")
+    if not os.access(place.parent, os.W_OK):
+        raise FileError(
+            f"{place.parent}: no permission to write there, where --install puts weights",
+            hint="without it: the weights stay in the run folder, and edgekit export takes "
+            "--weights",
+        )
 
 
 def _default_dataset(model: str, known: tuple[str, ...]) -> str:

@@ -44,3 +44,12 @@ def test_what_differs_is_told_key_by_key(state):
     other = {"seed": 2, "recipe": {"ema": 0.9}}
     assert state.differences(other) == ["seed: was 1, now 2"]
     assert state.differences(dict(state.identity)) == []
+
+
+def test_what_differs_is_named_down_to_the_key(state):
+    now = {"seed": 1, "recipe": {"ema": 0.5, "stages": [{"epochs": 3}]}, "start": None}
+    assert state.differences(now) == [
+        "recipe.ema: was 0.9, now 0.5",
+        'recipe.stages: was null, now [{"epochs": 3}]',
+    ]
+    assert state.differences(state.identity) == []

@@ -109,18 +109,22 @@ def test_what_from_means_is_found_before_tensorflow_starts(split_tiny, checkpoin
     assert find_start(resolve_model("mobilenet"), "imagenet") == Start(imagenet=True)
 
 
-def test_imagenet_weights_that_cannot_be_had_say_where_they_belong(split_tiny):
+def test_imagenet_weights_that_cannot_be_had_say_where_they_belong(split_tiny, capsys):
     code = (split_tiny / "model.py").read_text()
     code = code.replace("size=16):", "size=16, pretrained=None):\n    assert pretrained").replace(
         "assert pretrained",
-        "raise Exception('URL fetch failure on https://example.org/a/tiny_no_top.h5: None -- x')",
+        "import warnings\n    keras.utils.Progbar(1).update(1)\n"
+        "    warnings.warn('`input_shape` is undefined or non-square, or so')\n"
+        "    raise Exception('URL failure on https://example.org/a/tiny_no_top.h5: None -- x')",
     )
     (split_tiny / "model.py").write_text(code)
     source = resolve_model(str(split_tiny))
     with pytest.raises(ModelError, match="ImageNet weights cannot be downloaded") as caught:
         build_started(source, find_start(source, "imagenet"), classes=3)
     assert "models/tiny_no_top.h5, then for https://example.org/a/" in caught.value.details[0]
-    assert caught.value.hint.startswith("with a network: curl -Lo ")
+    assert caught.value.hint.startswith("with a network: curl --create-dirs -Lo ")
+    # Keras prints its progress to stdout, where --json has its document.
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_frozen_backbone_stays_and_its_features_are_computed_once(
