@@ -194,3 +194,40 @@ def dataset(tmp_path):
         y_test=np.arange(40) % 4,
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def contents():
+    """What a folder holds: bytes by path."""
+
+    def read(folder):
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def built(made_once, keras_models):
+    """`build/lstm/onnx-fp32`, exported once."""
+
+    def fill(folder):
+        command = [sys.executable, "-m", "edgekit", "export", keras_models / "lstm.keras"]
+        subprocess.run(
+            [*command, "--target", "onnx", "--quiet"], check=True, cwd=folder, capture_output=True
+        )
+
+    return made_once("built-lstm", fill) / "build"
+
+
+@pytest.fixture
+def work(built, contents, tmp_path, monkeypatch):
+    """A folder to stand in, with an artifact from before; afterwards it must be as it was."""
+    shutil.copytree(built, tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    before = contents(tmp_path / "build")
+    yield tmp_path
+    assert contents(tmp_path / "build") == before

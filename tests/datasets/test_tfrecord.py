@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgekit.datasets import open_dataset, tfrecord_folder
 from edgekit.datasets.inspection import inspect
-from edgekit.datasets.tfrecord_example import Sample, _message, serialize
+from edgekit.datasets.tfrecord_example import _message
 from edgekit.datasets.tfrecord_file import frame
 from edgekit.errors import DataError
 from edgekit.spec import InputSpec
@@ -383,19 +383,3 @@ def test_opening_and_reading_need_no_tensorflow(folder):
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, folder], check=True)
-
-
-@pytest.mark.slow
-def test_tensorflow_reads_what_is_written():
-    code = (
-        "import sys, tensorflow as tf; e = tf.train.Example.FromString(sys.stdin.buffer.read());"
-        "f = e.features.feature; print(f['image/object/class/label'].int64_list.value[0],"
-        "f['image/object/bbox/xmin'].float_list.value[0], f['image/width'].int64_list.value[0],"
-        "f['image/object/class/text'].bytes_list.value[0].decode())"
-    )
-    boxes = np.array([[1, 0.5, 0.25, 1, 1]], np.float32)
-    data = serialize(
-        Sample("object-detection", picture(size=(20, 10)), boxes=boxes), ("hole", "scratch")
-    )
-    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
-    assert done.stdout.decode().split() == ["2", "0.5", "20", "scratch"]

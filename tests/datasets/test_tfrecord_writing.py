@@ -18,6 +18,7 @@ from PIL import Image
 
 from edgekit.cli import main
 from edgekit.datasets import Dataset, Samples, open_dataset, require_classes
+from edgekit.datasets.tfrecord_example import Sample, serialize
 from edgekit.datasets.tfrecord_writing import write_tfrecords
 from edgekit.errors import DataError, FileError
 from edgekit.files import sha256_tree
@@ -304,3 +305,21 @@ def test_the_command_says_what_it_wrote_and_the_result_opens(pictures, tmp_path,
 def test_the_data_set_itself_is_no_place_to_write(pictures, capsys):
     assert main(["data", "convert", pictures.reference, "-o", pictures.reference]) == 2
     assert "the data set itself" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_tensorflow_reads_what_is_written():
+    code = (
+        "import sys, tensorflow as tf; e = tf.train.Example.FromString(sys.stdin.buffer.read());"
+        "f = e.features.feature; print(f['image/object/class/label'].int64_list.value[0],"
+        "f['image/object/bbox/xmin'].float_list.value[0], f['image/width'].int64_list.value[0],"
+        "f['image/object/class/text'].bytes_list.value[0].decode())"
+    )
+    picture = io.BytesIO()
+    Image.new("RGB", (20, 10)).save(picture, "PNG")
+    boxes = np.array([[1, 0.5, 0.25, 1, 1]], np.float32)
+    data = serialize(
+        Sample("object-detection", picture.getvalue(), boxes=boxes), ("hole", "scratch")
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    assert done.stdout.decode().split() == ["2", "0.5", "20", "scratch"]
