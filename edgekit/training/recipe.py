@@ -67,7 +67,9 @@ class Recipe:
         warmup_epochs: Epochs of warm-up, may be a fraction.
         freeze_epochs: Epochs at the beginning that train the head only, on a backbone that came
             from elsewhere and on samples as they are; warm-up and schedule begin anew after them.
-        thawed_rate: Factor on the learning rate once the backbone, too, is trained.
+        thawed_rate: Factor on the learning rate once the backbone, too, is trained. Small models
+            that move on to other data want the whole rate: with a tenth of it six epochs were not
+            enough (docs/train.md).
         patience: Epochs without a better one that end a stage, or its frozen part; None: never.
         clip_norm: Longest gradient over all weights (arXiv 1211.5063), longer ones are scaled to
             it; None leaves them.
@@ -89,7 +91,7 @@ class Recipe:
     schedule: str = "cosine"
     warmup_epochs: float = 1.0
     freeze_epochs: int = 0
-    thawed_rate: float = 0.1
+    thawed_rate: float = 1.0
     patience: int | None = None
     clip_norm: float | None = None
     batch_size: int = 64
