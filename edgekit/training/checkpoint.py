@@ -1,11 +1,11 @@
-"""Weights on disk: `.weights.h5` as Keras reads it, in three eighths of the bytes.
+"""Weights on disk: `.weights.h5` as Keras reads it, in three eighths of the bytes or less.
 
-Kernels (arrays of two axes and more) are rounded to 8 significant bits, to nearest even: bfloat16's
-precision in float32's form. The noise is 2⁻⁹ of each weight, some hundredth of what int8 adds to
-the same weight later, and far below what one more epoch changes. The lower half of every number is
-then zero, which HDF5's byte shuffle and gzip store for nothing, and the exponents, much alike, for
-little: a repository of models stays small. Biases and normalisation keep all their bits; they are
-few, and their errors add up over whole pictures.
+Kernels (arrays of two axes and more) are rounded to 7 significant bits, to nearest even, one less
+than bfloat16 has, in float32's form. The noise, at most 2⁻⁸ of each weight, has some twentieth of
+the power of what int8 adds to the same weight later. More than half of every number is then zero,
+which HDF5's byte shuffle and gzip store for nothing, and the exponents, much alike, for little:
+four million values take less than 6 MB. Biases and normalisation keep all their bits; they are few,
+and their errors add up over whole pictures.
 
 What is stored is what counts: a training measures the weights it finds in the file.
 """
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+_BITS = 7  # significant ones, of float32's 24
 _CHUNK = 2**20  # values
 _WORTH_PACKING = 256  # values; the index of a packed dataset takes a kilobyte
 
@@ -41,7 +42,8 @@ def save_weights(model: keras.Model, path: Path) -> None:
         plain = scratch / f"plain{WEIGHTS}"
         model.save_weights(plain)
         packed = scratch / path.name
-        with h5py.File(plain, "r") as source, h5py.File(packed, "w") as target:
+        # The newest layout of HDF5 1.10 has no kilobyte of index for each layer.
+        with h5py.File(plain, "r") as source, h5py.File(packed, "w", libver="latest") as target:
             _repack(source, target)
         packed.replace(path)
 
@@ -52,16 +54,18 @@ def stored(values: Array) -> Array:
 
 
 def rounded(values: Array) -> Array:
-    """float32 values rounded to 8 significant bits, halves to even; the same shape and dtype.
+    """float32 values rounded to 7 significant bits, halves to even; the same shape and dtype.
 
     A value that would round to infinity is cut to the largest that does not.
     """
     import numpy as np
 
+    dropped = 24 - _BITS
+    mask = np.uint32(0xFFFFFFFF << dropped & 0xFFFFFFFF)
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    kept = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    short = (kept & np.uint32(0xFFFF0000)).view(np.float32)
-    down = (bits & np.uint32(0xFFFF0000)).view(np.float32)
+    kept = bits + np.uint32((1 << dropped - 1) - 1) + (bits >> np.uint32(dropped) & np.uint32(1))
+    short = (kept & mask).view(np.float32)
+    down = (bits & mask).view(np.float32)
     short = np.where(np.isfinite(short), short, down)
     return np.where(np.isfinite(values), short, values).reshape(values.shape)
 

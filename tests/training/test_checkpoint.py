@@ -40,26 +40,25 @@ def test_keras_loads_the_file_and_finds_kernels_rounded_and_the_rest_as_it_was(t
     assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
 
 
-def test_the_file_takes_three_eighths_of_the_bytes_and_is_the_same_every_time(tmp_path):
+def test_the_file_takes_a_third_of_the_bytes_and_is_the_same_every_time(tmp_path):
     model = wide(512)
     model.save_weights(tmp_path / "keras.weights.h5")
     for name in "ab":
         save_weights(model, tmp_path / f"{name}.weights.h5")
     sizes = {path.name[0]: path.stat().st_size for path in tmp_path.iterdir()}
-    assert sizes["a"] < 0.375 * sizes["k"]
+    assert sizes["a"] < 0.34 * sizes["k"]
     assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
 
 
 @given(st.lists(st.floats(width=32), min_size=1, max_size=20))
-def test_rounding_is_that_of_bfloat16_and_never_makes_an_infinity(values):
-    import tensorflow as tf
-
+def test_rounding_leaves_seven_bits_to_the_nearest_and_never_makes_an_infinity(values):
     given_values = np.array(values, np.float32)
     made = rounded(given_values)
     assert made.dtype == np.float32
     assert np.array_equal(np.isfinite(made), np.isfinite(given_values))
-    near = np.abs(given_values) < 3e38
-    with np.errstate(invalid="ignore"):
-        wanted = tf.cast(tf.cast(given_values, tf.bfloat16), tf.float32).numpy()
-    assert np.array_equal(made[near], wanted[near])
-    assert (np.abs(made[near] - given_values[near]) <= np.abs(given_values[near]) / 256).all()
+    normal = np.isfinite(given_values) & (np.abs(given_values) >= np.finfo(np.float32).tiny)
+    fractions, exponents = np.frexp(given_values[normal].astype(np.float64))
+    wanted = np.ldexp(np.rint(fractions * 2.0**7) / 2.0**7, exponents)
+    fits = np.abs(wanted) <= np.finfo(np.float32).max
+    assert np.array_equal(made[normal][fits].astype(np.float64), wanted[fits])
+    assert np.array_equal(rounded(made), made, equal_nan=True)
