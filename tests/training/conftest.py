@@ -45,24 +45,33 @@ ema = 0.9
 """
 
 
-@pytest.fixture
-def tiny(tmp_path):
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    (folder / "model.py").write_text(MODEL_PY)
-    (folder / "model.toml").write_text(MODEL_TOML)
-    return folder
+@pytest.fixture(scope="session")
+def write_tiny():
+    """Makes the model folder; gives its path."""
+
+    def write(folder):
+        folder.mkdir()
+        (folder / "model.py").write_text(MODEL_PY)
+        (folder / "model.toml").write_text(MODEL_TOML)
+        return folder
+
+    return write
 
 
 @pytest.fixture
-def colours(tmp_path):
-    """Noisy pictures, reddish, greenish or bluish: 300 to train on, 90 to test."""
+def tiny(write_tiny, tmp_path):
+    return write_tiny(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory):
+    """Noisy pictures, reddish, greenish or bluish: 300 to train on, 90 to test. Only read."""
     random = np.random.default_rng(0)
     labels = np.arange(390) % 3
     pictures = random.integers(0, 200, (390, 16, 16, 3))
     pictures[np.arange(390), :, :, labels] += 40
     pictures = pictures.astype(np.uint8)
-    path = tmp_path / "colours.npz"
+    path = tmp_path_factory.mktemp("colours") / "colours.npz"
     np.savez(
         path,
         x_train=pictures[:300],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,13 +53,17 @@ def learner_of(model, recipe):
     return Learner(model, recipe, objective_for("image-classification", recipe, 3))
 
 
-def test_the_loss_falls_the_metric_rises_and_the_run_folder_holds_everything(
-    tiny, colours, tmp_path
-):
-    seen = []
-    result = train_model(
-        str(tiny), data=colours, epochs=6, out=tmp_path / "run", report=seen.append
-    )
+@pytest.fixture(scope="module")
+def learnt(write_tiny, colours, tmp_path_factory):
+    """A training of six epochs and what it told; tests read it."""
+    tmp_path = tmp_path_factory.mktemp("learnt")
+    model, seen = write_tiny(tmp_path / "tiny"), []
+    out = tmp_path / "run"
+    return train_model(str(model), data=colours, epochs=6, out=out, report=seen.append), seen
+
+
+def test_the_loss_falls_the_metric_rises_and_the_run_folder_holds_everything(learnt):
+    result, seen = learnt
     run = result.trained
     history = json.loads((run.folder / "history.json").read_text())["history"]
     losses = [entry["loss"] for entry in history]
@@ -78,16 +83,21 @@ def test_the_loss_falls_the_metric_rises_and_the_run_folder_holds_everything(
     }  # fmt: skip
 
 
-def test_weights_of_a_run_start_another_and_the_export_command_names_them(tiny, colours, tmp_path):
-    first = train_model(str(tiny), data=colours, epochs=5, out=tmp_path / "a")
+def test_weights_of_a_run_start_another_and_the_export_command_names_them(
+    learnt, tiny, colours, tmp_path
+):
+    first = learnt[0]
     assert str(first.trained.weights) in first.export_command
     second = train_model(
-        str(tiny), data=colours, epochs=1, out=tmp_path / "b", begin=str(first.trained.weights)
-    )
+        str(tiny), data=colours, epochs=1, out=tmp_path / "b", begin=str(first.trained.weights),
+        board=tmp_path / "logs",
+    )  # fmt: skip
     begun = json.loads((tmp_path / "b" / "history.json").read_text())["history"][0]["loss"]
-    fresh = json.loads((tmp_path / "a" / "history.json").read_text())["history"][0]["loss"]
+    fresh = json.loads((first.trained.folder / "history.json").read_text())["history"][0]["loss"]
     assert begun < 0.8 * fresh
     assert second.trained.test.value > 60
+    assert len(list((tmp_path / "logs").iterdir())) == 1
+    assert not (tmp_path / "b" / "logs").exists()
 
 
 def test_install_puts_the_weights_where_export_looks_for_them(tiny, colours, tmp_path):
@@ -209,17 +219,18 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_last_epoch(
     assert "learning_rate" in caught.value.hint
 
 
-def test_a_run_folder_of_another_training_is_left_alone_unless_told(tiny, colours, tmp_path):
-    train_model(str(tiny), data=colours, epochs=1, out=tmp_path / "run")
-    before = (tmp_path / "run" / "state.npz").read_bytes()
+def test_a_run_folder_of_another_training_is_left_alone_unless_told(
+    learnt, contents, tiny, colours, tmp_path
+):
+    run = tmp_path / "run"
+    shutil.copytree(learnt[0].trained.folder, run)
+    before = contents(run)
     with pytest.raises(DataError, match="differs from this one") as caught:
-        train_model(str(tiny), data=colours, epochs=1, seed=5, out=tmp_path / "run")
-    assert "seed: was 0, now 5" in caught.value.details
-    assert (tmp_path / "run" / "state.npz").read_bytes() == before
-    again = train_model(
-        str(tiny), data=colours, epochs=1, seed=5, out=tmp_path / "run", resume=False
-    )
-    assert again.trained.resumed_at == 0
+        train_model(str(tiny), data=colours, epochs=6, seed=5, out=run)
+    assert caught.value.details == ("seed: was 0, now 5",)
+    assert contents(run) == before
+    again = train_model(str(tiny), data=colours, epochs=1, seed=5, out=run, resume=False)
+    assert (again.trained.resumed_at, again.trained.epochs) == (0, 1)
 
 
 def test_a_training_that_fails_at_once_leaves_no_folder(tiny, colours, tmp_path):
@@ -252,8 +263,8 @@ def test_data_without_labels_or_model_without_folder_is_refused(tiny, tmp_path):
         )
 
 
-def test_the_figures_reported_are_those_of_the_weights_in_the_file(tiny, colours, tmp_path):
-    result = train_model(str(tiny), data=colours, epochs=3, out=tmp_path / "run")
+def test_the_figures_reported_are_those_of_the_weights_in_the_file(learnt, tiny, colours):
+    result = learnt[0]
     dataset = open_dataset(colours)
     source = resolve_model(str(tiny))
     model = build_keras(source, weights=result.trained.weights, classes=3)
@@ -272,7 +283,7 @@ def test_epochs_without_a_better_one_end_a_stage_early_and_the_next_begins(tiny,
     recipe = recipe_of(
         source, stages=stages, learning_rate=0.0, ema=0.0, batch_norm_momentum=0.0, patience=3
     )
-    recipe = replace(recipe, batch_norm_momentum=None, samples_per_epoch=20)
+    recipe = replace(recipe, batch_norm_momentum=None, samples_per_epoch=20, validation_samples=36)
     for layer in ("BatchNormalization()", "Dropout(0.1)"):
         code = (tiny / "model.py").read_text().replace(f"keras.layers.{layer}(x)", "x")
         (tiny / "model.py").write_text(code)
@@ -289,18 +300,12 @@ def test_epochs_without_a_better_one_end_a_stage_early_and_the_next_begins(tiny,
     assert (again.resumed_at, again.epochs) == (50, 8)
 
 
-def test_the_scalars_of_every_epoch_are_logged_and_a_new_training_begins_new_logs(
-    tiny, colours, tmp_path
-):
+def test_the_scalars_of_every_epoch_are_logged(learnt):
     import tensorflow as tf
 
-    for _ in range(2):
-        train_model(
-            str(tiny), data=colours, epochs=3, out=tmp_path / "run", board=tmp_path / "logs",
-            resume=False,
-        )  # fmt: skip
-    history = json.loads((tmp_path / "run" / "history.json").read_text())["history"]
-    (file,) = (tmp_path / "logs").iterdir()
+    folder = learnt[0].trained.folder
+    history = json.loads((folder / "history.json").read_text())["history"]
+    (file,) = (folder / "logs").iterdir()
     logged = {}
     for record in tf.data.TFRecordDataset(str(file)):
         event = tf.compat.v1.Event.FromString(record.numpy())
@@ -335,36 +340,23 @@ def test_augmented_epochs_are_the_same_after_a_stop(tiny, colours, tmp_path):
         assert mine["loss"] == pytest.approx(other["loss"], rel=1e-4)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_resumes_at_its_last_epoch_and_ends_as_if_never_stopped(
-    how, tiny, colours, tmp_path
+def test_a_run_stopped_twice_resumes_at_its_last_epoch_and_ends_as_if_never_stopped(
+    tiny, colours, tmp_path
 ):
-    moment = random.randrange(40, 80)  # of 13 steps an epoch: in the fourth to the seventh
-
-    def command(out):
-        return [
-            *(sys.executable, "-m", "edgekit", "train", str(tiny), "--data", str(colours)),
-            *("--epochs", "8", "--out", str(out), "--verbose"),
-        ]
-
-    stopped = subprocess.Popen(
-        command(tmp_path / "stopped"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    with stopped:
-        steps = 0
-        for line in stopped.stderr:
-            steps += "samples/s" in line
-            if steps == moment:
-                os.kill(stopped.pid, how)
-                break
-        said = stopped.stderr.read()
-    assert stopped.returncode != 0
-    if how is signal.SIGINT:
-        assert "the same command goes on after the last finished epoch" in said
+    begun = [0]
+    for how in (signal.SIGINT, signal.SIGKILL):
+        moment = random.randrange(15, 40)  # of 13 steps an epoch: in the second or third
+        said, status = stop(how, moment, tiny, colours, tmp_path / "stopped")
+        assert status != 0
+        if how is signal.SIGINT:
+            assert "the same command goes on after the last finished epoch" in said
+        resumed = json.loads((tmp_path / "stopped" / "history.json").read_text())["history"]
+        begun.append(len(resumed))
+        assert begun[-2] < begun[-1] < 8, moment
 
     resumed = train_model(str(tiny), data=colours, epochs=8, out=tmp_path / "stopped")
     straight = train_model(str(tiny), data=colours, epochs=8, out=tmp_path / "straight")
-    assert 1 <= resumed.trained.resumed_at < 8, moment
+    assert begun[-1] == resumed.trained.resumed_at
     assert resumed.trained.epochs == straight.trained.epochs == 8
     a, b = weights_of(resumed.trained.weights), weights_of(straight.trained.weights)
     assert a.keys() == b.keys()
@@ -372,3 +364,25 @@ def test_a_stopped_run_resumes_at_its_last_epoch_and_ends_as_if_never_stopped(
     assert resumed.trained.test == straight.trained.test
     leftovers = [p.name for p in resumed.trained.folder.iterdir() if p.name.startswith(".")]
     assert leftovers == []
+
+
+def stop(how, moment, model, data, out):
+    """Train in a process of its own and end it at its step `moment`; what it said, its status."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "edgekit", "train", str(model), "--data", str(data)),
+            *("--epochs", "8", "--out", str(out), "--verbose"),
+        ],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        steps = 0
+        for line in process.stderr:
+            steps += "samples/s" in line
+            if steps == moment:
+                os.kill(process.pid, how)
+                break
+        said = process.stderr.read()
+    return said, process.returncode
