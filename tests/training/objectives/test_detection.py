@@ -135,6 +135,21 @@ def test_right_answers_have_a_lower_loss_than_unsure_and_wrong_ones():
     assert right < loss(exact + np.float32(0.05), 1, 8)
 
 
+def test_an_unlikely_wrong_class_is_pushed_down_at_an_objects_place_harder_than_elsewhere():
+    import tensorflow as tf
+
+    objects = labels([1, 0.25, 0.25, 0.75, 0.75])
+    exact = tf.tile(tf.constant(objects[:, :1, 1:]), (1, 84, 1))
+    logits = tf.fill([1, 84, 2], -2.0)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = objective().loss([exact, logits], tf.constant(objects))
+    wrong = tape.gradient(loss, logits).numpy()[0, :, 0]
+    inside = (np.abs(CENTRES - 0.5) < 0.1).all(axis=1)
+    outside = (np.abs(CENTRES - 0.5) > 0.3).any(axis=1)
+    assert wrong[inside].max() > 20 * wrong[outside].max() > 0
+
+
 def test_steps_down_the_gradient_find_the_objects():
     import tensorflow as tf
 
