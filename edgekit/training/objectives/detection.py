@@ -60,7 +60,7 @@ class Detection(Objective):
         total = tf.maximum(tf.reduce_sum(weights), 1.0)
         empty = _EMPTY_WEIGHT * tf.stop_gradient(tf.sigmoid(logits)) ** 2
         classes = tf.nn.sigmoid_cross_entropy_with_logits(shares, logits)
-        # At an object's place the wrong classes count as much as the right one: weighed by their own
+        # At an object's place wrong classes count as much as the right one: weighed by their own
         # low scores they would hardly be learned apart where only a detail tells them.
         taken = tf.reduce_max(shares, axis=-1, keepdims=True)
         classes *= tf.where(taken > 0, taken, empty) * balance
