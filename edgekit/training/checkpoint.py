@@ -42,8 +42,7 @@ def save_weights(model: keras.Model, path: Path) -> None:
         plain = scratch / f"plain{WEIGHTS}"
         model.save_weights(plain)
         packed = scratch / path.name
-        # The newest layout of HDF5 1.10 has no kilobyte of index for each layer.
-        with h5py.File(plain, "r") as source, h5py.File(packed, "w", libver="latest") as target:
+        with h5py.File(plain, "r") as source, _compact_file(packed) as target:
             _repack(source, target)
         packed.replace(path)
 
@@ -70,16 +69,33 @@ def rounded(values: Array) -> Array:
     return np.where(np.isfinite(values), short, values).reshape(values.shape)
 
 
+def _compact_file(path: Path) -> h5py.File:
+    """A new HDF5 file in the newest layout, which has no kilobyte of index for each layer.
+
+    That layout notes when each group was made, unless told not to, which `h5py.File` cannot: the
+    same weights would be another file every second.
+    """
+    from h5py import File, h5f, h5p
+
+    creation, access = h5p.create(h5p.FILE_CREATE), h5p.create(h5p.FILE_ACCESS)
+    creation.set_obj_track_times(False)
+    access.set_libver_bounds(h5f.LIBVER_LATEST, h5f.LIBVER_LATEST)
+    return File(h5f.create(bytes(path), h5f.ACC_TRUNC, creation, access))
+
+
 def _repack(source: h5py.Group, target: h5py.Group) -> None:
-    import h5py
+    from h5py import Group, h5g, h5p
 
     target.attrs.update(source.attrs)
+    untimed = h5p.create(h5p.GROUP_CREATE)
+    untimed.set_obj_track_times(False)
     for name, item in source.items():
-        if isinstance(item, h5py.Group):
-            _repack(item, target.create_group(name))
+        if isinstance(item, Group):
+            _repack(item, Group(h5g.create(target.id, name.encode(), None, untimed)))
             continue
         values = stored(item[()])
-        target.create_dataset(name, data=values, **_packing(values)).attrs.update(item.attrs)
+        packed = target.create_dataset(name, data=values, track_times=False, **_packing(values))
+        packed.attrs.update(item.attrs)
 
 
 def _packing(values: Array) -> dict[str, Any]:
