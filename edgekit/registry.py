@@ -6,7 +6,7 @@ it is selected, so a broken plug-in breaks nothing but itself. Does not know wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -63,14 +63,17 @@ def resolve(name: str, known: Iterable[str], *, what: str) -> str:
     if name in names:
         return name
     prefixed = [candidate for candidate in names if name and candidate.startswith(name)]
-    shortest = min(prefixed, key=len, default="")
-    # Of "mobilenet" and its variants "mobilenet-…", a prefix of all means the first.
-    if prefixed and all(f"{one}-".startswith(f"{shortest}-") for one in prefixed):
-        return shortest
+    if len(meant := _without_variants(prefixed)) == 1:
+        return meant[0]
     if prefixed:
         raise UsageError(f"{what} {name!r} is ambiguous: {', '.join(prefixed)}")
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    close = _without_variants(get_close_matches(name, names, n=len(names) or 1, cutoff=0.5))[:3]
     hint = f"one of: {', '.join(names)}" if names else None
     if close:
         hint = f"did you mean {' or '.join(close)}?"
     raise UsageError(f"unknown {what} {name!r}", hint=hint)
+
+
+def _without_variants(names: Sequence[str]) -> list[str]:
+    """`names` less those that are another one and a hyphen and more, as "mobilenet-v1"."""
+    return [one for one in names if not any(one.startswith(f"{other}-") for other in names)]

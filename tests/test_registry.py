@@ -38,6 +38,13 @@ def test_a_misspelt_name_gets_a_suggestion():
     assert caught.value.hint == "did you mean mobilenet?"
 
 
+def test_variants_of_a_name_that_was_meant_are_not_named_too():
+    known = ["mobilenet", "mobilenet-v1", "mobilenet-v3-small", "mobilevit"]
+    with pytest.raises(UsageError) as caught:
+        registry.resolve("moblienet", known, what="model")
+    assert caught.value.hint == "did you mean mobilenet or mobilevit?"
+
+
 def test_a_name_like_no_other_gets_the_list():
     with pytest.raises(UsageError) as caught:
         registry.resolve("zzz", ["unet", "mobilenet"], what="model")
@@ -45,12 +52,17 @@ def test_a_name_like_no_other_gets_the_list():
 
 
 @given(names=NAMES, data=st.data())
-def test_a_name_resolves_exactly_when_it_is_known_or_begins_one_known_name(names, data):
+def test_a_name_resolves_exactly_when_it_is_known_or_begins_one_known_name_and_its_variants(
+    names, data
+):
     asked = data.draw(st.sampled_from(names) | st.text("abc-", max_size=5))
     fitting = [name for name in names if asked and name.startswith(asked)]
-    if asked in names or len(fitting) == 1:
+    first = min(fitting, key=len, default="")
+    if asked in names or (
+        fitting and {n[: len(first) + 1] for n in fitting} <= {first, f"{first}-"}
+    ):
         found = registry.resolve(asked, names, what="model")
-        assert found == (asked if asked in names else fitting[0])
+        assert found == (asked if asked in names else first)
     else:
         with pytest.raises(UsageError, match=re.escape(repr(asked))):
             registry.resolve(asked, names, what="model")

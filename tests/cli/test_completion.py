@@ -43,7 +43,8 @@ def test_verbs_complete():
 
 
 def test_model_names_complete_and_anything_else_is_a_path():
-    assert complete("edgekit", "models", "mob") == [("plain", "mobilenet")]
+    families = [("plain", name) for name in ("efficientnet", "efficientnet-lite0")]
+    assert complete("edgekit", "models", "eff") == families
     assert complete("edgekit", "models", "./ow") == [("file", "./ow")]
 
 
