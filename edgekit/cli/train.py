@@ -18,6 +18,18 @@ from edgekit.cli import names, output
     help="Your own: a folder of pictures, boxes, texts or sounds, TFRecords, or an .npz.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="In all, instead of the recipe's.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 100, min_open=True),
+    metavar="RATE",
+    help="The highest, instead of the recipe's.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 65_536),
+    metavar="N",
+    help="Samples per step, instead of the recipe's.",
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A model parameter.")
 @click.option(
     "--from",
@@ -58,6 +70,8 @@ def command(
     dataset: str | None,
     data: Path | None,
     epochs: int | None,
+    learning_rate: float | None,
+    batch_size: int | None,
     settings: tuple[str, ...],
     begin: str | None,
     freeze: int | None,
@@ -92,6 +106,8 @@ def command(
                 dataset=dataset,
                 data=data,
                 epochs=epochs,
+                learning_rate=learning_rate,
+                batch_size=batch_size,
                 parameters=parse_settings(settings),
                 begin=begin,
                 freeze=freeze,

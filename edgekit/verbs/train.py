@@ -61,6 +61,8 @@ def train_model(
     dataset: str | None = None,
     data: Path | None = None,
     epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
     parameters: Mapping[str, Scalar] | None = None,
     begin: str | None = None,
     freeze: int | None = None,
@@ -80,6 +82,8 @@ def train_model(
         dataset: A known data set; by default the model's first one.
         data: A user's own data instead.
         epochs: In all, instead of the recipe's.
+        learning_rate: The highest, instead of the recipe's.
+        batch_size: Samples per step, instead of the recipe's.
         parameters: Overrides of `[parameters]`.
         begin: First weights: "imagenet", the path of a `.weights.h5`, or the data set of a
             checkpoint in the model's folder; by default random ones.
@@ -109,7 +113,14 @@ def train_model(
             "a backbone of random weights cannot be frozen", hint="--from says where to begin"
         )
     declared = resolve_model(reference)
-    recipe = _recipe(declared, source, opened, epochs=epochs, freeze=freeze, head_only=head_only)
+    recipe = _recipe(declared, source, opened)
+    if learning_rate is not None:
+        recipe = replace(recipe, learning_rate=learning_rate)
+    if batch_size is not None:
+        recipe = replace(recipe, batch_size=batch_size)
+    if epochs is not None:
+        recipe = recipe.with_epochs(epochs)
+    recipe = _frozen(recipe, freeze=freeze, head_only=head_only)
     place = source.weights_place(opened.name) if install else None
     if place:
         _refuse_install(place, declared=declared, asked=source)
@@ -136,25 +147,20 @@ def train_model(
     return TrainResult(source.name, opened.name, trained, place, command)
 
 
-def _recipe(
-    declared: ModelSource,
-    asked: ModelSource,
-    dataset: Dataset,
-    *,
-    epochs: int | None,
-    freeze: int | None,
-    head_only: bool,
-) -> Recipe:
-    """The recipe of `asked` for a data set, with what the command line says instead."""
+def _recipe(declared: ModelSource, asked: ModelSource, dataset: Dataset) -> Recipe:
+    """The recipe of `declared` for a data set, fitted to the parameters of `asked`."""
     assert declared.spec is not None
     assert asked.spec is not None
     spec = asked.spec
     where = f"{asked.path.name}/model.toml: train"
     recipe = read_recipe(spec.train, spec.parameters, where, dataset=dataset.name, task=spec.task)
-    if spec.parameters != declared.spec.parameters:
-        recipe = recipe.fitted(declared.spec.parameters, spec.parameters)
-    if epochs is not None:
-        recipe = recipe.with_epochs(epochs)
+    if spec.parameters == declared.spec.parameters:
+        return recipe
+    return recipe.fitted(declared.spec.parameters, spec.parameters)
+
+
+def _frozen(recipe: Recipe, *, freeze: int | None, head_only: bool) -> Recipe:
+    """`recipe` with as many epochs frozen as the command line says."""
     if head_only:
         return replace(recipe, freeze_epochs=recipe.epochs)
     if freeze is None:

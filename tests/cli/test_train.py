@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -47,14 +48,19 @@ def test_a_refusal_is_one_error_line(arguments, status, complaint, tmp_path):
     assert not (tmp_path / "build").exists()
 
 
-def test_a_quiet_training_writes_nothing_to_stderr(tmp_path):
+def test_a_quiet_training_as_the_command_line_says_writes_nothing_to_stderr(tmp_path):
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (30, 32, 32, 3), np.uint8)
     np.savez(tmp_path / "noise.npz", x=pictures, y=np.arange(30) % 3)
     done = train(
         *("mobilenet", "--data", "noise.npz", "--set", "size=32", "--epochs", "1", "-q"),
+        *("--learning-rate", "1e-4", "--batch-size", "15", "--out", "run"),
         folder=tmp_path,
     )
     assert done.returncode == 0
     assert done.stderr == ""
     assert "edgekit export mobilenet --data noise.npz --set size=32" in done.stdout
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    recipe = history["recipe"]
+    assert (recipe["learning_rate"], recipe["batch_size"]) == (1e-4, 15)
+    assert sum(stage["epochs"] for stage in recipe["stages"]) == len(history["history"]) == 1
