@@ -98,12 +98,23 @@ class ModelSource:
         path = self.weights_place(dataset)
         if not path.is_file():
             names = sorted(self.checkpoints())
+            hint = f"edgekit train {self.name} --dataset {dataset}, or give --weights PATH"
+            if relative := self._relative_with(dataset):
+                hint = f"{relative}, which has weights for {dataset}; or {hint}"
             raise ModelError(
                 f"{self.name} has no weights trained on {dataset!r}",
                 f"there are weights for: {', '.join(names) or 'no data set'}",
-                hint=f"edgekit train {self.name} --dataset {dataset}, or give --weights PATH",
+                hint=hint,
             )
         return path
+
+    def _relative_with(self, dataset: str) -> str:
+        """Name of the first model of the same folder that has a checkpoint for `dataset`, or ""."""
+        for path in sorted(self.path.glob(f"*{dataset}{WEIGHTS}")):
+            variant, _, trained_on = path.name.removesuffix(WEIGHTS).rpartition(".")
+            if trained_on == dataset:
+                return f"{self.path.name}-{variant}" if variant else self.path.name
+        return ""
 
     def weights_place(self, dataset: str) -> Path:
         """Where in the model folder the checkpoint trained on `dataset` belongs."""

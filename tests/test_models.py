@@ -89,7 +89,11 @@ def test_weights_that_are_not_there_say_which_are(own_folder):
     with pytest.raises(ModelError, match="no weights trained on 'glyphs'") as caught:
         source.weights_for("glyphs")
     assert caught.value.details == ("there are weights for: digits",)
-    assert "edgekit train own --dataset glyphs" in caught.value.hint
+    assert caught.value.hint.startswith("edgekit train own --dataset glyphs")
+    (own_folder / "large.glyphs.weights.h5").touch()
+    with pytest.raises(ModelError) as caught:
+        source.weights_for("glyphs")
+    assert caught.value.hint.startswith("own-large, which has weights for glyphs; or edgekit train")
 
 
 def test_a_folder_without_code_or_without_toml_is_refused(own_folder):
