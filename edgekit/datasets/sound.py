@@ -1,6 +1,6 @@
 """WAV files with a class each: folders of them, and `fsdd`, the Free Spoken Digit Dataset.
 
-Either each class is a subfolder, sorted names giving the labels, or the files are named as fsdd's,
+Either each class is a subfolder (`class_folders`), or the files are named as fsdd's,
 `{digit}_{speaker}_{index}.wav`. Sound is mixed to one channel and cut, or filled up with silence,
 to the model's length; nothing is resampled, so a file of another rate is refused. Files are
 untrusted: no more of one is read than the model takes.
@@ -12,13 +12,18 @@ import io
 import re
 import wave
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples
+from edgekit.datasets.class_folders import (
+    ClassFolders,
+    Entries,
+    has_class_folders,
+    scan_class_folders,
+)
 from edgekit.datasets.sources import Archive, open_archive
-from edgekit.datasets.splitting import split_of
 from edgekit.errors import DataError, FileError
 from edgekit.files import digest_json
 from edgekit.spec import InputSpec
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 SUFFIX = ".wav"
 MAX_FILES = 1_000_000
 
+_SPOKEN_RULE = "by index: 0-4 test (as published), 5-9 validation, 10-49 train"
 _SPOKEN = re.compile(r"(?P<digit>\d)_(?P<speaker>\w+)_(?P<index>\d{1,6})\.wav")
 _LAST_TEST, _LAST_VALIDATION = 4, 9
 _ISSUES = 100  # named at most
@@ -41,8 +47,7 @@ class SoundFiles(Dataset):
 
     Args:
         root: Every file lies below it.
-        files: File and class, in order.
-        split_of: Split of a file.
+        found: Classes, and files by split.
 
     Raises:
         DataError: There is no training file, or one class only.
@@ -51,31 +56,23 @@ class SoundFiles(Dataset):
     task = "audio-classification"
     costly = False
 
-    def __init__(
-        self,
-        root: Path,
-        files: Sequence[tuple[Path, str]],
-        split_of: Callable[[Path], str],
-    ) -> None:
+    def __init__(self, root: Path, found: ClassFolders) -> None:
         import numpy as np
 
         self._root = root
-        if len(files) > MAX_FILES:
-            raise DataError(f"{root}: {len(files):,} files", limit=f"{MAX_FILES:,} files")
-        self.classes = tuple(sorted({label for _, label in files}))
-        numbers = {label: number for number, label in enumerate(self.classes)}
-        found: dict[str, list[tuple[Path, str]]] = {split: [] for split in SPLITS}
-        for path, label in files:
-            found[split_of(path)].append((path, label))
-        if not found["train"] or len(self.classes) < 2:
+        count = sum(len(entries) for entries in found.files.values())
+        if count > MAX_FILES:
+            raise DataError(f"{root}: {count:,} files", limit=f"{MAX_FILES:,} files")
+        if not found.files["train"] or len(found.classes) < 2:
             raise DataError(
-                f"{root}: {len(files)} WAV files of {len(self.classes)} classes",
+                f"{root}: {count} WAV files of {len(found.classes)} classes",
                 limit="at least two classes with training files",
                 hint="one subfolder of .wav files per class; its name is the class",
             )
-        self._paths = {split: [path for path, _ in found[split]] for split in SPLITS}
+        self.classes, self.split_rule = found.classes, found.split_rule
+        self._paths = {split: [path for path, _ in found.files[split]] for split in SPLITS}
         self._labels = {
-            split: np.array([numbers[label] for _, label in found[split]], np.int64)
+            split: np.array([label for _, label in found.files[split]], np.int64)
             for split in SPLITS
         }
 
@@ -130,10 +127,7 @@ class SoundFiles(Dataset):
 
 
 class SoundFolder(SoundFiles):
-    """A user's own WAV files: a subfolder per class, or named as fsdd's.
-
-    A file of class folders falls into a split by a digest of its relative name: a fifth is test, a
-    tenth validation. Files named as fsdd's follow its rule.
+    """A user's own WAV files: class folders (`class_folders`), or named as fsdd's.
 
     Raises:
         DataError: See `SoundFiles`.
@@ -143,18 +137,11 @@ class SoundFolder(SoundFiles):
         root = root.resolve()
         self.name = root.name or "sound"
         self.reference = str(root)
-        loose = sorted(path for path in root.glob(f"*{SUFFIX}") if _SPOKEN.fullmatch(path.name))
-        if loose:
-            super().__init__(root, [(path, path.name[0]) for path in loose], spoken_split)
-            return
-        files = [
-            (path, folder.name)
-            for folder in sorted(root.iterdir())
-            if folder.is_dir() and not folder.name.startswith(".")
-            for path in sorted(folder.rglob(f"*{SUFFIX}"))
-            if not path.name.startswith(".")
-        ]
-        super().__init__(root, files, lambda path: split_of(path.relative_to(root).as_posix()))
+        spoken = _spoken(root)
+        if any(spoken.files.values()):
+            super().__init__(root, spoken)
+        else:
+            super().__init__(root, scan_class_folders(root, (SUFFIX,), "WAV files"))
 
 
 class Fsdd(SoundFiles):
@@ -168,7 +155,7 @@ class Fsdd(SoundFiles):
     reference = "fsdd"
     licence = "CC-BY-SA-4.0"
     source = "https://github.com/Jakobovski/free-spoken-digit-dataset"
-    split_rule = "by index: 0-4 test (as published), 5-9 validation, 10-49 train"
+    split_rule = _SPOKEN_RULE
     archive: ClassVar[Archive | None] = Archive(
         name="fsdd",
         repository="Jakobovski/free-spoken-digit-dataset",
@@ -182,16 +169,23 @@ class Fsdd(SoundFiles):
     def __init__(self) -> None:
         assert self.archive is not None
         root = open_archive(self.archive) / "recordings"
-        files = sorted(path for path in root.glob(f"*{SUFFIX}") if _SPOKEN.fullmatch(path.name))
-        super().__init__(root, [(path, path.name[0]) for path in files], spoken_split)
+        super().__init__(root, _spoken(root))
 
 
 def looks_like_sound(folder: Path) -> bool:
     """Whether a folder holds WAV files named as fsdd's, or class folders of WAV files."""
-    if any(_SPOKEN.fullmatch(path.name) for path in folder.glob(f"*{SUFFIX}")):
-        return True
-    classes = [path for path in folder.iterdir() if path.is_dir()]
-    return any(next(path.glob(f"*{SUFFIX}"), None) is not None for path in classes)
+    named = any(_SPOKEN.fullmatch(path.name) for path in folder.glob(f"*{SUFFIX}"))
+    return named or has_class_folders(folder, (SUFFIX,))
+
+
+def _spoken(root: Path) -> ClassFolders:
+    """Files named as fsdd's that lie in a folder; the digits that occur are the classes."""
+    paths = sorted(path for path in root.glob(f"*{SUFFIX}") if _SPOKEN.fullmatch(path.name))
+    classes = tuple(sorted({path.name[0] for path in paths}))
+    files: dict[str, Entries] = {split: [] for split in SPLITS}
+    for path in paths:
+        files[spoken_split(path)].append((path, classes.index(path.name[0])))
+    return ClassFolders(classes, files, _SPOKEN_RULE)
 
 
 def spoken_split(path: Path) -> str:

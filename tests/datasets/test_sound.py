@@ -65,6 +65,22 @@ def test_a_folder_a_class_is_read_with_its_names_as_labels(tmp_path):
     assert dataset.original("train", 0)[:4] == b"RIFF"
 
 
+def test_folders_of_splits_hold_class_folders_as_those_of_pictures_do(tmp_path):
+    for split, count in {"train": 9, "val": 3, "test": 2}.items():
+        for label in ("no", "yes"):
+            for number in range(count):
+                write_wav(tmp_path / split / label / f"{number}.WAV", [1000] * 10)
+    dataset = open_dataset(tmp_path)
+    assert dataset.task == "audio-classification"
+    assert [dataset.size(split) for split in ("train", "validation", "test")] == [18, 6, 4]
+    assert {dataset.sample_name("validation", n).split("/")[0] for n in range(6)} == {"val"}
+    assert dataset.split_rule == "folders"
+    (tmp_path / "train" / "maybe").mkdir()
+    with pytest.raises(DataError, match=r"train/maybe: a class without WAV files") as caught:
+        open_dataset(tmp_path)
+    assert caught.value.hint == "remove the folder, or add files (.wav)"
+
+
 @given(
     values=st.lists(st.integers(0, 255), min_size=1, max_size=40),
     length=st.integers(1, 50),
