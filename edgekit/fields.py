@@ -133,9 +133,11 @@ class Fields:
             raise self.fail(key, f"{len(value)} entries; at least {least} is needed")
         return list(value)
 
-    def integers(self, key: str, *, most: int, low: int, high: int) -> tuple[int, ...]:
+    def integers(
+        self, key: str, default: Any = _REQUIRED, *, most: int, low: int, high: int
+    ) -> tuple[int, ...]:
         """A list of whole numbers in `low`…`high`."""
-        values = self.items(key, most=most)
+        values = self.items(key, default, most=most)
         for value in values:
             if type(value) is not int or not low <= value <= high:
                 raise self.fail(key, f"{_shown(value)} is not a whole number in {low}…{high}")

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
+from edgekit.errors import ModelError
 from edgekit.fields import Fields
 from edgekit.spec import InputSpec
 from edgekit.training.augment.base import Augmentation, streams
@@ -18,6 +19,8 @@ from edgekit.training.augment.image import FLIPS, recoloured
 
 _GREY = 114.0 / 255  # what a letterbox has at its sides
 _PARTS = 4
+_NEGATIVE = 4  # a stream of random numbers beside those of `streams`
+_MOST_CLASSES = 10_000
 # New pictures of small parts hold more objects than any old one; beyond this the smallest go.
 _ROOM = 2
 
@@ -62,6 +65,8 @@ class DetectionAugmentation(Augmentation):
         saturation: Distance from each pixel's luma times 1 ± saturation.
         tint: Each channel times 1 ± tint.
         noise: Standard deviation of Gaussian noise, as a share of the range.
+        invert: Share of pictures that become their negative.
+        inverted: Number of the class that each class is in the negative; empty: what it was.
     """
 
     mosaic: float = 0.0
@@ -77,11 +82,13 @@ class DetectionAugmentation(Augmentation):
     saturation: float = 0.0
     tint: float = 0.0
     noise: float = 0.0
+    invert: float = 0.0
+    inverted: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         usual = cls()
-        settings = cls(
+        return cls(
             mosaic=fields.number("mosaic", usual.mosaic, high=1.0),
             smallest=fields.number("smallest", usual.smallest, low=0.1, high=1.0),
             largest=fields.number("largest", usual.largest, low=1.0, high=4.0),
@@ -95,18 +102,29 @@ class DetectionAugmentation(Augmentation):
             saturation=fields.number("saturation", usual.saturation, high=1.0),
             tint=fields.number("tint", usual.tint, high=1.0),
             noise=fields.number("noise", usual.noise, high=1.0),
+            invert=fields.number("invert", usual.invert, high=1.0),
+            inverted=fields.integers(
+                "inverted", usual.inverted, most=_MOST_CLASSES, low=0, high=_MOST_CLASSES
+            ),
         )
-        return settings
 
     def apply(
         self, inputs: Any, labels: Any, seed: Any, *, spec: InputSpec, classes: int
     ) -> tuple[Any, Any]:
-        """See `Augmentation`; boxes come largest first, with mosaic in 2·M rows."""
+        """See `Augmentation`; boxes come largest first, with mosaic in 2·M rows.
+
+        Raises:
+            ModelError: `inverted` does not fit the classes.
+        """
         import tensorflow as tf
 
         geometry, colour, tint, noise = streams(seed, 4)
         low, high = spec.range
         values = (tf.cast(inputs, tf.float32) - low) / (high - low)
+        if self.invert:
+            values, labels = self._inverted(
+                values, labels, tf.random.fold_in(seed, _NEGATIVE), classes
+            )
         values, labels = self._put_together(values, labels, geometry)
         if self.brightness or self.contrast or self.saturation:
             values = recoloured(values, colour, self.brightness, self.contrast, self.saturation)
@@ -118,6 +136,26 @@ class DetectionAugmentation(Augmentation):
         values = low + tf.clip_by_value(values, 0.0, 1.0) * (high - low)
         dtype = tf.as_dtype(spec.dtype)
         return tf.cast(tf.round(values) if dtype.is_integer else values, dtype), labels
+
+    def _inverted(self, pictures: Any, labels: Any, seed: Any, classes: int) -> tuple[Any, Any]:
+        """Some pictures as their negatives, their objects as what they then are."""
+        import tensorflow as tf
+
+        becomes = self.inverted or tuple(range(classes))
+        if len(becomes) != classes or max(becomes) >= classes:
+            raise ModelError(
+                f"train.augment.inverted = {list(becomes)}: the data set has {classes} classes",
+                hint="one number for each class, from 0: what it is in the negative",
+            )
+        chosen = tf.random.stateless_uniform([tf.shape(pictures)[0], 1, 1], seed) < self.invert
+        pictures = tf.where(chosen[..., None], 1 - pictures, pictures)
+        kinds = labels[..., :1]
+        # Rows of padding, of class -1, stay what they are.
+        others = tf.gather(
+            tf.constant(becomes, kinds.dtype), tf.cast(tf.maximum(kinds, 0), tf.int32)
+        )
+        kinds = tf.where(chosen & (kinds >= 0), others, kinds)
+        return pictures, tf.concat([kinds, labels[..., 1:]], axis=-1)
 
     def _put_together(self, pictures: Any, labels: Any, seed: Any) -> tuple[Any, Any]:
         import tensorflow as tf

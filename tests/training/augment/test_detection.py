@@ -150,6 +150,24 @@ def test_a_mirrored_picture_has_mirrored_boxes():
     assert 5 < turned < 25
 
 
+def test_a_negative_shows_other_classes_in_the_same_places():
+    pictures, labels = scenes(5, count=40)
+    negative = DetectionAugmentation(invert=0.5, inverted=(1, 0, 2))
+    changed, boxes = apply(negative, pictures, labels)
+    becomes = np.array([1, 0, 2])
+    inverted = 0
+    for before, after, asked, rows in zip(pictures, changed, labels, boxes, strict=True):
+        is_negative = np.array_equal(after, 255 - before)
+        assert is_negative or np.array_equal(after, before)
+        inverted += is_negative
+        kinds = asked[asked[:, 0] >= 0, 0].astype(int)
+        found = rows[rows[:, 0] >= 0, 0].astype(int)
+        assert sorted(found) == sorted(becomes[kinds] if is_negative else kinds)
+    assert 8 < inverted < 32
+    with pytest.raises(ModelError, match=r"inverted = \[1, 0\]: the data set has 3 classes"):
+        apply(DetectionAugmentation(invert=0.5, inverted=(1, 0)), pictures, labels)
+
+
 def test_light_and_noise_leave_boxes_and_range_alone():
     pictures, labels = scenes(4)
     light = DetectionAugmentation(brightness=0.5, contrast=0.5, saturation=0.5, tint=0.3, noise=0.2)
