@@ -142,7 +142,7 @@ class BoxFiles(PictureFiles):
         counts = [len(rows) for split in SPLITS for rows in self._rows[split]]
         facts["boxes"] = (
             f"{sum(counts):,}, at most {max(counts)} a picture; {counts.count(0):,} pictures have "
-            f"none; {sum(issue.kind == DEGENERATE for issue in self._issues):,} left out"
+            f"none; {sum(issue.kind in (DEGENERATE, CROWD) for issue in self._issues):,} left out"
         )
         return facts
 
@@ -164,6 +164,7 @@ class BoxFiles(PictureFiles):
         return tuple(kept)
 
 
+CROWD = "crowd region"
 DEGENERATE = "degenerate box"
 
 

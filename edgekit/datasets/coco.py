@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.datasets.base import Issue
-from edgekit.datasets.boxes import Annotated, Box, BoxFiles, Malformed, finite, path_below
+from edgekit.datasets.boxes import (
+    CROWD,
+    Annotated,
+    Box,
+    BoxFiles,
+    Malformed,
+    finite,
+    path_below,
+)
 from edgekit.datasets.splitting import is_validation, split_of
 from edgekit.errors import DataError, FileError
 
@@ -100,9 +108,10 @@ class _File:
             if image is None or image not in known:
                 malformed.add(where, f"no image has the id {image}")
             elif entry.get("iscrowd"):
-                crowds.append(Issue("crowd region", where, "stands for many objects: left out"))
+                crowds.append(Issue(CROWD, where, "stands for many objects: left out"))
             else:
                 of.setdefault(image, []).append(entry)
+        seen: set[int | str | None] = set()
         for entry in self.data["images"]:
             where = f"{self.path.name}, image {entry.get('id')}"
             try:
@@ -115,6 +124,9 @@ class _File:
                 image = _id(entry, "id")
                 if image is None:
                     raise ValueError("it has no id")
+                if image in seen:
+                    raise ValueError("another image has the same id")
+                seen.add(image)
                 boxes = [_box(annotation, size, labels) for annotation in of.get(image, ())]
             except (KeyError, TypeError, ValueError) as error:
                 malformed.add(where, _words(error))

@@ -14,25 +14,27 @@ from edgekit.errors import DataError, FileError, UsageError
 def open_dataset(reference: str | Path) -> Dataset:
     """Open a data set by registered name, or by path: a folder or a file of a known layout.
 
-    A name wins over a file of the same name; write `./name` to mean the file.
+    A name wins over a file of the same name; write `./name` to mean the file. The beginning of a
+    name does, too, where nothing of that name lies in the current folder.
 
     Raises:
         DataError: Neither a known name nor something readable at that path.
         MissingExtraError: It needs a package that is not installed.
     """
     if isinstance(reference, str) and not _looks_like_path(reference):
-        try:
-            dataset: Dataset = registry.load(registry.DATASETS, reference)()
-            return dataset
-        except UsageError as error:
-            if not Path(reference).exists():
+        known = reference in registry.parts(registry.DATASETS)
+        if known or not Path(reference).exists():
+            try:
+                dataset: Dataset = registry.load(registry.DATASETS, reference)()
+            except UsageError as error:
                 raise DataError(
                     f"unknown data set {reference!r}",
                     f"known: {', '.join(registry.parts(registry.DATASETS)) or 'none'}",
                     hint=error.hint
                     if error.hint and error.hint.startswith("did you mean")
-                    else "a folder or an .npz of your own is given with --data",
+                    else "edgekit data list; your own by its path: a folder or a file, ./name",
                 ) from error
+            return dataset
     return _open_path(Path(reference).expanduser())
 
 

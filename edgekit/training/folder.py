@@ -12,6 +12,18 @@ from pathlib import Path
 
 from edgekit.errors import FileError
 
+_HINT = "--out with the path of a folder, new or of an earlier run"
+
+
+def _foreign(folder: Path) -> str:
+    """Name of something in a folder that no training was saved in, or ""."""
+    names = sorted(path.name for path in folder.iterdir())
+    if "state.npz" in names:
+        return ""
+    # What a training that was killed in its first epoch leaves.
+    own = ("logs", ".tokenizer.json", ".weights.h5")
+    return next((n for n in names if not n.startswith(".") and not n.endswith(own)), "")
+
 
 def refuse_file(folder: Path, what: str, hint: str) -> None:
     """A folder can be made at `folder`, as far as files in its way tell.
@@ -43,9 +55,12 @@ def run_folder(folder: Path, *, writes: bool = True) -> Iterator[None]:
         writes: Whether this process writes there; the other workers of a training only read.
 
     Raises:
-        FileError: The folder or one above it is a file, or another training is running in it.
+        FileError: The folder or one above it is a file, it holds something else than a training,
+            or another training is running in it.
     """
-    refuse_file(folder, "training", "--out with the path of a folder, new or of an earlier run")
+    refuse_file(folder, "training", _HINT)
+    if folder.is_dir() and (foreign := _foreign(folder)):
+        raise FileError(f"{folder}: holds {foreign}, which is of no training", hint=_HINT)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:

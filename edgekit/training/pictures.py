@@ -109,7 +109,9 @@ def write_figure(figure: Figure, path: Path, *, colours: int = 0) -> None:
         from PIL import Image
 
         with Image.open(buffer) as image:
-            few = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            # The usual method gives rare colours up, such as those of a legend.
+            kind = Image.Quantize.MAXCOVERAGE
+            few = image.convert("RGB").quantize(colours, kind, dither=Image.Dither.NONE)
         buffer = io.BytesIO()
         few.save(buffer, format="png", optimize=True)
     write_atomic(path, buffer.getvalue())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -115,6 +116,8 @@ def train_model(
     declared = resolve_model(reference)
     recipe = _recipe(declared, source, opened)
     if learning_rate is not None:
+        if not 0 < learning_rate < math.inf:
+            raise UsageError(f"--learning-rate {learning_rate}: it must be a number above 0")
         recipe = replace(recipe, learning_rate=learning_rate)
     if batch_size is not None:
         recipe = replace(recipe, batch_size=batch_size)

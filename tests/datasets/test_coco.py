@@ -32,6 +32,7 @@ def change_coco(root, change):
         (lambda d: d["images"][0].update(file_name="../../secret.jpg"), "no name of a file below"),
         (lambda d: d["images"][0].update(file_name="/etc/passwd"), "no name of a file below"),
         (lambda d: d["images"][0].update(file_name="absent.jpg"), "no file"),
+        (lambda d: d["images"].append(d["images"][0]), "another image has the same id"),
     ],
 )
 def test_a_bad_coco_entry_is_named_with_its_reason(tmp_path, change, reason):
@@ -58,6 +59,7 @@ def test_crowd_regions_are_left_out_and_reported(tmp_path):
     dataset = open_dataset(root)
     assert len(dataset.boxes("train", 0)) == 1
     assert [issue.kind for issue in dataset.issues()] == ["crowd region"]
+    assert dataset.facts()["boxes"].endswith("1 left out")
 
 
 def test_one_coco_file_for_all_is_split_by_name(tmp_path):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from edgekit.datasets import inspection, open_dataset
 from edgekit.datasets.inspection import NEAR_BITS, difference_hash, inspect
+from edgekit.datasets.splitting import split_of
 
 
 def noise(seed, size=(64, 64)):
@@ -115,6 +117,22 @@ def test_every_unreadable_file_is_an_error_with_its_reason(pictures):
         "test/dog/empty.jpg": "an empty file",
         "test/dog/text.jpg": "not a picture of any format that Pillow reads",
     }
+
+
+def test_a_split_without_samples_is_an_error_in_train_and_else_a_warning(pictures, tmp_path):
+    root, save = pictures
+    shutil.rmtree(root / "test")
+    found = inspect(open_dataset(root))
+    assert [(issue.where, issue.is_error) for issue in found.issues] == [("split test", False)]
+    for label in ("cat", "dog"):
+        names = (f"{number}.png" for number in range(1000))
+        name = next(name for name in names if split_of(f"{label}/{name}") == "test")
+        save("../alone", label, name, noise(5))
+    found = inspect(open_dataset(tmp_path.parent / "alone"))
+    assert [(issue.where, issue.is_error) for issue in found.issues if "split" in issue.where] == [
+        ("split train", True),
+        ("split validation", False),
+    ]
 
 
 def test_a_class_that_a_split_lacks_is_an_error_in_train_and_else_a_warning(tmp_path):

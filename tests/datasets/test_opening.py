@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from edgekit.datasets import open_dataset
 from edgekit.errors import DataError
@@ -11,6 +12,16 @@ from edgekit.errors import DataError
 
 def test_a_name_and_its_unique_prefix_open_the_same_data_set():
     assert open_dataset("gly").name == open_dataset("glyphs").name == "glyphs"
+
+
+def test_something_of_that_name_wins_over_the_beginning_of_a_known_name(tmp_path, monkeypatch):
+    for label in ("cat", "dog"):
+        for number in range(20):
+            path = tmp_path / "gly" / "train" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (4, 4), number).save(path)
+    monkeypatch.chdir(tmp_path)
+    assert open_dataset("gly").classes == ("cat", "dog")
 
 
 def test_a_misspelt_name_says_what_was_probably_meant():
@@ -23,7 +34,7 @@ def test_a_name_like_no_other_is_told_where_own_data_goes():
     with pytest.raises(DataError) as caught:
         open_dataset("nosuch")
     assert caught.value.message == "unknown data set 'nosuch'"
-    assert caught.value.hint == "a folder or an .npz of your own is given with --data"
+    assert caught.value.hint == "edgekit data list; your own by its path: a folder or a file, ./name"
 
 
 @pytest.mark.parametrize("path", ["./glyphs", "no/such", "absent.npz"])

@@ -22,7 +22,7 @@ with run_folder(Path(sys.argv[1])):
 def test_a_second_training_in_the_same_folder_is_refused_until_the_first_has_ended(tmp_path):
     folder = tmp_path / "run"
     with run_folder(folder):
-        (folder / "state").write_text("mine")
+        (folder / "state.npz").write_text("mine")
         with (
             pytest.raises(FileError, match="another training is running in this folder") as caught,
             run_folder(folder),
@@ -33,7 +33,22 @@ def test_a_second_training_in_the_same_folder_is_refused_until_the_first_has_end
         with run_folder(folder, writes=False):
             pass
     with run_folder(folder):
-        assert [path.name for path in folder.iterdir()] == ["state"]
+        assert [path.name for path in folder.iterdir()] == ["state.npz"]
+
+
+def test_a_folder_of_something_else_is_refused_and_one_of_a_training_killed_early_is_not(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "names.tokenizer.json").touch()
+    (tmp_path / ".edgekit-1-x").mkdir()
+    with run_folder(tmp_path):
+        pass
+    (tmp_path / "cats").mkdir()
+    with (
+        pytest.raises(FileError, match="holds cats, which is of no training"),
+        run_folder(tmp_path),
+    ):
+        pass
+    assert (tmp_path / "cats").is_dir()
 
 
 def test_a_killed_training_does_not_hold_its_folder(tmp_path):

@@ -46,3 +46,21 @@ def test_one_channel_is_drawn_too(tmp_path):
     pictures, labels, outputs = scene()
     draw_objects(pictures[..., :1], labels, outputs, ("ring", "dot"), tmp_path / "grey.png")
     assert (tmp_path / "grey.png").is_file()
+
+
+def test_every_class_keeps_its_colour_over_pictures_of_two(tmp_path):
+    from matplotlib.colors import to_rgb
+
+    coarse = np.random.default_rng(0).integers(0, 2, (6, 40, 40, 1), np.uint8) * 255
+    pictures = coarse.repeat(8, 1).repeat(8, 2).repeat(3, 3)
+    labels = np.zeros((6, 6, 5), np.float32)
+    scores = np.full((6, 6, 6), -9, np.float32)
+    for kind in range(6):
+        left = 0.05 + 0.15 * kind
+        labels[:, kind] = [kind, left, 0.1, left + 0.1, 0.3]
+        scores[:, kind, kind] = 3
+    draw_objects(pictures, labels, [labels[..., 1:], scores], tuple("abcdef"), tmp_path / "p.png")
+    drawn = np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).reshape(-1, 3).astype(int)
+    for kind in range(6):
+        away = np.abs(drawn - 255 * np.array(to_rgb(f"C{kind}"))).max(axis=1)
+        assert np.count_nonzero(away < 12) > 100
