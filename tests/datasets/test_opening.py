@@ -34,7 +34,7 @@ def test_a_name_like_no_other_is_told_where_own_data_goes():
     with pytest.raises(DataError) as caught:
         open_dataset("nosuch")
     assert caught.value.message == "unknown data set 'nosuch'"
-    assert caught.value.hint == "edgekit data list; your own by its path: a folder or a file, ./name"
+    assert caught.value.hint.startswith("edgekit data list; your own by its path")
 
 
 @pytest.mark.parametrize("path", ["./glyphs", "no/such", "absent.npz"])
