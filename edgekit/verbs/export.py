@@ -278,7 +278,8 @@ def _default_dataset(source: ModelSource) -> str:
     if not source.spec.datasets:
         raise DataError(
             f"{source.name} names no data set in its model.toml",
-            hint="--data PATH with --weights PATH",
+            hint=f"edgekit train {source.name} --dataset NAME, then --dataset or --data with the "
+            "--weights it made",
         )
     return source.spec.datasets[0]
 
