@@ -46,6 +46,9 @@ def test_untrained_boxes_lie_about_their_places_and_nothing_is_likely():
 
 
 def test_suppression_in_the_graph_is_the_one_of_edgekit_detection():
+    import keras
+
+    keras.utils.set_random_seed(2)
     plain, choosing = built(), built(nms=True)
     random = np.random.default_rng(1)
     for weight in plain.weights:
@@ -55,6 +58,7 @@ def test_suppression_in_the_graph_is_the_one_of_edgekit_detection():
     pictures = random.integers(0, 256, (4, 64, 64, 3), np.uint8)
     boxes, logits = (np.asarray(output) for output in plain(pictures, training=False))
     chosen = [np.asarray(output) for output in choosing(pictures, training=False)]
+    suppressed = 0
     for picture in range(len(pictures)):
         order = np.argsort(-logits[picture].max(axis=1), kind="stable")
         ranked = np.clip(boxes[picture][order].astype(np.float64), 0, 1)
@@ -62,8 +66,9 @@ def test_suppression_in_the_graph_is_the_one_of_edgekit_detection():
         np.testing.assert_allclose(chosen[0][picture], ranked, atol=1e-6)
         np.testing.assert_array_equal(chosen[2][picture], kinds)
         kept = suppress(ranked, kinds, 0.6)
-        assert 0 < len(kept) < len(ranked)
         np.testing.assert_array_equal(np.flatnonzero(chosen[1][picture]), kept)
+        suppressed += len(ranked) - len(kept)
+    assert suppressed > 20
 
 
 def test_outputs_are_named_as_they_come_with_and_without_suppression():
