@@ -236,11 +236,10 @@ def _names(dataset: Dataset, group: Sequence[_Seen]) -> str:
 def _class_issues(dataset: Dataset) -> Iterator[Issue]:
     counts = {split: dataset.class_counts(split) for split in SPLITS if dataset.size(split)}
     what = "box" if dataset.label_shape else "sample"
-    if "train" not in counts:
-        yield Issue("no training samples", "split train", "nothing to train on", is_error=True)
-    for split in ("validation", "test"):
+    for split in SPLITS:
         if split not in counts:
-            yield Issue("no samples", f"split {split}", "nothing to measure on")
+            problem = f"nothing to {'train' if split == 'train' else 'measure'} on"
+            yield Issue("no samples", f"split {split}", problem, is_error=split == "train")
     for split, found in counts.items():
         if found is None:
             continue

@@ -16,13 +16,16 @@ _HINT = "--out with the path of a folder, new or of an earlier run"
 
 
 def _foreign(folder: Path) -> str:
-    """Name of something in a folder that no training was saved in, or ""."""
+    """Name of something in a folder that holds no training's state, or ""."""
     names = sorted(path.name for path in folder.iterdir())
     if "state.npz" in names:
         return ""
-    # What a training that was killed in its first epoch leaves.
-    own = ("logs", ".tokenizer.json", ".weights.h5")
-    return next((n for n in names if not n.startswith(".") and not n.endswith(own)), "")
+    for name in names:
+        # What a training that was killed in its first epoch leaves.
+        own = name == "logs" or name.endswith((".tokenizer.json", ".weights.h5"))
+        if not own and not name.startswith("."):
+            return name
+    return ""
 
 
 def refuse_file(folder: Path, what: str, hint: str) -> None:
@@ -60,7 +63,7 @@ def run_folder(folder: Path, *, writes: bool = True) -> Iterator[None]:
     """
     refuse_file(folder, "training", _HINT)
     if folder.is_dir() and (foreign := _foreign(folder)):
-        raise FileError(f"{folder}: holds {foreign}, which is of no training", hint=_HINT)
+        raise FileError(f"{folder}: holds {foreign}, and no state of a training", hint=_HINT)
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -67,6 +67,7 @@ def test_suppression_in_the_graph_is_the_one_of_edgekit_detection():
         np.testing.assert_array_equal(chosen[2][picture], kinds)
         kept = suppress(ranked, kinds, 0.6)
         np.testing.assert_array_equal(np.flatnonzero(chosen[1][picture]), kept)
+        assert len(kept) > 0
         suppressed += len(ranked) - len(kept)
     assert suppressed > 20
 

@@ -42,13 +42,13 @@ def test_a_folder_of_something_else_is_refused_and_one_of_a_training_killed_earl
     (tmp_path / ".edgekit-1-x").mkdir()
     with run_folder(tmp_path):
         pass
-    (tmp_path / "cats").mkdir()
+    (tmp_path / "catalogs").mkdir()
     with (
-        pytest.raises(FileError, match="holds cats, which is of no training"),
+        pytest.raises(FileError, match="holds catalogs, and no state of a training"),
         run_folder(tmp_path),
     ):
         pass
-    assert (tmp_path / "cats").is_dir()
+    assert (tmp_path / "catalogs").is_dir()
 
 
 def test_a_killed_training_does_not_hold_its_folder(tmp_path):

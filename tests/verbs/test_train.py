@@ -55,6 +55,13 @@ def test_weights_that_cannot_be_installed_are_not_trained(model, data, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_learning_rate_that_is_no_number_above_nought_is_refused(rate, model, data, tmp_path):
+    with pytest.raises(UsageError, match="--learning-rate"):
+        train_model(str(model), data=data, learning_rate=rate, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_more_frozen_epochs_than_there_are_is_a_mistake(model, data, tmp_path):
     weights = tmp_path / "any.weights.h5"
     weights.touch()
