@@ -19,17 +19,18 @@ from typing import Any
 
 from edgekit.datasets import Drawn, draw
 from edgekit.errors import ConversionError, DataError, EdgekitError
-from edgekit.exporters.base import Conversion, FileGraph
+from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.worker import ENTRY, Preparation
 from edgekit.feeding import run_samples, write_samples
 from edgekit.files import replace_folder, scratch_folder
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
-from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step
+from edgekit.plan import CONDITIONED, EVALUATION_SPLIT, ExportOrder, Step
 from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
 from edgekit.quantization.calibration import draw_calibration
+from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -104,6 +105,9 @@ class _Pipeline:
             order.plan.steps,
             key=lambda s: (s.label not in sources, -len(s.chain), not s.needs_calibration),
         )
+        if any(step.conditioned for step in order.plan.steps):
+            before = ("prepare", "calibration")
+            tasks.append(Task(f"convert:{CONDITIONED}", self.condition, before, _TENSORFLOW))
         tasks += [self._conversion(step) for step in ranked]
         tasks.append(Task("reference", self.run_reference, ("proof",), _TENSORFLOW, vital=True))
         for step in order.plan.wanted:
@@ -116,9 +120,9 @@ class _Pipeline:
         return tasks
 
     def _conversion(self, step: Step) -> Task:
-        needs: tuple[str, ...] = (
-            ("prepare",) if step.needs_tensorflow else (f"convert:{step.source}", "prepare")
-        )
+        needs: tuple[str, ...] = ("prepare",)
+        if step.source != KERAS:
+            needs += (f"convert:{step.source}",)
         if step.needs_calibration:
             needs += ("calibration",)
         lane = _TENSORFLOW if step.needs_tensorflow else None
@@ -159,16 +163,41 @@ class _Pipeline:
             self._check_classes(trace)
         return write_samples(self.scratch / "proof", proof_inputs(_inputs(trace), data))
 
+    def condition(self, _trace: Mapping[str, Any], calibration: Drawn) -> Mapping[str, Any]:
+        """Make a second trace, ready for int8, beside the files that are made from it."""
+        name = f"conditioning {self.order.source.name}"
+        self.report(Progress(name, 0, 1))
+        folder = self.scratch / "files" / CONDITIONED
+        folder.parent.mkdir(exist_ok=True)
+        try:
+            answer = self._ask_tensorflow(
+                {
+                    "do": "condition",
+                    "source": str(self.trace),
+                    "calibration": str(calibration.folder),
+                    "destination": str(folder),
+                }
+            )
+        except (ChildCrashed, ChildFailed, ConversionError) as error:
+            raise ConversionError(
+                f"conditioning failed: {error.message}",
+                *error.details,
+                hint=error.hint or "--no-condition leaves it out",
+            ) from error
+        found = "{rounded} kernels rounded, {corrected} biases corrected".format(**answer)
+        self.report(Progress(name, 1, 1, found))
+        return answer
+
     def convert(self, step: Step, *results: Any) -> FileGraph:
         self.report(Progress(step.label, 0, _STAGES, "converting"))
         folder = self.scratch / "files" / step.label
         folder.mkdir(parents=True)
-        trace = results[0] if step.needs_tensorflow else results[1]
+        trace = results[0]
         calibration: Drawn | None = results[-1] if step.needs_calibration else None
         conversion = Conversion(
             precision=step.precision,
             io=step.io,
-            source=self.trace if step.needs_tensorflow else folder.with_name(step.source),
+            source=self.trace if step.source == KERAS else folder.with_name(step.source),
             destination=folder,
             inputs=_inputs(trace),
             calibration=calibration.folder if calibration else None,
@@ -292,7 +321,7 @@ class _Pipeline:
         """Ask the one TensorFlow process; after a crash the next request gets a new one."""
         with self._lock:
             if self._tensorflow is None:
-                self._tensorflow = Child(ENTRY, environment=self.environment)
+                self._tensorflow = Child(TENSORFLOW_ENTRY, environment=self.environment)
             try:
                 return self._tensorflow.call(request)
             except ChildCrashed:

@@ -23,6 +23,12 @@ from edgekit.spec import Gate
 
 EVALUATION_SPLIT = "test"
 
+# The step between the source and whatever is calibrated (`edgekit.quantization.condition`).
+CONDITIONED = "conditioned"
+
+
+CALIBRATED = ("int8",)  # precisions whose ranges come from calibration samples
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -33,7 +39,7 @@ class Step:
         exporter: Who makes it.
         precision: What it makes.
         io: Input and output types of an int8 file.
-        source: Label of the step before, or "keras".
+        source: Label of the step before, "keras" or "conditioned".
         chain: All steps from the source on, this one included.
         wanted: False for a step that is there only because another starts from it.
     """
@@ -48,11 +54,16 @@ class Step:
 
     @property
     def needs_tensorflow(self) -> bool:
-        return self.source == KERAS
+        return self.source in (KERAS, CONDITIONED)
 
     @property
     def needs_calibration(self) -> bool:
-        return self.precision == "int8"
+        return self.precision in CALIBRATED
+
+    @property
+    def conditioned(self) -> bool:
+        """Whether it starts from the conditioned model, directly or not."""
+        return CONDITIONED in self.chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +147,20 @@ def exporters_named(names: Sequence[str]) -> dict[str, Exporter]:
 _BUILT_IN = ["tflite", "onnx", "openvino"]  # a plug-in's target is asked for by name
 
 
-def make_plan(exporters: Mapping[str, Exporter], precisions: Sequence[str], io: str) -> Plan:
+def make_plan(
+    exporters: Mapping[str, Exporter],
+    precisions: Sequence[str],
+    io: str,
+    *,
+    condition: bool = False,
+) -> Plan:
     """Every target in every precision it has, and the steps they start from.
+
+    Args:
+        exporters: Target → exporter.
+        precisions: What to make.
+        io: Input and output types of int8 files.
+        condition: Let what is calibrated start from the conditioned model.
 
     Raises:
         UsageError: Unknown precision, or one that no chosen target has.
@@ -150,7 +173,8 @@ def make_plan(exporters: Mapping[str, Exporter], precisions: Sequence[str], io: 
             raise UsageError(f"none of {', '.join(exporters)} has the precision {precision!r}")
         for exporter in having:
             kind = io if precision == "int8" else "native"
-            _add(steps, exporter, precision, kind, wanted=True)
+            start = CONDITIONED if condition and precision in CALIBRATED else KERAS
+            _add(steps, exporter, precision, kind, wanted=True, start=start)
     return Plan(tuple(steps.values()))
 
 
@@ -161,17 +185,25 @@ def _add(
     io: str,
     *,
     wanted: bool,
+    start: str,
     after: tuple[str, ...] = (),
 ) -> Step:
     label = artifact_label(exporter.target, precision, io)
+    if not wanted and start != KERAS:
+        label = f"{label}-{start}"  # beside the step of that name that starts from the source
     if label in after:
         raise UsageError(f"the sources of {label} go in a circle: {' ← '.join((*after, label))}")
     source = exporter.source(precision)
-    chain: tuple[str, ...] = (KERAS,)
-    if source != KERAS:
+    chain: tuple[str, ...] = (KERAS,) if start == KERAS else (KERAS, start)
+    if source == KERAS:
+        source = start
+    else:
         target, _, before = source.rpartition("-")
         owner = registry.load(registry.EXPORTERS, target)()
-        chain = _add(steps, owner, before, "native", wanted=False, after=(*after, label)).chain
+        step = _add(
+            steps, owner, before, "native", wanted=False, start=start, after=(*after, label)
+        )
+        source, chain = step.label, step.chain
     known = steps.get(label)
     step = Step(
         label=label,
@@ -202,6 +234,7 @@ def artifact_key(step: Step, ingredients: Mapping[str, Any]) -> str:
             "tools": tool_versions(step.exporter.packages),
             # Only int8 depends on what it was calibrated with.
             "calibration": ingredients.get("calibration") if step.needs_calibration else None,
+            "conditioning": ingredients.get("conditioning") if step.conditioned else None,
         }
     )
 

@@ -47,6 +47,12 @@ if TYPE_CHECKING:
 @click.option("--weights", type=click.Path(path_type=Path), help="Your own .weights.h5.")
 @click.option("--calibration-samples", type=click.IntRange(min=1), help="Samples for int8 ranges.")
 @click.option("--samples", type=click.IntRange(min=1), help="Samples the metric is measured on.")
+@click.option(
+    "--condition/--no-condition",
+    default=True,
+    show_default=True,
+    help="Round and correct the model for int8 before it is converted.",
+)
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")

@@ -7,7 +7,7 @@ that crashed is replaced by a fresh one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,16 +53,21 @@ class Preparation:
 
 def handler() -> Handler:
     """For `edgekit.process`: requests are {"do": "prepare" | "convert" | "reference", ...}."""
-    return _Worker()
+    return Worker()
 
 
-class _Worker:
+class Worker:
+    """The requests above; a subclass that knows more of them extends `steps`."""
+
     def __init__(self) -> None:
         self._reference: Any = None
 
     def __call__(self, request: dict[str, Any], _emit: Emit) -> dict[str, Any]:
-        step = {"prepare": self._prepare, "convert": _convert, "reference": self._predict}
-        return step[request["do"]](request)
+        return self.steps()[request["do"]](request)
+
+    def steps(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """What each request is answered by."""
+        return {"prepare": self._prepare, "convert": _convert, "reference": self._predict}
 
     def _prepare(self, request: dict[str, Any]) -> dict[str, Any]:
         from edgekit.exporters.tracing import trace_model

@@ -55,6 +55,7 @@ class ExportRequest:
         weights: A user's own weights.
         calibration_samples: How many.
         evaluation_samples: How many.
+        condition: Condition the model for what is calibrated (docs/quantize.md).
         max_drop: Points of the metric an artifact may lose.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
@@ -74,6 +75,7 @@ class ExportRequest:
     weights: Path | None = None
     calibration_samples: int | None = None
     evaluation_samples: int | None = None
+    condition: bool = True
     max_drop: float | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
@@ -125,7 +127,8 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
     )
     if request.name is not None:
         source = replace(source, name=_checked_name(request.name))
-    plan = make_plan(exporters_named(request.targets), request.precisions, request.io)
+    exporters = exporters_named(request.targets)
+    plan = make_plan(exporters, request.precisions, request.io, condition=request.condition)
     dataset, weights, classes = _data_and_weights(request, source)
     source = _with_tokenizer(source, weights)
     if dataset is None and any(step.needs_calibration for step in plan.steps):
@@ -306,6 +309,7 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         "classes": list(order.classes),
         "data": data,
         "calibration": order.calibration_samples,
+        "conditioning": sha256_tree(package / "quantization" / "condition"),
         "input_shape": order.input_shape,
         "input_range": order.input_range,
     }

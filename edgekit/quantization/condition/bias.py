@@ -1,0 +1,312 @@
+"""Give every linear node back the output mean that rounding took from it.
+
+A rounded kernel answers inputs whose mean is not zero with a constant error, one per channel, and a
+constant error belongs to the bias. Two passes over the calibration samples: one with the float
+kernels for the means and ranges to aim at; one in the order of execution with rounded kernels,
+quantized activations and all corrections made before, so that a correction also sees what the nodes
+before it left.
+
+Sources: Nagel et al. 2019 (arXiv 1906.04721, section 4.2, the empirical form), Nagel et al. 2021
+(arXiv 2106.08295).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.quantization.condition.execution import Executor, Samples, register_functions
+from edgekit.quantization.condition.graph import Graph, attribute, owner
+from edgekit.quantization.condition.grid import on_grid
+from edgekit.quantization.condition.linear import (
+    Bias,
+    Linear,
+    Shapes,
+    add_to_bias,
+    ensure_bias,
+    kernel_of,
+    linear_nodes,
+    set_kernel,
+)
+from edgekit.quantization.condition.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# Samples that run together: as many as keep their largest tensor below this.
+_CHUNK_BYTES = 24 * 2**20
+_STORE_BYTES = 384 * 2**20
+
+# A branch that joins another is quantized before it does, in pictures' [N, H, W, C] tensors; what
+# converters quantize between the products of a transformer differs from one to the next.
+_JOINING = ("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "ConcatV2", "AvgPool", "Mean")
+
+
+@dataclass(slots=True)
+class _Statistics:
+    """What the float pass finds.
+
+    Attributes:
+        means: Linear node → mean of each output channel [C], float64.
+        ranges: Tensor → lowest and highest value.
+    """
+
+    means: dict[str, Array] = field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def round_and_correct(graph: Graph, samples: Mapping[str, Array], scratch: Path) -> tuple[int, int]:
+    """Put all kernels onto the int8 grid and correct the biases behind them.
+
+    Args:
+        graph: Changed in place; batch norms folded.
+        samples: Input name → [N, *shape] of its dtype.
+        scratch: Empty folder for what does not fit into memory.
+
+    Returns:
+        Numbers of kernels rounded and of biases corrected.
+    """
+    shapes = Shapes(graph.definition())
+    biases = {
+        linear.node.name: ensure_bias(graph, linear, shapes) for linear in linear_nodes(graph)
+    }
+    graph.tidy()
+    linears = {linear.node.name: linear for linear in linear_nodes(graph)}
+    if not linears:
+        return 0, 0
+    walk = _Walk(graph, linears, shapes, samples)
+    target = walk.float_pass()
+    for linear in linears.values():
+        set_kernel(graph, linear, on_grid(kernel_of(graph, linear), linear.axes))
+    corrected = walk.quantized_pass(target, biases, Store(scratch, _STORE_BYTES))
+    return len(linears), corrected
+
+
+class _Walk:
+    def __init__(
+        self,
+        graph: Graph,
+        linears: Mapping[str, Linear],
+        shapes: Shapes,
+        samples: Mapping[str, Array],
+    ) -> None:
+        self.graph = graph
+        self.linears = linears
+        self.samples = samples
+        self.count = len(next(iter(samples.values())))
+        register_functions(graph.functions)
+        self.executor = Executor(graph.constant)
+        self.order = self._needed()
+        self.points = _points(graph, linears, shapes)
+        widest = self._probe()
+        self.chunk = max(1, min(self.count, _CHUNK_BYTES // max(1, widest)))
+
+    # -- the passes --------------------------------------------------------------------------------
+
+    def float_pass(self) -> _Statistics:
+        """Means of linear outputs and ranges of the tensors that will be quantized."""
+        found = _Statistics()
+        last = self._last_readers(self.order)
+        for start, stop in self._chunks():
+            values = self._inputs(start, stop)
+            self._note(found, values, values, stop - start)
+            for node in self.order:
+                given = self._run(node, values, stop - start)
+                self._note(found, given, values, stop - start, node.name)
+                values |= given
+                for name in last.get(node.name, ()):
+                    values.pop(name, None)
+        return found
+
+    def quantized_pass(
+        self, target: _Statistics, biases: Mapping[str, Bias | None], store: Store
+    ) -> int:
+        """Node by node: run all samples up to a linear node, then correct its bias."""
+        corrected = 0
+        for index, (start, stop) in enumerate(self._chunks()):
+            for name, value in self._inputs(start, stop).items():
+                store.put(name, index, self._quantized(name, value, target))
+        stages = list(self._stages())
+        for place, stage in enumerate(stages):
+            later = {name for after in stages[place + 1 :] for node in after for name in node.input}
+            mean = self._run_stage(stage, later, target, store)
+            store.keep_only(later)
+            name = stage[-1].name
+            bias = biases[name]
+            if bias is not None:
+                add_to_bias(self.graph, bias, target.means[name] - mean)
+                corrected += 1
+        return corrected
+
+    def _run_stage(
+        self, stage: list[Any], later: set[str], target: _Statistics, store: Store
+    ) -> Array:
+        """Run some nodes on all samples; the mean of the last one's output channels."""
+        import numpy as np
+
+        made = {node.name for node in stage}
+        taken = {name for node in stage for name in node.input}
+        mean: Array | float = 0.0
+        for index, (start, stop) in enumerate(self._chunks()):
+            values = {
+                name: store.get(name, index)
+                for name in taken
+                if owner(name)[0] not in made and self.graph.constant(name) is None
+            }
+            last = self._last_readers(stage)
+            for node in stage:
+                given = self._run(node, values, stop - start)
+                if node is stage[-1]:
+                    channels = self.linears[node.name].channels
+                    mean += _mean(given[node.name], channels) * (stop - start)
+                for name, value in given.items():
+                    values[name] = self._quantized(name, value, target)
+                    if name in later:
+                        store.put(name, index, values[name])
+                for name in last.get(node.name, ()):
+                    values.pop(name, None)
+        return np.asarray(mean / self.count)
+
+    # -- the order of things -----------------------------------------------------------------------
+
+    def _needed(self) -> list[Any]:
+        """What linear nodes need, in order of execution; inputs and constants left out."""
+        needed: set[str] = set()
+        for node in reversed(self.graph.order):
+            if node.name in self.linears or node.name in needed:
+                needed |= {owner(name)[0] for name in node.input}
+                needed.add(node.name)
+        return [
+            node
+            for node in self.graph.order
+            if node.name in needed
+            and node.name not in self.graph.inputs
+            and self.graph.constant(node.name) is None
+        ]
+
+    def _stages(self) -> Iterator[list[Any]]:
+        stage: list[Any] = []
+        for node in self.order:
+            stage.append(node)
+            if node.name in self.linears:
+                yield stage
+                stage = []
+
+    def _chunks(self) -> Iterator[tuple[int, int]]:
+        for start in range(0, self.count, self.chunk):
+            yield start, min(start + self.chunk, self.count)
+
+    @staticmethod
+    def _last_readers(nodes: list[Any]) -> dict[str, list[str]]:
+        """Node → tensors that nobody among `nodes` reads after it."""
+        last = {name: node.name for node in nodes for name in node.input}
+        found: dict[str, list[str]] = {}
+        for name, node in last.items():
+            found.setdefault(node, []).append(name)
+        return found
+
+    # -- running -----------------------------------------------------------------------------------
+
+    def _inputs(self, start: int, stop: int) -> dict[str, Any]:
+        import numpy as np
+        import tensorflow as tf
+
+        return {
+            name: tf.constant(np.ascontiguousarray(array[start:stop]))
+            for name, array in self.samples.items()
+        }
+
+    def _run(self, node: Any, values: Mapping[str, Any], count: int) -> dict[str, Any]:
+        given = self.executor.run(node, self._operands(node, values), count)
+        return _named(node, given)
+
+    def _operands(self, node: Any, values: Mapping[str, Any]) -> list[Any]:
+        return [values[n] if n in values else self.graph.constant(n) for n in node.input]
+
+    def _probe(self) -> int:
+        """Try every node on two samples; bytes of the largest tensor of one sample."""
+        first = self._inputs(0, 1)
+        second = self._inputs(self.count - 1, self.count)
+        widest = 1
+        for node in self.order:
+            pair = [self._operands(node, values) for values in (first, second)]
+            alone = self.executor.probe(node, *pair)
+            first |= _named(node, alone[0])
+            second |= _named(node, alone[1])
+            widest = max(widest, *(_bytes(value) for value in alone[0]))
+        return widest
+
+    def _note(
+        self,
+        found: _Statistics,
+        given: Mapping[str, Any],
+        values: Mapping[str, Any],
+        count: int,
+        node: str = "",
+    ) -> None:
+        import numpy as np
+
+        for name, value in given.items():
+            if name in self.points and not isinstance(value, Samples):
+                array = np.asarray(value)
+                low, high = found.ranges.get(name, (0.0, 0.0))
+                found.ranges[name] = (
+                    min(low, float(array.min())),
+                    max(high, float(array.max())),
+                )
+        if node in self.linears:
+            part = _mean(given[node], self.linears[node].channels) * (count / self.count)
+            found.means[node] = found.means.get(node, 0.0) + part
+
+    def _quantized(self, name: str, value: Any, target: _Statistics) -> Any:
+        import tensorflow as tf
+
+        low, high = target.ranges.get(name, (0.0, 0.0))
+        if name not in self.points or isinstance(value, Samples) or not high - low > 1e-30:
+            return value
+        return tf.quantization.fake_quant_with_min_max_args(value, low, high)
+
+
+def _points(graph: Graph, linears: Mapping[str, Linear], shapes: Shapes) -> set[str]:
+    """Tensors that a converter stores in 8 bits, as far as all of them do."""
+    found = set()
+    for node in graph.order:
+        if node.name in linears:
+            linear = linears[node.name]
+            found.add(node.input[linear.data])
+        elif node.op in _JOINING and len(shapes.of(node.name) or ()) == 4:
+            operands = [name for name in node.input if graph.constant(name) is None]
+            if len(operands) > 1 or node.op in ("AvgPool", "Mean"):
+                found |= set(operands)
+    return {name for name in found if _is_float(graph, name)}
+
+
+def _is_float(graph: Graph, tensor: str) -> bool:
+    import tensorflow as tf
+
+    node = graph.nodes[owner(tensor)[0]]
+    return attribute(node, "T").type == tf.float32.as_datatype_enum or node.op in (
+        "Cast",
+        "GatherV2",
+    )
+
+
+def _named(node: Any, given: list[Any]) -> dict[str, Any]:
+    return {f"{node.name}:{i}" if i else node.name: value for i, value in enumerate(given)}
+
+
+def _mean(value: Any, channels: int) -> Array:
+    """Mean of each channel [C] of a linear node's output, over samples and places."""
+    import numpy as np
+
+    parts = value.parts if isinstance(value, Samples) else (value,)
+    means = [np.asarray(part).reshape(-1, channels).mean(0, dtype=np.float64) for part in parts]
+    return np.asarray(np.mean(means, axis=0))
+
+
+def _bytes(value: Any) -> int:
+    return int(value.shape.num_elements() or 0) * int(value.dtype.size)

@@ -1,0 +1,98 @@
+"""The pass as a whole: a trace and calibration samples in, a conditioned trace out.
+
+Imports TensorFlow. Knows folders. Does not convert.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import ConversionError
+from edgekit.exporters.tracing import Trace
+from edgekit.files import canonical_json
+from edgekit.quantization.condition.bias import round_and_correct
+from edgekit.quantization.condition.fold import fold
+from edgekit.quantization.condition.graph import Graph
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# Means over this many samples no longer change; more only cost time.
+MOST_SAMPLES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioned:
+    """What the pass did.
+
+    Attributes:
+        folded: Linear nodes that a batch norm or a factor was folded into.
+        rounded: Kernels put onto the int8 grid.
+        corrected: Biases corrected.
+        samples: Calibration samples used.
+    """
+
+    folded: int
+    rounded: int
+    corrected: int
+    samples: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def condition_trace(source: Path, calibration: Path, destination: Path) -> Conditioned:
+    """Condition a trace.
+
+    Args:
+        source: Folder of the trace.
+        calibration: Folder with `inputs.npy` for the only input.
+        destination: Folder that gets the conditioned trace; made here.
+
+    Raises:
+        ConversionError: More than one input, or outputs that are not finite on the samples.
+    """
+    import numpy as np
+
+    trace = Trace.read(source)
+    if len(trace.inputs) != 1:
+        raise ConversionError(
+            f"conditioning: the model has {len(trace.inputs)} inputs; calibration samples feed one"
+        )
+    rows = np.load(calibration / "inputs.npy", mmap_mode="r", allow_pickle=False)
+    graph = Graph(
+        trace.graph_def(), [spec.name for spec in trace.inputs], list(trace.output_tensors)
+    )
+    found = condition(graph, {trace.inputs[0].name: rows}, destination.parent)
+    destination.mkdir()
+    made = replace(trace, folder=destination)
+    (destination / "graph.pb").write_bytes(graph.definition().SerializeToString(deterministic=True))
+    (destination / "trace.json").write_text(canonical_json(made.to_json()), encoding="utf-8")
+    return found
+
+
+def condition(
+    graph: Graph, samples: Mapping[str, Array], scratch: Path | None = None
+) -> Conditioned:
+    """Fold, round and correct a graph in place.
+
+    Args:
+        graph: The frozen graph, traced for one sample.
+        samples: Input name → [N, *shape] of its dtype, N ≥ 1.
+        scratch: Where activations go that don't fit into memory; by default the system's place.
+    """
+    count = len(next(iter(samples.values())))
+    if count > MOST_SAMPLES:
+        chosen = [i * count // MOST_SAMPLES for i in range(MOST_SAMPLES)]
+        samples = {name: array[chosen] for name, array in samples.items()}
+    folded = fold(graph)
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        rounded, corrected = round_and_correct(graph, samples, Path(place))
+    graph.tidy()
+    return Conditioned(folded, rounded, corrected, min(count, MOST_SAMPLES))
