@@ -83,9 +83,8 @@ def _fold(graph: Graph, linear: Linear, shapes: Shapes) -> bool:
 
 
 def _chain(graph: Graph, linear: Linear, shapes: Shapes) -> list[tuple[Any, _Affine]]:
-    """The nodes to fold, up to the last that scales: a bias alone stays as it is."""
+    """The nodes to fold; none where nothing scales: a bias alone stays as it is."""
     found: list[tuple[Any, _Affine]] = []
-    kept = 0
     tensor = linear.node.name
     while reader := graph.only_reader(tensor):
         node, place = reader
@@ -94,14 +93,12 @@ def _chain(graph: Graph, linear: Linear, shapes: Shapes) -> list[tuple[Any, _Aff
         step = _affine(graph, node, place, linear.channels)
         if step is not None:
             found.append((node, step))
-            if node.op not in _SHIFTING:
-                kept = len(found)
         elif node.op not in ("Identity", *RESHAPING) or not ends_in(
             shapes.of(node.name), linear.channels
         ):
             break
         tensor = node.name
-    return found[:kept]
+    return found if any(node.op not in _SHIFTING for node, _ in found) else []
 
 
 _SHIFTING = ("BiasAdd", "Add", "AddV2", "Sub")
