@@ -90,12 +90,19 @@ class OpenvinoExporter(Exporter):
 
 def _int8(model: Any, conversion: Conversion) -> Any:
     import nncf
+    from nncf.quantization import range_estimator
 
     _quiet(nncf)
     samples = calibration_array(conversion)
     name = conversion.inputs[0].name
     data = nncf.Dataset(list(range(len(samples))), lambda i: _row(name, samples, i))
-    quantized = nncf.quantize(model, data, subset_size=len(samples))
+    how = nncf.AdvancedQuantizationParameters(
+        # By default the mean over samples of each one's extremes: half of them are clipped.
+        activations_range_estimator_params=range_estimator.RangeEstimatorParametersSet.MINMAX,
+        # By default the first layer's kernels get 7 bits, which processors without VNNI need.
+        overflow_fix=nncf.OverflowFix.DISABLE,
+    )
+    quantized = nncf.quantize(model, data, subset_size=len(samples), advanced_parameters=how)
     return quantized if conversion.io == "native" else _with_io(quantized, conversion, samples)
 
 

@@ -12,6 +12,7 @@ Sources: Nagel et al. 2019 (arXiv 1906.04721, section 4.2, the empirical form), 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -309,4 +310,4 @@ def _mean(value: Any, channels: int) -> Array:
 
 
 def _bytes(value: Any) -> int:
-    return int(value.shape.num_elements() or 0) * int(value.dtype.size)
+    return int(math.prod(value.shape)) * int(value.dtype.size or 0)

@@ -192,8 +192,14 @@ def _attribute(value: Any) -> Any:
     if kind == "list":
         for name in ("s", "i", "f", "b", "type", "shape", "tensor", "func"):
             if items := list(getattr(value.list, name)):
-                return [f.name.encode() for f in items] if name == "func" else items
+                return [_plain(name, item) for item in items]
         return []
+    return _plain(kind, getattr(value, kind))
+
+
+def _plain(kind: str, value: Any) -> Any:
     if kind == "func":
-        return value.func.name.encode()
-    return getattr(value, kind)
+        return value.name.encode()
+    if kind == "shape":
+        return None if value.unknown_rank else [axis.size for axis in value.dim]
+    return value

@@ -85,7 +85,10 @@ class Graph:
             if value is None:
                 return None
             values.append(value)
-        return np.asarray(execute(node, values)[place])
+        value = execute(node, values)[place]
+        # The lists that loops fill are no numbers.
+        is_list = getattr(value.dtype, "name", "") in ("variant", "resource")
+        return None if is_list else np.asarray(value)
 
     # -- writing -----------------------------------------------------------------------------------
 

@@ -17,9 +17,15 @@ def freeze(tmp_path_factory):
         if random:
             unsettle(model)
         trace, _ = trace_model(model, tmp_path_factory.mktemp("trace"))
-        return graph_of(trace), trace
+        return _graph_of(trace), trace
 
     return make
+
+
+@pytest.fixture
+def graph_of():
+    """The graph of a trace."""
+    return _graph_of
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def compute():
     return run
 
 
-def graph_of(trace: Trace) -> Graph:
+def _graph_of(trace: Trace) -> Graph:
     names = [spec.name for spec in trace.inputs]
     return Graph(trace.graph_def(), names, list(trace.output_tensors))
 

@@ -9,8 +9,6 @@ from edgekit.quantization.condition.fold import fold
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-BLOCKS = ("conv", "depthwise", "separable", "transposed", "residual", "branch", "shared", "scale")
-
 
 def norm(x):
     import keras
@@ -18,40 +16,69 @@ def norm(x):
     return keras.layers.BatchNormalization()(x)
 
 
-def block(kind, x):
+def conv(x):
     from keras import layers
 
-    channels = x.shape[-1]
-    if kind == "conv":
-        return layers.ReLU(6.0)(norm(layers.Conv2D(5, 3, padding="same", use_bias=False)(x)))
-    if kind == "depthwise":
-        return layers.ReLU()(norm(layers.DepthwiseConv2D(3, depth_multiplier=2)(x)))
-    if kind == "separable":
-        return norm(layers.SeparableConv2D(4, 3, padding="same")(x))
-    if kind == "transposed":
-        return norm(layers.Conv2DTranspose(3, 2, 2, padding="valid")(x))
-    if kind == "residual":
-        y = norm(layers.Conv2D(channels, 1)(x))  # two read it
-        return layers.Add()([x, layers.ReLU()(y), y])
-    if kind == "branch":
-        parts = [norm(layers.Conv2D(3, 1)(x)), layers.MaxPooling2D(3, 1, "same")(x)]
-        return norm(layers.Concatenate()(parts))  # follows no kernel: stays
-    if kind == "shared":
-        conv, own = layers.Conv2D(channels, 1), layers.BatchNormalization()
-        return own(conv(layers.ReLU()(own(conv(x)))))
-    return layers.Rescaling([0.5, 2.0] * (channels // 2) + [3.0] * (channels % 2), 0.1)(
-        layers.Conv2D(channels, 1)(x)
-    )
+    return layers.ReLU(6.0)(norm(layers.Conv2D(5, 3, padding="same", use_bias=False)(x)))
 
 
-def network(kinds):
+def depthwise(x):
+    from keras import layers
+
+    return layers.ReLU()(norm(layers.DepthwiseConv2D(3, depth_multiplier=2)(x)))
+
+
+def separable(x):
+    from keras import layers
+
+    return norm(layers.SeparableConv2D(4, 3, padding="same")(x))
+
+
+def transposed(x):
+    from keras import layers
+
+    return norm(layers.Conv2DTranspose(3, 2, 2, padding="valid")(x))
+
+
+def residual(x):
+    from keras import layers
+
+    y = norm(layers.Conv2D(x.shape[-1], 1)(x))  # two read it
+    return layers.Add()([x, layers.ReLU()(y), y])
+
+
+def branch(x):
+    from keras import layers
+
+    parts = [norm(layers.Conv2D(3, 1)(x)), layers.MaxPooling2D(3, 1, "same")(x)]
+    return norm(layers.Concatenate()(parts))  # follows no kernel: stays
+
+
+def shared(x):
+    from keras import layers
+
+    kernel, own = layers.Conv2D(x.shape[-1], 1), layers.BatchNormalization()
+    return own(kernel(layers.ReLU()(own(kernel(x)))))
+
+
+def scaled(x):
+    from keras import layers
+
+    factors = [0.5 + i for i in range(x.shape[-1])]
+    return layers.Rescaling(factors, 0.1)(layers.Conv2D(x.shape[-1], 1)(x))
+
+
+BLOCKS = (conv, depthwise, separable, transposed, residual, branch, shared, scaled)
+
+
+def network(blocks):
     import keras
     from keras import layers
 
     image = keras.Input((8, 8, 3), name="image")
     x = image
-    for kind in kinds:
-        x = block(kind, x)
+    for block in blocks:
+        x = block(x)
     y = norm(layers.Dense(7)(x))  # a product of matrices between two reshapes
     x = norm(layers.Dense(6, activation=None)(layers.GlobalAveragePooling2D()(y)))
     return keras.Model(image, [x, y])
@@ -63,8 +90,8 @@ def batch_norms_left(graph):
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=4))
-def test_a_folded_graph_is_the_same_function(freeze, compute, kinds):
-    graph, _ = freeze(network(kinds))
+def test_a_folded_graph_is_the_same_function(freeze, compute, blocks):
+    graph, _ = freeze(network(blocks))
     samples = np.random.default_rng(1).normal(size=(3, 8, 8, 3)).astype(np.float32)
     before = compute(graph, samples)
     assert fold(graph) >= 2
@@ -73,7 +100,7 @@ def test_a_folded_graph_is_the_same_function(freeze, compute, kinds):
 
 
 def test_every_batch_norm_behind_a_kernel_is_gone(freeze):
-    graph, _ = freeze(network([kind for kind in BLOCKS if kind != "branch"]))
+    graph, _ = freeze(network([block for block in BLOCKS if block is not branch]))
     fold(graph)
     assert batch_norms_left(graph) == []
 
@@ -132,8 +159,7 @@ def test_fused_batch_norms_of_a_saved_graph_fold_too(tmp_path, compute):
         return tf.nn.relu(y)
 
     concrete = net.get_concrete_function()
-    name = concrete.outputs[0].op.inputs[0].op.name if False else concrete.outputs[0].name
-    graph = Graph(concrete.graph.as_graph_def(), ["image"], [name])
+    graph = Graph(concrete.graph.as_graph_def(), ["image"], [concrete.outputs[0].name])
     samples = random.normal(size=(2, 6, 6, 3)).astype(np.float32)
     before = compute(graph, samples)
     assert fold(graph) == 1
