@@ -219,6 +219,28 @@ def test_only_what_calibration_decides_is_made_again_for_another_count(again, ex
     assert Artifact.open(folder / "onnx-int8").manifest.calibration["count"] == 20
 
 
+def test_int8_starts_from_the_conditioned_model_and_float_from_the_original(first_export):
+    chains = {
+        label: Artifact.open(first_export / "build" / "pixels" / label).manifest.chain
+        for label in ALL
+    }
+    assert chains["tflite-int8"] == ("keras", "conditioned", "tflite-int8")
+    conditioned = ("keras", "conditioned", "onnx-fp32-conditioned")
+    assert chains["onnx-int8"] == (*conditioned, "onnx-int8")
+    assert chains["openvino-int8"] == (*conditioned, "openvino-int8")
+    assert all("conditioned" not in chains[label] for label in ALL if "fp32" in label)
+
+
+def test_no_condition_makes_int8_anew_and_leaves_float_alone(again, exported):
+    folder = exported / "build" / "pixels"
+    before = {label: (folder / label).stat().st_ino for label in ALL}
+    again("--int8", "--target", "onnx", "--no-condition")
+    changed = {label for label in ALL if (folder / label).stat().st_ino != before[label]}
+    assert changed == {"onnx-int8"}
+    chain = Artifact.open(folder / "onnx-int8").manifest.chain
+    assert chain == ("keras", "onnx-fp32", "onnx-int8")
+
+
 def test_a_damaged_artifact_is_made_again_and_the_others_are_not(again, exported):
     folder = exported / "build" / "pixels"
     whole = digests(folder)
@@ -272,8 +294,9 @@ def test_a_gate_that_fails_leaves_no_artifact_and_the_one_before_whole(keras_mod
 def test_a_dry_run_prints_the_plan_and_imports_no_converter(again, exported):
     shutil.rmtree(exported / "build")
     document, imports, _ = again("--int8", "--dry-run")
-    assert [step["step"] for step in document["plan"]] == ALL
-    assert all(step["artifact"] for step in document["plan"])
+    assert [step["step"] for step in document["plan"] if step["artifact"]] == ALL
+    others = [step["step"] for step in document["plan"] if not step["artifact"]]
+    assert others == ["onnx-fp32-conditioned"]
     assert imports & {"tensorflow", "onnx", "openvino"} == set()
     assert not (exported / "build").exists()
 

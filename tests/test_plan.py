@@ -107,6 +107,28 @@ def test_every_source_comes_first_and_part_of_a_plan_is_a_whole_plan(targets, pr
         assert len(each.steps) == len({step.label for step in each.steps})
 
 
+@given(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3))
+def test_only_what_is_calibrated_starts_from_the_conditioned_model(targets):
+    plan = make_plan(exporters_named(targets), PRECISIONS, "native", condition=True)
+    for step in plan.steps:
+        aside = step.label == "onnx-fp32-conditioned"
+        assert step.conditioned == (step.precision == "int8" or aside)
+        assert not (aside and step.wanted)
+        assert step.needs_tensorflow == (step.source in ("keras", "conditioned"))
+    assert {step.label for step in plan.wanted} == {f"{t}-{p}" for t in targets for p in PRECISIONS}
+
+
+def test_a_change_of_the_conditioning_makes_only_what_is_conditioned_old():
+    def keys(condition, code):
+        exporters = exporters_named(["tflite"])
+        steps = make_plan(exporters, ["fp32", "int8"], "native", condition=condition).wanted
+        return [artifact_key(step, {"model": "m", "conditioning": code}) for step in steps]
+
+    assert keys(True, "a")[0] == keys(True, "b")[0] == keys(False, "a")[0]
+    assert len({keys(True, "a")[1], keys(True, "b")[1], keys(False, "a")[1]}) == 3
+    assert keys(False, "a") == keys(False, "b")
+
+
 def test_what_calibration_decides_is_in_the_key_of_int8_only():
     def keys(count):
         steps = make_plan(exporters_named(["onnx"]), ["fp32", "int8"], "native").wanted
