@@ -1,28 +1,77 @@
-"""What runs in the TensorFlow process of an export.
+"""What runs in the TensorFlow process of an export, and in that of an explanation.
 
-All that `edgekit.exporters.worker` does, and conditioning.
+All that `edgekit.exporters.worker` does, and what needs the frozen graph: conditioning, the linter,
+comparing a file's layers with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.exporters.worker import Worker
 from edgekit.process import Handler
+
+if TYPE_CHECKING:
+    from edgekit.quantization.explain.comparing import Comparison
 
 ENTRY = "edgekit.quantization.worker:handler"
 
 
 def handler() -> Handler:
-    """For `edgekit.process`: also {"do": "condition", "source", "calibration", "destination"}."""
+    """For `edgekit.process`: also {"do": "condition" | "lint" | "compare" | "add" | "compared"}.
+
+    "condition" takes "source", "calibration" and "destination"; "lint" takes "source" and
+    "samples"; "compare" begins a comparison, "add" goes on with it, "compared" ends it.
+    """
     return _Worker()
 
 
 class _Worker(Worker):
+    def __init__(self) -> None:
+        super().__init__()
+        self._comparison: Comparison | None = None
+
     def steps(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        return {**super().steps(), "condition": _condition}
+        return {
+            **super().steps(),
+            "condition": _condition,
+            "lint": _lint,
+            "compare": self._compare,
+            "add": self._add,
+            "compared": self._compared,
+        }
+
+    def _compare(self, request: dict[str, Any]) -> dict[str, Any]:
+        from edgekit.exporters.tracing import Trace
+        from edgekit.feeding import read_samples, samples_at
+        from edgekit.quantization.explain.comparing import Comparison
+        from edgekit.quantization.explain.layers import Layer
+
+        trace = Trace.read(Path(request["source"]))
+        self._comparison = Comparison(
+            trace,
+            [Layer.from_json(entry) for entry in request["layers"]],
+            read_samples(Path(request["samples"]), request["names"]),
+            conditioned=request["conditioned"],
+        )
+        if request["golden"] is None:
+            return {"apart": None}
+        golden = Path(request["golden"])
+        reference = golden / "reference.npy"
+        place = reference if reference.is_file() else golden / "reference"
+        inputs = read_samples(samples_at(golden), request["names"])
+        return {"apart": self._comparison.check(inputs, read_samples(place, trace.outputs))}
+
+    def _add(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._comparison is not None
+        self._comparison.add(request["start"], request["stop"], Path(request["folder"]))
+        return {}
+
+    def _compared(self, _: dict[str, Any]) -> dict[str, Any]:
+        assert self._comparison is not None
+        return {"layers": [entry.to_json() for entry in self._comparison.result()]}
 
 
 def _condition(request: dict[str, Any]) -> dict[str, Any]:
@@ -30,3 +79,10 @@ def _condition(request: dict[str, Any]) -> dict[str, Any]:
 
     places = (Path(request[name]) for name in ("source", "calibration", "destination"))
     return condition_trace(*places).to_json()
+
+
+def _lint(request: dict[str, Any]) -> dict[str, Any]:
+    from edgekit.quantization.lint.linting import lint_trace
+
+    place = Path(request["samples"]) if request["samples"] else None
+    return lint_trace(Path(request["source"]), place).to_json()

@@ -11,14 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit import registry
-from edgekit.artifact import TOKENIZER, Artifact
-from edgekit.errors import ArtifactError, DataError, UsageError
+from edgekit.artifact import Artifact
+from edgekit.errors import ArtifactError, DataError
 from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.metrics import MetricValue
 from edgekit.progress import Progress, Report, silent
-from edgekit.tokenizing import has_file, keep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,16 +95,17 @@ def evaluate(
         RuntimeFault: The runtime failed, or the outputs hold NaN.
     """
     from edgekit.datasets import draw, open_dataset
+    from edgekit.datasets.of_artifact import keep_tokenizer, own_dataset
     from edgekit.feeding import run_samples, samples_at
     from edgekit.transports.connect import connect
 
     artifact = Artifact.open(path)
     reached = connect(device)
     name = reached.profile.runtime_for(artifact.target, runtime)
-    source = dataset if dataset is not None else _own_dataset(artifact)
+    source = dataset if dataset is not None else own_dataset(artifact)
     if len(artifact.manifest.inputs) != 1:
         raise ArtifactError(f"{path}: only models with one input can be evaluated")
-    _keep_tokenizer(artifact)
+    keep_tokenizer(artifact)
     opened = open_dataset(source)
     _check_classes(artifact, opened)
     split = _split(opened, artifact)
@@ -140,33 +139,6 @@ def evaluate(
         metric=found,
         placement=result.placement,
         drop_unknown=drop_unknown,
-    )
-
-
-def _keep_tokenizer(artifact: Artifact) -> None:
-    """Put the artifact's own tokenizer where text is read; the digest says it is the same."""
-    reference = artifact.manifest.preprocessing[0].tokenizer
-    if not has_file(reference):
-        return
-    if TOKENIZER not in artifact.manifest.files:
-        raise ArtifactError(f"{artifact.path}: {TOKENIZER} is missing", hint="export it again")
-    found = keep(artifact.path / TOKENIZER)
-    if found != reference:
-        raise ArtifactError(
-            f"{artifact.path}: {TOKENIZER} is not the tokenizer that its manifest names",
-            hint="export it again",
-        )
-
-
-def _own_dataset(artifact: Artifact) -> str:
-    """The registered data set it was made with; a user's own has no path in a manifest."""
-    name = artifact.manifest.dataset
-    if name is not None and name in registry.parts(registry.DATASETS):
-        return name
-    made = f"with the data set {name!r}, which is no known name" if name else "without a data set"
-    raise UsageError(
-        f"{artifact.path}: the artifact was made {made}",
-        hint="--dataset NAME or --data PATH says what to evaluate on",
     )
 
 

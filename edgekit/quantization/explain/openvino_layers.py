@@ -1,0 +1,137 @@
+"""The layers of an OpenVINO file, read with results added to its graph.
+
+A layer is an operator with the bias and activation that the runtime fuses into it; it is read behind
+the FakeQuantize that puts it on its grid, as the layers after it read it. Computed in f32 where the
+file is not quantized.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.quantization.explain.layers import Layer, LayeredFile
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_FAKE = "FakeQuantize"
+_MOVING = (
+    "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "ShapeOf", "Broadcast", "Tile",
+)  # fmt: skip
+_LINEAR = (
+    "Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData",
+    "GroupConvolutionBackpropData",
+)  # fmt: skip
+_ACTIVATIONS = ("Clamp", "Relu", "HSwish", "HSigmoid", "Swish", "Gelu", "Elu", "PRelu")
+_REAL = ("f32", "f16")
+
+
+class OpenvinoFile(LayeredFile):
+    """An OpenVINO IR."""
+
+    def __init__(self, model: Path) -> None:
+        import openvino
+
+        core = openvino.Core()
+        graph = core.read_model(model)
+        self._plain = _compile(core, graph)
+        self._count = len(graph.outputs)
+        self.inputs = tuple(_name(port) for port in graph.inputs)
+        self.left_out: dict[str, int] = {}
+        self.layers, ports = self._find(graph)
+        results = [openvino.opset13.result(port) for port in ports]
+        graph.add_results(results)
+        self._request = _compile(core, graph)
+
+    def _find(self, graph: Any) -> tuple[tuple[Layer, ...], list[Any]]:
+        varying: set[str] = set()
+        fused: dict[str, str] = {}  # node → kinds of the operators that are one with it
+        left_out: Counter[str] = Counter()
+        layers, ports = [], []
+        for node in graph.get_ordered_ops():
+            kind, name = node.get_type_name(), node.get_friendly_name()
+            sources = [port.get_source_output().get_node() for port in node.inputs()]
+            if kind == "Parameter":
+                varying.add(name)
+                sources = [node]  # its FakeQuantize is a layer
+            if kind == "Result" or not any(s.get_friendly_name() in varying for s in sources):
+                continue
+            varying.add(name)
+            if kind == _FAKE:
+                continue
+            kind = fused.pop(name, "") + kind
+            for port in node.outputs():
+                readers = [entry.get_node() for entry in port.get_target_inputs()]
+                only = readers[0] if len(readers) == 1 else None
+                if only is not None and _fuses(node, only, varying):
+                    fused[only.get_friendly_name()] = f"{kind}+"
+                    continue
+                stored = only is not None and only.get_type_name() == _FAKE
+                if port.get_element_type().get_type_name() not in _REAL and not stored:
+                    if node.get_type_name() != "Parameter":
+                        left_out[kind] += 1
+                    continue
+                if node.get_type_name() == "Parameter" and not stored:
+                    continue
+                if kind in _MOVING and not (stored and _is_new(sources[0])):
+                    left_out[kind] += 1
+                    continue
+                layers.append(_layer(kind, node, port))
+                ports.append(only.output(0) if stored and only is not None else port)
+        self.left_out = dict(left_out)
+        return tuple(layers), ports
+
+    def read(self, arrays: Sequence[Array]) -> list[Array]:
+        import numpy as np
+
+        self._request.infer(list(arrays))
+        tensors = range(self._count, self._count + len(self.layers))
+        return [np.array(self._request.get_output_tensor(i).data, np.float32) for i in tensors]
+
+    def outputs(self) -> list[Array]:
+        return [self._request.get_output_tensor(i).data.copy() for i in range(self._count)]
+
+    def plain(self, arrays: Sequence[Array]) -> list[Array]:
+        self._plain.infer(list(arrays))
+        return [self._plain.get_output_tensor(i).data.copy() for i in range(self._count)]
+
+
+def _fuses(node: Any, reader: Any, varying: set[str]) -> bool:
+    kind = reader.get_type_name()
+    if kind == "Add" and node.get_type_name() in _LINEAR:
+        others = [port.get_source_output().get_node() for port in reader.inputs()]
+        return sum(other.get_friendly_name() in varying for other in others) == 1
+    return kind in _ACTIVATIONS and node.get_type_name() not in _MOVING
+
+
+def _is_new(source: Any) -> bool:
+    """Whether values that a moving operator takes were not on a grid before."""
+    return source.get_type_name() != _FAKE
+
+
+def _layer(kind: str, node: Any, port: Any) -> Layer:
+    names = (node.get_friendly_name(), *sorted(port.get_names()))
+    shape = tuple(a.get_length() if a.is_static else 1 for a in port.get_partial_shape())
+    stored = port.get_target_inputs()
+    grid = any(entry.get_node().get_type_name() == _FAKE for entry in stored)
+    return Layer(
+        name=next(iter(sorted(port.get_names())), names[0]),
+        op=kind,
+        names=tuple(dict.fromkeys(names)),
+        shape=shape,
+        dtype="8 bit" if grid else "float32",
+    )
+
+
+def _name(port: Any) -> str:
+    return str(port.get_any_name())
+
+
+def _compile(core: Any, graph: Any) -> Any:
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    return core.compile_model(graph, "CPU", options).create_infer_request()
