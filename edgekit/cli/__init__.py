@@ -31,6 +31,7 @@ VERBS = {
     "export": "Convert MODEL to artifacts, each proven against it.",
     "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
+    "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
     "data": "List, fetch, describe, check and convert data sets.",
     "devices": "List the device profiles, and whether each can be reached.",

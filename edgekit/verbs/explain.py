@@ -1,4 +1,4 @@
-"""`edgekit explain`: which layer of a file loses accuracy, and what in its float graph invites that.
+"""`edgekit explain`: which layer of a file loses accuracy, and what in its graph invites it.
 
 Finds the artifact's model, weights and data again; the work itself is `edgekit.quantization`'s.
 """
@@ -334,9 +334,7 @@ def _lint_model(request: ExplainRequest, report: Report) -> Explanation:
 
     if request.model is not None:
         raise UsageError("--model says what an artifact was made from", hint="name one MODEL")
-    source = resolve_model(
-        request.what, parameters=request.parameters, trusted=request.trust_model
-    )
+    source = resolve_model(request.what, parameters=request.parameters, trusted=request.trust_model)
     named = request.dataset
     if source.spec is not None:
         named = named or next(iter(source.spec.datasets), None)

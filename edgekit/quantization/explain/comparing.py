@@ -63,6 +63,12 @@ class Compared:
     whole: Figures | None
     alone: Figures | None
 
+    @property
+    def shown(self) -> str:
+        """A name for people: the float graph's where there is one, without the model's own."""
+        name = self.tensor or self.layer.name.removesuffix(":0")
+        return name.partition("/")[2] or name
+
     def to_json(self) -> dict[str, Any]:
         return {
             "place": self.place,

@@ -93,9 +93,7 @@ def explain_file(
         RuntimeFault: The runtime failed, crashed or refused the file.
     """
     with Child(READING, environment=environment) as reader:
-        opened = _ask(
-            reader, file, {"do": "open", "target": file.target, "model": str(file.model)}
-        )
+        opened = _ask(reader, file, {"do": "open", "target": file.target, "model": str(file.model)})
         layers = [Layer.from_json(entry) for entry in opened["layers"]]
         with Child(TENSORFLOW, environment=environment) as source:
             name = "building the float graph"
@@ -104,7 +102,7 @@ def explain_file(
             source.call(_comparison(file, preparation, opened["layers"]))
             report(Progress(name, 1, 1))
             findings = source.call(lint_request(preparation.folder, file.samples))["findings"]
-            apart = _compare(file, layers, reader, source, scratch, report)
+            apart = _compare(file, layers, reader, source, scratch=scratch, report=report)
             compared = [
                 Compared.from_json(entry) for entry in source.call({"do": "compared"})["layers"]
             ]
@@ -142,6 +140,7 @@ def _compare(
     layers: Sequence[Layer],
     reader: Child,
     source: Child,
+    *,
     scratch: Path,
     report: Report,
 ) -> float:

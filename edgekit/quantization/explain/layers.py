@@ -1,4 +1,4 @@
-"""What a file's layers are, as data: operators whose results a runtime keeps, and where to read them.
+"""What a file's layers are, as data: operators whose results a runtime keeps.
 
 Knows words and shapes. Does not know any format.
 """

@@ -32,7 +32,8 @@ _WORDS = {
     "addv2": "add", "biasadd": "add", "sub": "subtract", "mul": "multiply", "realdiv": "divide",
     "div": "divide", "minimum": "min", "maximum": "max", "reducemean": "mean", "relu6": "relu",
     "clamp": "relu", "clip": "relu", "globalaveragepool": "mean", "averagepool2d": "avgpool",
-    "averagepool": "avgpool", "concatenation": "concat", "concatv2": "concat", "sigmoid": "logistic",
+    "averagepool": "avgpool", "concatenation": "concat", "concatv2": "concat",
+    "sigmoid": "logistic",
     "sum": "reducesum", "max": "reducemax", "gatherv2": "gather", "hardsigmoid": "hsigmoid",
     "hswish": "hardswish", "resizebilinear": "resize", "interpolate": "resize",
     "batchmatmulv2": "matmul", "batchmatmulv3": "matmul", "batchmatmul": "matmul",
@@ -123,17 +124,18 @@ def _by_name(layer: Layer, values: Array, candidates: Candidates) -> Match | str
     if not known:
         return "no tensor of the float graph has its name or its values"
     # Fused nodes give the last one's output.
-    found = []
-    for tensor in sorted(known, key=order.index, reverse=True):
-        if best := _best_view(values, candidates.values[tensor]):
-            found.append(Match(tensor, "name", *best))
+    found = [
+        Match(tensor, "name", *best)
+        for tensor in sorted(known, key=order.index, reverse=True)
+        if (best := _best_view(values, candidates.values[tensor]))
+    ]
     for candidate in found:
         if candidate.concordance >= _NAMED:
             return candidate
     for candidate in found:
         if _alike(layer.op, candidates.kinds[candidate.tensor]):
             return candidate
-    named = sorted(known, key=order.index)[-1]
+    named = max(known, key=order.index)
     reason = "another shape" if not found else f"the values of a {layer.op}"
     return f"its name is that of a {candidates.kinds[named]}, and it has {reason}"
 

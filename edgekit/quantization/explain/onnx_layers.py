@@ -87,7 +87,7 @@ class OnnxFile(LayeredFile):
         varying = set(self.inputs)
         self._moved: Counter[str] = Counter()
         fused: dict[str, str] = {}  # tensor → kinds of the operators that are one with its reader
-        found = []
+        found: list[tuple[tuple[str, str, tuple[str, ...]], _Tap]] = []
         for node in self._graph.graph.node:
             if not varying & set(node.input):
                 continue

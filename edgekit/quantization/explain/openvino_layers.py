@@ -1,8 +1,8 @@
 """The layers of an OpenVINO file, read with results added to its graph.
 
-A layer is an operator with the bias and activation that the runtime fuses into it; it is read behind
-the FakeQuantize that puts it on its grid, as the layers after it read it. Computed in f32 where the
-file is not quantized.
+A layer is an operator with the bias and activation that the runtime fuses into it; it is read
+behind the FakeQuantize that puts it on its grid, as the layers after it read it. Computed in f32
+where the file is not quantized.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_FAKE = "FakeQuantize"
+_FAKE, _INPUT = "FakeQuantize", "Parameter"
 _MOVING = (
     "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Convert", "ShapeOf", "Broadcast", "Tile",
 )  # fmt: skip
@@ -54,35 +54,20 @@ class OpenvinoFile(LayeredFile):
         left_out: Counter[str] = Counter()
         layers, ports = [], []
         for node in graph.get_ordered_ops():
-            kind, name = node.get_type_name(), node.get_friendly_name()
-            sources = [port.get_source_output().get_node() for port in node.inputs()]
-            if kind == "Parameter":
-                varying.add(name)
-                sources = [node]  # its FakeQuantize is a layer
-            if kind == "Result" or not any(s.get_friendly_name() in varying for s in sources):
+            name = node.get_friendly_name()
+            if not _varies(node, varying):
                 continue
             varying.add(name)
-            if kind == _FAKE:
-                continue
-            kind = fused.pop(name, "") + kind
-            for port in node.outputs():
-                readers = [entry.get_node() for entry in port.get_target_inputs()]
-                only = readers[0] if len(readers) == 1 else None
+            kind = fused.pop(name, "") + node.get_type_name()
+            for port in node.outputs() if kind != _FAKE else ():
+                only = _only_reader(port)
                 if only is not None and _fuses(node, only, varying):
                     fused[only.get_friendly_name()] = f"{kind}+"
-                    continue
-                stored = only is not None and only.get_type_name() == _FAKE
-                if port.get_element_type().get_type_name() not in _REAL and not stored:
-                    if node.get_type_name() != "Parameter":
-                        left_out[kind] += 1
-                    continue
-                if node.get_type_name() == "Parameter" and not stored:
-                    continue
-                if kind in _MOVING and not (stored and _is_new(sources[0])):
+                elif _is_layer(node, port):
+                    layers.append(_layer(kind, node, port))
+                    ports.append(only.output(0) if only is not None and _is_stored(only) else port)
+                elif kind != _INPUT:
                     left_out[kind] += 1
-                    continue
-                layers.append(_layer(kind, node, port))
-                ports.append(only.output(0) if stored and only is not None else port)
         self.left_out = dict(left_out)
         return tuple(layers), ports
 
@@ -101,30 +86,54 @@ class OpenvinoFile(LayeredFile):
         return [self._plain.get_output_tensor(i).data.copy() for i in range(self._count)]
 
 
+def _sources(node: Any) -> list[Any]:
+    return [port.get_source_output().get_node() for port in node.inputs()]
+
+
+def _varies(node: Any, varying: set[str]) -> bool:
+    """Whether a node computes something that depends on an input."""
+    kind = node.get_type_name()
+    return kind == _INPUT or (
+        kind != "Result" and any(s.get_friendly_name() in varying for s in _sources(node))
+    )
+
+
+def _only_reader(port: Any) -> Any | None:
+    readers = [entry.get_node() for entry in port.get_target_inputs()]
+    return readers[0] if len(readers) == 1 else None
+
+
+def _is_stored(reader: Any | None) -> bool:
+    """Whether the only reader of a tensor puts it on a grid."""
+    return reader is not None and reader.get_type_name() == _FAKE
+
+
 def _fuses(node: Any, reader: Any, varying: set[str]) -> bool:
     kind = reader.get_type_name()
     if kind == "Add" and node.get_type_name() in _LINEAR:
-        others = [port.get_source_output().get_node() for port in reader.inputs()]
-        return sum(other.get_friendly_name() in varying for other in others) == 1
-    return kind in _ACTIVATIONS and node.get_type_name() not in _MOVING
+        return sum(other.get_friendly_name() in varying for other in _sources(reader)) == 1
+    return kind in _ACTIVATIONS and node.get_type_name() not in (*_MOVING, _INPUT)
 
 
-def _is_new(source: Any) -> bool:
-    """Whether values that a moving operator takes were not on a grid before."""
-    return source.get_type_name() != _FAKE
+def _is_layer(node: Any, port: Any) -> bool:
+    stored = _is_stored(_only_reader(port))
+    kind = node.get_type_name()
+    if kind == _INPUT:
+        return stored
+    if kind in _MOVING:  # its values may not have been on a grid before
+        return stored and _sources(node)[0].get_type_name() != _FAKE
+    return stored or port.get_element_type().get_type_name() in _REAL
 
 
 def _layer(kind: str, node: Any, port: Any) -> Layer:
     names = (node.get_friendly_name(), *sorted(port.get_names()))
     shape = tuple(a.get_length() if a.is_static else 1 for a in port.get_partial_shape())
-    stored = port.get_target_inputs()
-    grid = any(entry.get_node().get_type_name() == _FAKE for entry in stored)
     return Layer(
         name=next(iter(sorted(port.get_names())), names[0]),
         op=kind,
         names=tuple(dict.fromkeys(names)),
         shape=shape,
-        dtype="8 bit" if grid else "float32",
+        dtype="8 bit" if _is_stored(_only_reader(port)) else "float32",
     )
 
 

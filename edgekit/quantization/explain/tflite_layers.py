@@ -66,14 +66,14 @@ class TfliteFile(LayeredFile):
     def _is_real(self, index: int) -> bool:
         detail = self._tensors[index]
         kind = str(detail["dtype"].__name__)
-        return kind in ("float32", "float16") or (
-            kind in ("int8", "uint8", "int16") and len(detail["quantization_parameters"]["scales"])
-        )
+        if kind in ("int8", "uint8", "int16"):
+            return len(detail["quantization_parameters"]["scales"]) > 0
+        return kind in ("float32", "float16")
 
     def _only_stored_anew(self, kind: str, op: Any) -> bool:
         """An 8-bit tensor on another grid: what reads it shows the loss."""
         source = self._tensors[int(op["inputs"][0])]
-        return kind == "QUANTIZE" and source["dtype"].__name__ != "float32"
+        return kind == "QUANTIZE" and str(source["dtype"].__name__) != "float32"
 
     def _layer(self, kind: str, index: int, op: Any) -> Layer:
         detail = self._tensors[index]
@@ -107,7 +107,8 @@ class TfliteFile(LayeredFile):
         shape = [-1 if at == axis else 1 for at in range(value.ndim)]
         zero = np.asarray(grid["zero_points"], np.int64).reshape(shape)
         scale = np.asarray(grid["scales"], np.float32).reshape(shape)
-        return (value.astype(np.int64) - zero).astype(np.float32) * scale
+        real: Array = (value.astype(np.int64) - zero).astype(np.float32) * scale
+        return real
 
     def outputs(self) -> list[Array]:
         return [self._interpreter.get_tensor(index) for index in self._given]

@@ -93,5 +93,3 @@ def observe(graph: Graph, samples: Mapping[str, Array]) -> Observed:
 
     Replay(graph, samples).run(0, count, note)
     return Observed(graph, tuple(linear_nodes(graph)), ranges, shapes)
-
-

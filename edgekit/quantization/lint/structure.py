@@ -53,7 +53,7 @@ def _shared_scale(observed: Observed) -> Iterator[Finding]:
 def _activations(observed: Observed) -> Iterator[Finding]:
     hard, soft = [], []
     for node in observed.graph.order:
-        if node.op in ("Mul", "RealDiv") and (source := _hard_swish(observed, node)):
+        if node.op == "Mul" and (source := _hard_swish(observed, node)):
             hard.append((observed.size(node.name), str(node.name), source))
         elif node.op == "Mul" and (source := _silu(observed, node)):
             soft.append((observed.size(node.name), str(node.name), source))
@@ -79,7 +79,7 @@ def _activations(observed: Observed) -> Iterator[Finding]:
             why="sigmoid and product are rounded one after the other, and everything below 0 "
             "(−0.28 at the lowest) shares few steps",
             targets=ALL_TARGETS,
-            rewrite="train with ReLU6 or hard-swish; for the CPU of OpenVINO it may stay: one Swish",
+            rewrite="train with ReLU6 or hard-swish instead; OpenVINO on CPUs runs it as one Swish",
         )
 
 
@@ -95,8 +95,6 @@ def _silu(observed: Observed, node: Any) -> str | None:
 
 def _hard_swish(observed: Observed, node: Any) -> str | None:
     """The tensor x of x·relu6(x+3)/6, in whichever order it is written; found at the product."""
-    if node.op != "Mul":
-        return None
     plain = [observed.plain(name) for name in node.input]
     for own, other in (plain, plain[::-1]):
         gate = _behind_constants(observed, own)

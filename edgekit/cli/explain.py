@@ -1,0 +1,156 @@
+"""`edgekit explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgekit.cli import output
+from edgekit.cli.names import complete_datasets, complete_models
+
+if TYPE_CHECKING:
+    from edgekit.quantization.explain.comparing import Compared
+    from edgekit.verbs.explain import Explanation
+
+_COLUMNS = ("layer", "op", "alone dB", "noise", "so far dB", "bias", "found by")
+_BAR, _QUIET_DB = 12, 60.0
+_OP = 30
+
+
+@click.command("explain")
+@click.argument("what", metavar="ARTIFACT|MODEL", shell_complete=complete_models)
+@click.option(
+    "--model", shell_complete=complete_models, help="What the artifact was made from, by path."
+)
+@click.option(
+    "--dataset", metavar="NAME", shell_complete=complete_datasets, help="Data set to compare on."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Your own: a folder of pictures, boxes, texts or sounds, TFRecords, or an .npz.",
+)
+@click.option("--weights", type=click.Path(path_type=Path), help="Your own .weights.h5.")
+@click.option(
+    "--samples", type=click.IntRange(2), default=32, show_default=True, help="Samples to compare."
+)
+@click.option(
+    "--top", type=click.IntRange(1), default=15, show_default=True, help="Layers in the table."
+)
+@click.option("--picture", type=click.Path(path_type=Path), help="A .png or .svg of all layers.")
+@click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
+@click.option("--trust-model", is_flag=True, help="Allow code inside the file (Lambda layers).")
+@output.common_options
+def command(
+    *,
+    what: str,
+    model: str | None,
+    dataset: str | None,
+    data: Path | None,
+    weights: Path | None,
+    samples: int,
+    top: int,
+    picture: Path | None,
+    parameters: tuple[str, ...],
+    trust_model: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Say which layer of ARTIFACT loses accuracy, and what invites it.
+
+    Every layer of the file is compared with the same layer of its float source, and the float graph
+    is searched for what 8 bits pay for. Of a MODEL only the latter is done.
+    """
+    from edgekit.errors import UsageError
+    from edgekit.quantization.explain.picture import check_picture, draw_layers
+    from edgekit.spec import parse_settings
+    from edgekit.verbs.explain import ExplainRequest, explain
+
+    if dataset is not None and data is not None:
+        raise UsageError("--dataset and --data both say what to compare on", hint="give one")
+    if picture is not None:
+        check_picture(picture)
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        found = explain(
+            ExplainRequest(
+                what,
+                model=model,
+                dataset=dataset,
+                data=data,
+                weights=weights,
+                samples=samples,
+                parameters=parse_settings(parameters),
+                trust_model=trust_model,
+            ),
+            report=report,
+        )
+    if picture is not None:
+        if found.artifact is None:
+            raise UsageError("--picture draws the layers of an artifact; a model has none yet")
+        draw_layers(f"{found.model} {found.artifact.label}", found.layers, picture)
+    if as_json:
+        output.print_json(found.to_json())
+    else:
+        _print(found, top)
+
+
+def _print(found: Explanation, top: int) -> None:
+    if found.artifact is not None:
+        _print_layers(found, top)
+    if not found.findings:
+        click.echo(f"float graph of {found.model}: nothing that 8 bits would pay for was found")
+    for finding in found.findings:
+        output.print_facts(
+            f"{finding.rule}: {', '.join(finding.ops[:3])}"
+            + (f" and {len(finding.ops) - 3} more" if len(finding.ops) > 3 else ""),
+            {
+                "figure": finding.figure,
+                "why": f"{finding.why} ({', '.join(finding.targets)})",
+                "rewrite": finding.rewrite,
+            },
+        )
+
+
+def _print_layers(found: Explanation, top: int) -> None:
+    assert found.artifact is not None
+    shown = found.layers[:top]
+    output.print_table(
+        f"{found.model} {found.artifact.label}: {len(found.layers)} layers against the float "
+        f"graph, {found.samples} samples of {found.drawn_from}",
+        _COLUMNS,
+        [_cells(entry) for entry in shown],
+    )
+    rest = found.layers[top:]
+    if rest and rest[0].alone is not None:
+        click.echo(f"and {len(rest)} layers of {rest[0].alone.snr_db:.1f} dB or more alone")
+    for entry in found.unmatched:
+        click.echo(f"not compared: {entry.layer.op} {entry.layer.name}: {entry.how}")
+    if found.left_out:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.left_out.items()))
+        click.echo(f"left out, since they compute nothing real: {kinds}")
+    click.echo(
+        "alone: the float layer fed with what the file's layers before it gave; so far: the float "
+        "graph\nbias: mean error of channels / spread of the values, so far; read with its layers "
+        f"the file's outputs\nare within {found.apart:.2g} of the largest of what it gives without"
+    )
+
+
+def _cells(entry: Compared) -> tuple[str, ...]:
+    assert entry.alone is not None
+    assert entry.whole is not None
+    op = entry.layer.op
+    loud = 1.0 - max(0.0, min(1.0, entry.alone.snr_db / _QUIET_DB))
+    bias = "" if entry.whole.bias is None else f"{entry.whole.bias:.4f}"
+    how = entry.how if entry.how == "name" else f"{entry.how}, {entry.concordance:.3f}"
+    return (
+        entry.shown,
+        op if len(op) <= _OP else f"{op[: _OP - 1]}…",
+        f"{entry.alone.snr_db:.1f}",
+        "█" * round(_BAR * loud),
+        f"{entry.whole.snr_db:.1f}",
+        bias,
+        how,
+    )
