@@ -30,7 +30,9 @@ from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, r
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
 from edgekit.quantization.calibration import draw_calibration
+from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
+from edgekit.quantization.worker import lint_request
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -41,6 +43,8 @@ _REPEATABLE = {"PYTHONHASHSEED": "0"}
 
 # What TensorFlow says on every start and of every conversion, before its last words.
 _NOISE = re.compile(r"^[IW]\d{4} |^(WARNING|INFO)\b|Warning: |warnings\.warn")
+
+LINT = "lint"  # the task whose result are the linter's findings
 
 _STAGES = 3  # convert, run, prove
 
@@ -105,8 +109,10 @@ class _Pipeline:
             order.plan.steps,
             key=lambda s: (s.label not in sources, -len(s.chain), not s.needs_calibration),
         )
+        before = ("prepare", "calibration")
+        if any(step.needs_calibration for step in order.plan.steps):
+            tasks.append(Task(LINT, self.lint, before, _TENSORFLOW))
         if any(step.conditioned for step in order.plan.steps):
-            before = ("prepare", "calibration")
             tasks.append(Task(f"convert:{CONDITIONED}", self.condition, before, _TENSORFLOW))
         tasks += [self._conversion(step) for step in ranked]
         tasks.append(Task("reference", self.run_reference, ("proof",), _TENSORFLOW, vital=True))
@@ -162,6 +168,12 @@ class _Pipeline:
             data = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
             self._check_classes(trace)
         return write_samples(self.scratch / "proof", proof_inputs(_inputs(trace), data))
+
+    def lint(self, _trace: Mapping[str, Any], calibration: Drawn) -> tuple[Finding, ...]:
+        """What in the float graph 8 bits will pay for; nothing waits for it."""
+        request = lint_request(self.trace, calibration.folder / "inputs.npy")
+        findings = self._ask_tensorflow(request)["findings"]
+        return tuple(Finding.from_json(entry) for entry in findings)
 
     def condition(self, _trace: Mapping[str, Any], calibration: Drawn) -> Mapping[str, Any]:
         """Make a second trace, ready for int8, beside the files that are made from it."""

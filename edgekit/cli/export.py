@@ -116,8 +116,10 @@ def command(
         result = export(request, report=report)
     if as_json:
         output.print_json(result.to_json())
-    elif result.artifacts:
-        _print_table(result)
+    else:
+        if result.artifacts:
+            _print_table(result)
+        output.print_warnings(result.findings)
     _raise_failures(result)
 
 

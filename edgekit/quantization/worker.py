@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 ENTRY = "edgekit.quantization.worker:handler"
 
 
+def lint_request(trace: Path, samples: Path | None) -> dict[str, Any]:
+    """The request that lints a trace's float graph; without samples on noise."""
+    return {"do": "lint", "source": str(trace), "samples": str(samples) if samples else None}
+
+
 def handler() -> Handler:
     """For `edgekit.process`: also {"do": "condition" | "lint" | "compare" | "add" | "compared"}.
 

@@ -20,10 +20,10 @@ from edgekit.process import Child
 from edgekit.progress import Progress, Report, silent
 from edgekit.quantization.calibration import SPLIT
 from edgekit.quantization.explain.comparing import Compared
-from edgekit.quantization.explain.explaining import FileToExplain, explain_file, lint_request
+from edgekit.quantization.explain.explaining import FileToExplain, explain_file
 from edgekit.quantization.explain.reading import TARGETS
 from edgekit.quantization.lint.finding import Finding
-from edgekit.quantization.worker import ENTRY
+from edgekit.quantization.worker import ENTRY, lint_request
 from edgekit.spec import Scalar
 
 if TYPE_CHECKING:

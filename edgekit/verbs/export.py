@@ -29,10 +29,11 @@ from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.parity import check_metric
-from edgekit.pipeline import run_export
+from edgekit.pipeline import LINT, run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
 from edgekit.proof import foreign_files
+from edgekit.quantization.lint.finding import Finding
 from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
 from edgekit.tokenizing import keep
@@ -95,12 +96,14 @@ class ExportResult:
         failures: Artifact label → why it was not made.
         seconds: Wall time.
         cached: Whether nothing had to be converted.
+        findings: What in the float graph 8 bits pay for, where int8 was made (docs/explain.md).
     """
 
     artifacts: tuple[Artifact, ...]
     failures: Mapping[str, EdgekitError]
     seconds: float
     cached: bool
+    findings: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -108,6 +111,7 @@ class ExportResult:
             "failures": {label: error.to_json() for label, error in self.failures.items()},
             "seconds": round(self.seconds, 3),
             "cached": self.cached,
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
 
@@ -179,8 +183,10 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
         if refusal := _refusal(label, artifact, order):
             failures[label] = refusal
     missing = {step.label for step in plan.wanted} - set(ready)
+    findings: tuple[Finding, ...] = ()
     if missing:
         outcomes = run_export(replace(order, plan=plan.only(missing)), report)
+        findings = outcomes.results.get(LINT, ())
         for label in missing:
             name = f"publish:{label}"
             if name in outcomes.results:
@@ -193,6 +199,7 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
         failures={label: failures[label] for label in labels if label in failures},
         seconds=time.monotonic() - start,
         cached=not missing,
+        findings=findings,
     )
 
 

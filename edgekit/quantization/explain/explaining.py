@@ -19,6 +19,7 @@ from edgekit.quantization.explain.comparing import Compared
 from edgekit.quantization.explain.layers import Layer
 from edgekit.quantization.explain.reading import ENTRY as READING
 from edgekit.quantization.worker import ENTRY as TENSORFLOW
+from edgekit.quantization.worker import lint_request
 
 # Values of all layers that lie on disk at a time.
 _CHUNK_BYTES = 96 * 2**20
@@ -114,11 +115,6 @@ def explain_file(
         apart=apart,
         findings=tuple(findings),
     )
-
-
-def lint_request(trace: Path, samples: Path | None) -> dict[str, Any]:
-    """The request to the TensorFlow process that lints a trace's float graph."""
-    return {"do": "lint", "source": str(trace), "samples": str(samples) if samples else None}
 
 
 def _comparison(

@@ -26,6 +26,7 @@ class Layer:
         names: Names that may be those of a tensor in the float graph.
         shape: Of its output for one sample.
         dtype: Its output's, as stored: "int8", "uint8", "float32".
+        sources: Numbers of the layers whose values it takes.
     """
 
     name: str
@@ -33,15 +34,16 @@ class Layer:
     names: tuple[str, ...]
     shape: tuple[int, ...]
     dtype: str
+    sources: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "names": list(self.names), "shape": list(self.shape)}
+        lists = {key: list(getattr(self, key)) for key in ("names", "shape", "sources")}
+        return {**asdict(self), **lists}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Layer:
-        return Layer(
-            data["name"], data["op"], tuple(data["names"]), tuple(data["shape"]), data["dtype"]
-        )
+        lists = {key: tuple(data[key]) for key in ("names", "shape", "sources")}
+        return Layer(name=data["name"], op=data["op"], dtype=data["dtype"], **lists)
 
 
 class LayeredFile(ABC):

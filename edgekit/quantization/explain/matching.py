@@ -8,10 +8,11 @@ tensors that can have its shape. Knows names and arrays. Does not run anything.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import accumulate, permutations
 from typing import TYPE_CHECKING, Any
 
 from edgekit.quantization.explain.layers import Layer
@@ -44,23 +45,23 @@ _LINEAR = re.compile(r"conv|matmul|fullyconnected|gemm|einsum")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How values of a file's layer become those of a tensor: axes of length one apart, an order.
+    """How the values of a file's layer become those of a tensor: split or merged, and turned.
 
     Attributes:
-        axes: Order of the axes longer than one; None takes the values as they lie.
+        split: Shape of one sample that is turned.
+        axes: The order its axes are put in.
         shape: Of one sample in the float graph.
     """
 
-    axes: tuple[int, ...] | None
+    split: tuple[int, ...]
+    axes: tuple[int, ...]
     shape: tuple[int, ...]
 
     def apply(self, values: Array) -> Array:
         """[N, *shape of the layer] to [N, *shape of the tensor]."""
         count = len(values)
-        if self.axes is not None:
-            plain = values.reshape(count, *_long(values.shape[1:]))
-            values = plain.transpose(0, *(axis + 1 for axis in self.axes))
-        return values.reshape(count, *self.shape)
+        split = values.reshape(count, *self.split)
+        return split.transpose(0, *(axis + 1 for axis in self.axes)).reshape(count, *self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,17 @@ def match(
         _by_name(layer, values, candidates) for layer, values in zip(layers, given, strict=True)
     ]
     taken = {found.tensor for found in named if isinstance(found, Match)}
-    return [
-        found if isinstance(found, Match) else _by_values(values, candidates, taken) or found
-        for found, values in zip(named, given, strict=True)
-    ]
+    places = {tensor: place for place, tensor in enumerate(candidates.values)}
+    matches: list[Match | str] = []
+    reached: list[int] = []  # how far into the float graph each layer lies at least
+    for layer, values, known in zip(layers, given, named, strict=True):
+        after = max((reached[number] for number in layer.sources), default=-1)
+        found = known
+        if isinstance(found, str):
+            found = _by_values(values, candidates, taken, after) or found
+        matches.append(found)
+        reached.append(places[found.tensor] if isinstance(found, Match) else after)
+    return matches
 
 
 def _by_name(layer: Layer, values: Array, candidates: Candidates) -> Match | str:
@@ -135,9 +143,10 @@ def _by_name(layer: Layer, values: Array, candidates: Candidates) -> Match | str
     for candidate in found:
         if _alike(layer.op, candidates.kinds[candidate.tensor]):
             return candidate
-    named = max(known, key=order.index)
-    reason = "another shape" if not found else f"the values of a {layer.op}"
-    return f"its name is that of a {candidates.kinds[named]}, and it has {reason}"
+    kind = candidates.kinds[max(known, key=order.index)]
+    if not found:
+        return f"its name is that of a {kind} of another size"
+    return f"its name is that of a {kind}, which has other values than this {layer.op}"
 
 
 def _resolve(name: str, candidates: Candidates) -> Iterator[str]:
@@ -150,10 +159,12 @@ def _resolve(name: str, candidates: Candidates) -> Iterator[str]:
             return
 
 
-def _by_values(values: Array, candidates: Candidates, taken: set[str]) -> Match | None:
+def _by_values(values: Array, candidates: Candidates, taken: set[str], after: int) -> Match | None:
     best: Match | None = None
-    for tensor, real in candidates.values.items():
-        if tensor in taken or real[0].size != values[0].size or values[0].size < 2:
+    for place, (tensor, real) in enumerate(candidates.values.items()):
+        size = real[0].size
+        # A layer computes nothing that comes before what it takes.
+        if place <= after or tensor in taken or size != values[0].size or size < 2:
             continue
         view = _best_view(values, real)
         if view and view[0] >= _BY_VALUES and (best is None or view[0] > best.concordance):
@@ -172,16 +183,38 @@ def _best_view(values: Array, real: Array) -> tuple[float, View] | None:
 
 
 def views(source: tuple[int, ...], target: tuple[int, ...]) -> Iterator[View]:
-    """Ways in which values of one shape can be those of another, the plainest first."""
+    """Ways in which values of one shape can be those of another, the plainest first.
+
+    Converters put channels first, and turn axes before or after they split or merge them: the axes
+    of one shape in some order are those of the other, some of them merged.
+    """
     if math.prod(source) != math.prod(target):
         return
-    yield View(None, target)
-    long, wanted = _long(source), _long(target)
-    if len(long) != len(wanted) or len(long) > 4:
-        return
-    for order in permutations(range(len(long))):
-        if order != tuple(range(len(long))) and tuple(long[a] for a in order) == wanted:
-            yield View(order, target)
+    seen = set()
+    for split, axes in (*_orders(_long(source)), *_inverse_orders(_long(target))):
+        if (split, axes) in seen:
+            continue
+        seen.add((split, axes))
+        turned = tuple(split[axis] for axis in axes)
+        if _fits(_long(source), split) and _fits(turned, _long(target)):
+            yield View(split, axes, target)
+
+
+def _orders(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    plain = tuple(range(len(shape)))
+    yield from ((shape, axes) for axes in (permutations(plain) if len(plain) <= 4 else [plain]))
+
+
+def _inverse_orders(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    for _, order in _orders(shape):
+        split = tuple(shape[axis] for axis in order)
+        yield split, tuple(order.index(axis) for axis in range(len(shape)))
+
+
+def _fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether one shape is the other with neighbouring axes merged."""
+    first, second = set(accumulate(a, operator.mul)), set(accumulate(b, operator.mul))
+    return first <= second or second <= first
 
 
 def _long(shape: Sequence[int]) -> tuple[int, ...]:

@@ -39,6 +39,23 @@ class _Tap:
     zero: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A layer as the file's graph shows it, before its tensor's type is known.
+
+    Attributes:
+        op: Kind of its operator.
+        names: Of its output.
+        tap: Where to read it.
+        sources: Numbers of those whose values it takes.
+    """
+
+    op: str
+    names: tuple[str, ...]
+    tap: _Tap
+    sources: frozenset[int]
+
+
 class OnnxFile(LayeredFile):
     """A `.onnx` file."""
 
@@ -51,20 +68,22 @@ class OnnxFile(LayeredFile):
         self.inputs = tuple(node.name for node in self._plain.get_inputs())
         self._index()
         found = self._find()
-        self._session = self._with_outputs([tap.tensor for _, tap in found], model)
+        self._session = self._with_outputs([entry.tap.tensor for entry in found], model)
         about = {node.name: node for node in self._session.get_outputs()}
-        layers, left_out = [], Counter(self._moved)
+        layers: list[Layer] = []
+        left_out = Counter(self._moved)
+        numbers: list[frozenset[int]] = []  # what was found → layers
         self._taps: list[_Tap] = []
-        for (name, op, names), tap in found:
-            node = about[tap.tensor]
-            if node.type not in _REAL and tap.scale is None:
-                left_out[op] += 1
+        for entry in found:
+            sources = frozenset(n for source in entry.sources for n in numbers[source])
+            node = about[entry.tap.tensor]
+            if node.type not in _REAL and entry.tap.scale is None:
+                left_out[entry.op] += 1
+                numbers.append(sources)
                 continue
-            shape = tuple(size if isinstance(size, int) else 1 for size in node.shape)
-            dtype = node.type.removeprefix("tensor(").removesuffix(")")
-            dtype = {"float": "float32"}.get(dtype, dtype)
-            layers.append(Layer(name, op, names, shape, dtype))
-            self._taps.append(tap)
+            numbers.append(frozenset({len(layers)}))
+            layers.append(_layer(entry, node, sources))
+            self._taps.append(entry.tap)
         self.layers, self.left_out = tuple(layers), dict(left_out)
         self._last: list[Array] = []
 
@@ -83,54 +102,71 @@ class OnnxFile(LayeredFile):
             for name in node.output:
                 self._makers[name] = node
 
-    def _find(self) -> list[tuple[tuple[str, str, tuple[str, ...]], _Tap]]:
+    def _find(self) -> list[_Found]:
         varying = set(self.inputs)
         self._moved: Counter[str] = Counter()
         fused: dict[str, str] = {}  # tensor → kinds of the operators that are one with its reader
-        found: list[tuple[tuple[str, str, tuple[str, ...]], _Tap]] = []
+        origins: dict[str, frozenset[int]] = {}  # tensor → what was found that it holds values of
+        found: list[_Found] = []
         for node in self._graph.graph.node:
             if not varying & set(node.input):
                 continue
             varying |= set(node.output)
             kind = fused.pop(node.input[0], "") + node.op_type
-            if node.op_type == _QUANTIZE and node.input[0] in self.inputs:
-                found.append(((node.input[0], kind, (node.input[0],)), self._tap(node)))
-            if node.op_type in (_QUANTIZE, _DEQUANTIZE):
-                continue
+            sources = frozenset(n for name in node.input for n in origins.get(name, ()))
             for tensor in filter(None, node.output):
-                readers = self._readers.get(tensor, [])
-                alone = len(readers) == 1 and tensor not in self._outputs
-                if alone and readers[0].op_type in _FUSED and readers[0].input[0] == tensor:
+                origins[tensor] = sources
+                if self._fusing(tensor):
                     fused[tensor] = f"{kind}+"
-                    continue
-                tap = _Tap(tensor)
-                if alone and readers[0].op_type == _QUANTIZE:
-                    tap = self._tap(readers[0])
-                if node.op_type in _MOVING and not self._first_stored(node, tap):
-                    self._moved[node.op_type] += 1
-                    continue
-                found.append(((tensor, kind, self._names(tensor, readers, alone=alone)), tap))
+                elif (tap := self._tap(node, tensor)) is not None:
+                    origins[tensor] = frozenset({len(found)})
+                    names = (node.input[0],) if kind == _QUANTIZE else self._names(tensor)
+                    found.append(_Found(kind, names, tap, sources))
+                elif kind not in (_QUANTIZE, _DEQUANTIZE):
+                    self._moved[kind] += 1
         return found
 
-    def _first_stored(self, node: Any, tap: _Tap) -> bool:
-        """Whether real values become integers here, after an operator that only moves them."""
-        maker = self._makers.get(node.input[0])
-        return tap.scale is not None and (maker is None or maker.op_type != _DEQUANTIZE)
+    def _only_reader(self, tensor: str) -> Any | None:
+        readers = self._readers.get(tensor, [])
+        return readers[0] if len(readers) == 1 and tensor not in self._outputs else None
 
-    def _names(self, tensor: str, readers: list[Any], *, alone: bool) -> tuple[str, ...]:
+    def _fusing(self, tensor: str) -> bool:
+        """Whether the operator that reads a tensor is one with the operator that gives it."""
+        reader = self._only_reader(tensor)
+        return reader is not None and reader.op_type in _FUSED and reader.input[0] == tensor
+
+    def _tap(self, node: Any, tensor: str) -> _Tap | None:
+        """Where to read what an operator gives; None if it is no layer."""
+        if node.op_type == _QUANTIZE:  # its own layer only where the file takes real values
+            return self._grid(node) if node.input[0] in self.inputs else None
+        if node.op_type == _DEQUANTIZE:
+            return None
+        reader = self._only_reader(tensor)
+        quantizes = reader is not None and reader.op_type == _QUANTIZE
+        tap = self._grid(reader) if quantizes else _Tap(tensor)
+        if node.op_type not in _MOVING:
+            return tap
+        # Values that are moved may not have been integers before.
+        maker = self._makers.get(node.input[0])
+        known = maker is not None and maker.op_type == _DEQUANTIZE
+        return None if tap.scale is None or known else tap
+
+    def _names(self, tensor: str) -> tuple[str, ...]:
         """A model's quantized output has its name behind the last DequantizeLinear."""
         names = [tensor]
-        while alone and readers and readers[0].op_type in (_QUANTIZE, _DEQUANTIZE):
-            names.append(str(readers[0].output[0]))
-            readers = self._readers.get(names[-1], [])
-            alone = len(readers) == 1
+        reader = self._only_reader(tensor)
+        while reader is not None and reader.op_type in (_QUANTIZE, _DEQUANTIZE):
+            names.append(str(reader.output[0]))
+            reader = self._only_reader(names[-1])
         return tuple(names)
 
-    def _tap(self, quantize: Any) -> _Tap:
+    def _grid(self, quantize: Any) -> _Tap:
         import numpy as np
 
-        scale = self._constants[quantize.input[1]]
         third = quantize.input[2] if len(quantize.input) > 2 else ""
+        if quantize.input[1] not in self._constants:
+            return _Tap(quantize.input[0])  # a range found while running
+        scale = self._constants[quantize.input[1]]
         return _Tap(quantize.output[0], scale, self._constants.get(third, np.uint8(0)))
 
     # -- running -----------------------------------------------------------------------------------
@@ -176,6 +212,18 @@ class OnnxFile(LayeredFile):
     def plain(self, arrays: Sequence[Array]) -> list[Array]:
         given: list[Array] = self._plain.run(None, dict(zip(self.inputs, arrays, strict=True)))
         return given
+
+
+def _layer(entry: _Found, node: Any, sources: frozenset[int]) -> Layer:
+    dtype = node.type.removeprefix("tensor(").removesuffix(")")
+    return Layer(
+        name=entry.names[0],
+        op=entry.op,
+        names=entry.names,
+        shape=tuple(size if isinstance(size, int) else 1 for size in node.shape),
+        dtype={"float": "float32"}.get(dtype, dtype),
+        sources=tuple(sorted(sources)),
+    )
 
 
 def _real(value: Array, tap: _Tap) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,20 +52,25 @@ class OpenvinoFile(LayeredFile):
     def _find(self, graph: Any) -> tuple[tuple[Layer, ...], list[Any]]:
         varying: set[str] = set()
         fused: dict[str, str] = {}  # node → kinds of the operators that are one with it
+        origins: dict[str, set[int]] = {}  # node → layers whose values it holds
         left_out: Counter[str] = Counter()
-        layers, ports = [], []
+        layers: list[Layer] = []
+        ports = []
         for node in graph.get_ordered_ops():
             name = node.get_friendly_name()
             if not _varies(node, varying):
                 continue
             varying.add(name)
+            sources = {n for s in _sources(node) for n in origins.get(s.get_friendly_name(), ())}
+            origins[name] = sources
             kind = fused.pop(name, "") + node.get_type_name()
             for port in node.outputs() if kind != _FAKE else ():
                 only = _only_reader(port)
                 if only is not None and _fuses(node, only, varying):
                     fused[only.get_friendly_name()] = f"{kind}+"
                 elif _is_layer(node, port):
-                    layers.append(_layer(kind, node, port))
+                    origins[name] = {len(layers)}
+                    layers.append(replace(_layer(kind, node, port), sources=tuple(sorted(sources))))
                     ports.append(only.output(0) if only is not None and _is_stored(only) else port)
                 elif kind != _INPUT:
                     left_out[kind] += 1

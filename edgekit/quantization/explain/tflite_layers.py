@@ -46,20 +46,25 @@ class TfliteFile(LayeredFile):
         self._choose()
 
     def _choose(self) -> None:
-        varying, layers, left_out = set(self._taken), [], Counter[str]()
+        varying, left_out = set(self._taken), Counter[str]()
+        layers: list[Layer] = []
         self._read: list[int] = []
+        origins: dict[int, set[int]] = {}  # tensor → layers whose values it holds
         for op in self._interpreter._get_ops_details():  # noqa: SLF001  the only way to read it
             if not varying & {int(index) for index in op["inputs"]}:
                 continue
             outputs = [int(index) for index in op["outputs"] if int(index) in self._tensors]
             varying |= set(outputs)
             kind = str(op["op_name"])
+            sources = {n for i in op["inputs"] for n in origins.get(int(i), ())}
+            origins |= dict.fromkeys(outputs, sources)
             real = [index for index in outputs if self._is_real(index)]
             if kind in _MOVING or not real or self._only_stored_anew(kind, op):
                 left_out[kind] += 1
                 continue
             for index in real:
-                layers.append(self._layer(kind, index, op))
+                origins[index] = {len(layers)}
+                layers.append(self._layer(kind, index, op, sources))
                 self._read.append(index)
         self.layers, self.left_out = tuple(layers), dict(left_out)
 
@@ -75,7 +80,7 @@ class TfliteFile(LayeredFile):
         source = self._tensors[int(op["inputs"][0])]
         return kind == "QUANTIZE" and str(source["dtype"].__name__) != "float32"
 
-    def _layer(self, kind: str, index: int, op: Any) -> Layer:
+    def _layer(self, kind: str, index: int, op: Any, sources: set[int]) -> Layer:
         detail = self._tensors[index]
         names = tuple(str(detail["name"]).split(";"))
         if kind == "QUANTIZE":  # an input, or what a float kernel gave: it has that one's name
@@ -87,6 +92,7 @@ class TfliteFile(LayeredFile):
             names=names,
             shape=tuple(int(size) for size in detail["shape"]),
             dtype=str(detail["dtype"].__name__),
+            sources=tuple(sorted(sources)),
         )
 
     def read(self, arrays: Sequence[Array]) -> list[Array]:

@@ -172,12 +172,11 @@ def _masks(observed: Observed) -> Iterator[Finding]:
         else:
             continue
         spans = [_span(observed, name) for name in operands]
-        if None in spans or not all(spans):
-            continue
-        widest, narrowest = max(spans), min(spans)  # type: ignore[type-var]
-        assert widest is not None
-        assert narrowest is not None
-        if widest / narrowest >= _MASK:
+        # What is lost beside a wide operand matters where it varies: an epsilon does not.
+        widest = max((span for span in spans if span), default=0.0)
+        varying = [name for name in operands if observed.graph.constant(name) is None]
+        narrowest = min((span for n in varying if (span := observed.span(n))), default=widest)
+        if narrowest and widest / narrowest >= _MASK:
             found.append((widest / narrowest, widest, narrowest, str(node.name)))
     if found:
         ratio, widest, narrowest, name = max(found)
