@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgekit.quantization.explain.comparing import Compared
     from edgekit.verbs.explain import Explanation
 
-_COLUMNS = ("layer", "op", "alone dB", "noise", "so far dB", "bias", "found by")
+_COLUMNS = ("layer", "op", "alone dB", "noise", "so far dB", "bias", "noisy", "found by")
 _BAR, _QUIET_DB = 12, 60.0
 _OP = 30
 
@@ -132,9 +132,10 @@ def _print_layers(found: Explanation, top: int) -> None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.left_out.items()))
         click.echo(f"left out, since they compute nothing real: {kinds}")
     click.echo(
-        "alone: the float layer fed with what the file's layers before it gave; so far: the float "
-        "graph\nbias: mean error of channels / spread of the values, so far; read with its layers "
-        f"the file's outputs\nare within {found.apart:.2g} of the largest of what it gives without"
+        "alone: against the float layer fed with what the file's layers before it gave; so far: "
+        "against the\nfloat graph; bias: mean error of channels / spread of the values, so far; "
+        "noisy: channels of less\nthan 10 dB by themselves, so far. Read with its layers, the file "
+        f"gives outputs within {found.apart:.2g} of the\nlargest that it gives without."
     )
 
 
@@ -152,5 +153,6 @@ def _cells(entry: Compared) -> tuple[str, ...]:
         "█" * round(_BAR * loud),
         f"{entry.whole.snr_db:.1f}",
         bias,
+        f"{entry.whole.noisy}/{entry.whole.channels}",
         how,
     )

@@ -187,6 +187,8 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
     if missing:
         outcomes = run_export(replace(order, plan=plan.only(missing)), report)
         findings = outcomes.results.get(LINT, ())
+        if LINT in outcomes.errors:  # it advises; an export does not fail for want of advice
+            report(Progress("linter", 1, 1, f"failed: {outcomes.errors[LINT].message}"))
         for label in missing:
             name = f"publish:{label}"
             if name in outcomes.results:

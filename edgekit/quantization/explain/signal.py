@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 MOST_DB = 150.0  # float32 ends there: nothing differs
+NOISY_DB = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Figures:
             better biases could take away.
         worst_channel: Where the mean error is largest.
         worst_bias: That mean error relative to the spread, with its sign; None as `bias`.
+        channels: How many channels there are.
+        noisy: Of them, those of less than `NOISY_DB` taken by themselves: where channels are of
+            unlike size, the small ones drown without being heard in `snr_db`.
     """
 
     snr_db: float
@@ -36,6 +40,8 @@ class Figures:
     bias_share: float
     worst_channel: int
     worst_bias: float | None
+    channels: int
+    noisy: int
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -44,6 +50,8 @@ class Figures:
             "bias_share": round(self.bias_share, 4),
             "worst_channel": self.worst_channel,
             "worst_bias": None if self.worst_bias is None else float(f"{self.worst_bias:.4g}"),
+            "channels": self.channels,
+            "noisy": self.noisy,
         }
 
     @staticmethod
@@ -55,11 +63,14 @@ class Noise:
     """Sums over pairs of arrays whose last axis are channels."""
 
     def __init__(self) -> None:
+        import numpy as np
+
         self._rows = 0  # values of each channel
         self._real = 0.0
-        self._squares = 0.0
-        self._noise = 0.0
-        self._errors: Array | None = None
+        # Of each channel, float64:
+        self._squares: Array = np.zeros(0)
+        self._noise: Array = np.zeros(0)
+        self._errors: Array = np.zeros(0)
 
     def add(self, real: Array, given: Array) -> None:
         """Add a chunk.
@@ -73,32 +84,37 @@ class Noise:
         channels = real.shape[-1] if real.ndim else 1
         expected = real.reshape(-1, channels).astype(np.float64)
         error = given.reshape(-1, channels).astype(np.float64) - expected
+        if not self._rows:
+            self._squares, self._noise, self._errors = (np.zeros(channels) for _ in range(3))
         self._rows += len(expected)
         self._real += float(expected.sum())
-        self._squares += float(np.square(expected).sum())
-        self._noise += float(np.square(error).sum())
-        sums = error.sum(axis=0)
-        self._errors = sums if self._errors is None else self._errors + sums
+        self._squares += np.square(expected).sum(axis=0)
+        self._noise += np.square(error).sum(axis=0)
+        self._errors += error.sum(axis=0)
 
     def figures(self) -> Figures:
         """What the chunks came to; at least one must have been added."""
         import numpy as np
 
-        assert self._errors is not None
-        count = self._rows * len(self._errors)
+        channels = len(self._errors)
+        count = self._rows * channels
+        squares, noise = float(self._squares.sum()), float(self._noise.sum())
         means = self._errors / self._rows
-        variance = self._squares / count - (self._real / count) ** 2
+        variance = squares / count - (self._real / count) ** 2
         # Differences of large sums leave rounding behind where nothing varies.
-        spread = math.sqrt(variance) if variance > 1e-12 * self._squares / count else 0.0
+        spread = math.sqrt(variance) if variance > 1e-12 * squares / count else 0.0
         worst = int(np.argmax(np.abs(means)))
         power = float(np.square(means).mean())
-        noise = self._noise / count
+        live = self._squares > 0
+        loud = self._noise > self._squares / 10.0 ** (NOISY_DB / 10.0)
         return Figures(
-            snr_db=decibels(self._squares, self._noise),
+            snr_db=decibels(squares, noise),
             bias=math.sqrt(power) / spread if spread else None,
-            bias_share=min(1.0, power / noise) if noise else 0.0,
+            bias_share=min(1.0, power * count / noise) if noise else 0.0,
             worst_channel=worst,
             worst_bias=float(means[worst]) / spread if spread else None,
+            channels=channels,
+            noisy=int((live & loud).sum()),
         )
 
 

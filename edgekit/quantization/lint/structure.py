@@ -88,7 +88,8 @@ def _silu(observed: Observed, node: Any) -> str | None:
     plain = [observed.plain(name) for name in node.input]
     for own, other in (plain, plain[::-1]):
         gate = observed.graph.nodes[owner(own)[0]]
-        if gate.op == "Sigmoid" and observed.plain(gate.input[0]) == other:
+        # TensorFlow's own writes x·sigmoid(1·x).
+        if gate.op == "Sigmoid" and _behind(observed, gate.input[0]) == _behind(observed, other):
             return other
     return None
 
