@@ -67,12 +67,14 @@ def command(
     from edgekit.errors import UsageError
     from edgekit.quantization.explain.picture import check_picture, draw_layers
     from edgekit.spec import parse_settings
-    from edgekit.verbs.explain import ExplainRequest, explain
+    from edgekit.verbs.explain import ExplainRequest, explain, means_artifact
 
     if dataset is not None and data is not None:
         raise UsageError("--dataset and --data both say what to compare on", hint="give one")
     if picture is not None:
         check_picture(picture)
+        if not means_artifact(what):
+            raise UsageError("--picture draws the layers of an artifact; a model has none yet")
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         found = explain(
             ExplainRequest(
@@ -87,9 +89,7 @@ def command(
             ),
             report=report,
         )
-    if picture is not None:
-        if found.artifact is None:
-            raise UsageError("--picture draws the layers of an artifact; a model has none yet")
+    if picture is not None and found.artifact is not None:
         draw_layers(f"{found.model} {found.artifact.label}", found.layers, picture)
     if as_json:
         output.print_json(found.to_json())

@@ -129,6 +129,12 @@ def explain(request: ExplainRequest, *, report: Report = silent) -> Explanation:
     return _explain_artifact(artifact, request, report)
 
 
+def means_artifact(what: str) -> bool:
+    """Whether `explain` takes a path for an artifact's (or refuses it as one), not for a model."""
+    path = Path(what).expanduser()
+    return is_artifact(path) or path.suffix in _FILES
+
+
 def _artifact_at(what: str) -> Artifact | None:
     """The artifact a path means; None where it means a model."""
     path = Path(what).expanduser()
