@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,8 +127,9 @@ def _print_layers(found: Explanation, top: int) -> None:
     rest = found.layers[top:]
     if rest and rest[0].alone is not None:
         click.echo(f"and {len(rest)} layers of {rest[0].alone.snr_db:.1f} dB or more alone")
-    for entry in found.unmatched:
-        click.echo(f"not compared: {entry.layer.op} {entry.layer.name}: {entry.how}")
+    for why, entries in _by_reason(found.unmatched).items():
+        names = ", ".join(entry.shown for entry in entries)
+        click.echo(f"not compared, {len(entries)}: {why}: {names}")
     if found.left_out:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.left_out.items()))
         click.echo(f"left out, since they compute nothing real: {kinds}")
@@ -137,6 +139,13 @@ def _print_layers(found: Explanation, top: int) -> None:
         "noisy: channels of less\nthan 10 dB by themselves, so far. Read with its layers, the file "
         f"gives outputs within {found.apart:.2g} of the\nlargest that it gives without."
     )
+
+
+def _by_reason(entries: Sequence[Compared]) -> dict[str, list[Compared]]:
+    found: dict[str, list[Compared]] = {}
+    for entry in entries:
+        found.setdefault(f"{entry.layer.op}: {entry.how}", []).append(entry)
+    return found
 
 
 def _cells(entry: Compared) -> tuple[str, ...]:

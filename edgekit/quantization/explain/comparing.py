@@ -18,7 +18,7 @@ from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph, tensor_key
 from edgekit.quantization.condition.linear import Shapes, ensure_bias, linear_nodes
 from edgekit.quantization.explain.layers import Layer
-from edgekit.quantization.explain.matching import Candidates, Match, match
+from edgekit.quantization.explain.matching import Candidates, Match, match_names, match_values
 from edgekit.quantization.explain.signal import Figures, Noise
 from edgekit.quantization.replay import Replay, by_sample
 
@@ -227,37 +227,30 @@ class Comparison:
 
     def _replaced(self, name: str, value: Any, given: Sequence[Array], count: int) -> Any:
         """What the float layer gave for the file's own inputs, compared; the file's, to go on."""
-        import tensorflow as tf
-
         assert self._pairs is not None
         real = by_sample(value, count)
         assert real is not None
         for pair in self._pairs[name]:
             pair.alone.add(real, pair.match.view.apply(given[pair.number]))
         first = self._pairs[name][0]
-        if not hasattr(value, "dtype") or not tf.as_dtype(value.dtype).is_floating:
-            return value
-        own = first.match.view.apply(given[first.number])
-        return tf.constant(own.reshape(value.shape), value.dtype)
+        return _in_place_of(value, first.match, given[first.number])
 
     def _match(self, start: int, stop: int, given: Sequence[Array]) -> dict[str, list[_Pair]]:
-        sizes = {values[0].size for values in given}
-        values: dict[str, Array] = {}
-        kinds: dict[str, str] = {}
-
-        def keep(node: Any, outputs: Mapping[str, Any]) -> None:
-            for name, value in outputs.items():
-                real = by_sample(value, stop - start)
-                if real is not None and real.dtype.kind in "fiu" and real[0].size in sizes:
-                    values[name] = real
-                    kinds[name] = node.op
-
-        self._replay.run(start, stop, keep)
         aliases = {
             name: tensor_key(tensor)
             for name, tensor in zip(self._trace.outputs, self._trace.output_tensors, strict=True)
         }
-        matches = match(self._layers, given, Candidates(values, kinds, aliases))
+        known = self._candidates(start, stop, given, {}, aliases)
+        matches = match_names(self._layers, given, known)
+        named = {found.tensor: n for n, found in enumerate(matches) if isinstance(found, Match)}
+        if len(named) < len(self._layers):
+            own = {
+                tensor: (number, found)
+                for tensor, number in named.items()
+                if isinstance(found := matches[number], Match)
+            }
+            known = self._candidates(start, stop, given, own, aliases)
+            matches = match_values(self._layers, given, known, matches)
         pairs: dict[str, list[_Pair]] = {}
         for number, found in enumerate(matches):
             if isinstance(found, Match):
@@ -265,3 +258,40 @@ class Comparison:
             else:
                 self._unmatched[number] = found
         return pairs
+
+    def _candidates(
+        self,
+        start: int,
+        stop: int,
+        given: Sequence[Array],
+        own: Mapping[str, tuple[int, Match]],
+        aliases: Mapping[str, str],
+    ) -> Candidates:
+        """What each node gives, where those after it take the file's `own` values of a tensor."""
+        sizes = {values[0].size for values in given}
+        values: dict[str, Array] = {}
+        kinds: dict[str, str] = {}
+
+        def keep(node: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:
+            for name, value in outputs.items():
+                real = by_sample(value, stop - start)
+                if real is not None and real.dtype.kind in "fiu" and real[0].size in sizes:
+                    values[name] = real
+                    kinds[name] = node.op
+            return {
+                name: _in_place_of(outputs[name], found, given[number])
+                for name, (number, found) in own.items()
+                if name in outputs
+            }
+
+        self._replay.run(start, stop, keep)
+        return Candidates(values, kinds, aliases)
+
+
+def _in_place_of(value: Any, found: Match, given: Array) -> Any:
+    """The file's own values as a tensor of the float graph; integers stay the float graph's."""
+    import tensorflow as tf
+
+    if not hasattr(value, "dtype") or not tf.as_dtype(value.dtype).is_floating:
+        return value
+    return tf.constant(found.view.apply(given).reshape(value.shape), value.dtype)

@@ -96,10 +96,10 @@ class Candidates:
     aliases: Mapping[str, str]
 
 
-def match(
+def match_names(
     layers: Sequence[Layer], given: Sequence[Array], candidates: Candidates
 ) -> list[Match | str]:
-    """Find each layer's counterpart.
+    """Find the counterparts of layers that have a name.
 
     Args:
         layers: Of the file.
@@ -109,9 +109,26 @@ def match(
     Returns:
         For each layer its match, or why it has none.
     """
-    named = [
+    return [
         _by_name(layer, values, candidates) for layer, values in zip(layers, given, strict=True)
     ]
+
+
+def match_values(
+    layers: Sequence[Layer],
+    given: Sequence[Array],
+    candidates: Candidates,
+    named: Sequence[Match | str],
+) -> list[Match | str]:
+    """Find the counterparts of the other layers, by what they compute.
+
+    Args:
+        layers: Of the file.
+        given: As above.
+        candidates: What the float graph's nodes give for the file's own values of the tensors that
+            were found by name: the noise of the layers before then hides no likeness.
+        named: What `match_names` returned.
+    """
     taken = {found.tensor for found in named if isinstance(found, Match)}
     places = {tensor: place for place, tensor in enumerate(candidates.values)}
     matches: list[Match | str] = []

@@ -53,13 +53,13 @@ def explained(made_once) -> Path:
         pictures = (colours + random.uniform(-0.3, 0.3, (120, 12, 12, 3))).astype(np.float32)
         np.savez(folder / "pictures.npz", x=pictures, y=np.arange(120) % 4)
         options = {"sound": ("--no-condition",), "sabotaged": ()}
-        for kind in options:
+        for kind, more in options.items():
             network(sabotaged=kind != "sound").save(folder / f"{kind}.keras")
             done = subprocess.run(
                 [
                     *(sys.executable, "-m", "edgekit", "export", f"{kind}.keras", "--int8"),
                     *("--data", "pictures.npz", "--max-drop", "100", "--input-range=-1,1"),
-                    *("--json", *options[kind]),
+                    *("--json", *more),
                 ],
                 cwd=folder,
                 capture_output=True,

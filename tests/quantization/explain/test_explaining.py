@@ -198,7 +198,9 @@ def test_a_runtime_that_crashes_takes_its_own_process_down_and_no_other(
                 self.kill()
 
     monkeypatch.setattr(explaining, "Child", Crashing)
-    with pytest.raises(RuntimeFault, match=r"reads the layers of model\.tflite was ended") as caught:
+    with pytest.raises(
+        RuntimeFault, match=r"reads the layers of model\.tflite was ended"
+    ) as caught:
         explain(ExplainRequest(str(copied), model=str(explained / "sound.keras")))
     assert isinstance(caught.value.__cause__, ChildCrashed)
 

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.quantization.explain.layers import Layer
-from edgekit.quantization.explain.matching import Candidates, Match, match, views, word
+from edgekit.quantization.explain.matching import (
+    Candidates,
+    Match,
+    match_names,
+    match_values,
+    views,
+    word,
+)
 
 
 def layer(*names, op="Conv", sources=(), shape=(1, 4, 4, 3)):
@@ -24,6 +31,10 @@ def candidates(values, kinds=None, aliases=None):
 
 def noisy(values, share=0.05):
     return values + share * np.random.default_rng(9).normal(size=values.shape)
+
+
+def match(layers, given_values, known):
+    return match_values(layers, given_values, known, match_names(layers, given_values, known))
 
 
 def one(wanted, given_values, known):
@@ -105,9 +116,7 @@ def test_some_view_brings_turned_and_merged_axes_back(shape, order, merged):
     source = target.transpose(0, *(axis + 1 for axis in order))
     if merged:
         source = source.reshape(4, source.shape[1], -1)
-    found = [
-        view.apply(source) for view in views(tuple(source.shape[1:]), tuple(target.shape[1:]))
-    ]
+    found = [view.apply(source) for view in views(tuple(source.shape[1:]), tuple(target.shape[1:]))]
     assert any((values == target).all() for values in found)
 
 

@@ -1,4 +1,4 @@
-"""Each rule finds what it is for in a real frozen graph, and stays silent where nothing is wrong."""
+"""Each rule finds what it is for in a real frozen graph, and is silent where nothing is wrong."""
 
 from __future__ import annotations
 
