@@ -62,13 +62,13 @@ class OnnxFile(LayeredFile):
     def __init__(self, model: Path) -> None:
         import onnx
 
-        self._graph = onnx.load(model)
-        self._plain = _session(model.read_bytes() if _whole(self._graph) else str(model))
+        self._graph = onnx.load(model)  # with weights that lie beside it
+        self._plain = _session(str(model))
         self._outputs = [node.name for node in self._plain.get_outputs()]
         self.inputs = tuple(node.name for node in self._plain.get_inputs())
         self._index()
         found = self._find()
-        self._session = self._with_outputs([entry.tap.tensor for entry in found], model)
+        self._session = self._with_outputs([entry.tap.tensor for entry in found])
         about = {node.name: node for node in self._session.get_outputs()}
         layers: list[Layer] = []
         left_out = Counter(self._moved)
@@ -171,7 +171,7 @@ class OnnxFile(LayeredFile):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def _with_outputs(self, tensors: Sequence[str], model: Path) -> Any:
+    def _with_outputs(self, tensors: Sequence[str]) -> Any:
         from onnx import ValueInfoProto
 
         graph = type(self._graph)()
@@ -181,16 +181,7 @@ class OnnxFile(LayeredFile):
             for name in dict.fromkeys(tensors)
             if name not in self._outputs
         )
-        if _whole(graph):
-            return _session(graph.SerializeToString())
-        # Weights beside the file are found from a file beside them.
-        import tempfile
-
-        import onnx
-
-        with tempfile.NamedTemporaryFile(suffix=".onnx", dir=model.parent) as file:
-            onnx.save(graph, file.name)
-            return _session(file.name)
+        return _session(graph.SerializeToString())
 
     def read(self, arrays: Sequence[Array]) -> list[Array]:
         import numpy as np
@@ -232,11 +223,6 @@ def _real(value: Array, tap: _Tap) -> Array:
     whole = value.astype(np.int64) - np.asarray(tap.zero, np.int64)
     real: Array = whole.astype(np.float32) * np.asarray(tap.scale, np.float32)
     return real
-
-
-def _whole(model: Any) -> bool:
-    """Whether the file holds its weights itself."""
-    return not any(tensor.external_data for tensor in model.graph.initializer)
 
 
 def _session(model: bytes | str) -> Any:

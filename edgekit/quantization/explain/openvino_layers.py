@@ -136,7 +136,7 @@ def _layer(kind: str, node: Any, port: Any) -> Layer:
     shape = tuple(a.get_length() if a.is_static else 1 for a in port.get_partial_shape())
     return Layer(
         name=next(iter(sorted(port.get_names())), names[0]),
-        op=kind,
+        op=kind.replace(_INPUT, _FAKE),
         names=tuple(dict.fromkeys(names)),
         shape=shape,
         dtype="8 bit" if _is_stored(_only_reader(port)) else "float32",

@@ -58,7 +58,7 @@ def draw_layers(title: str, layers: Sequence[Compared], path: Path) -> None:
         [entry.place for entry in worst],
         [min(_MOST_DB, entry.alone.snr_db) for entry in worst if entry.alone],
         color="#d9773f",
-        label="worst: " + "\n".join(f"{n}. {_short(entry)}" for n, entry in enumerate(worst, 1)),
+        label="worst:\n" + "\n".join(f"{n}. {_short(entry)}" for n, entry in enumerate(worst, 1)),
     )
     for number, entry in enumerate(worst, 1):
         assert entry.alone is not None
