@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from typing import Any
 
@@ -9,15 +10,23 @@ import click
 
 from edgekit.cli import output
 
-NAMES = ("startup", "export", "loop", "feed")
+NAMES = ("startup", "export", "loop", "feed", "int8", "qat")
 
 
 @click.command()
 @click.argument("name", type=click.Choice(NAMES))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def main(name: str, as_json: bool) -> None:
+@click.option("--quick", is_flag=True, help="The smallest part that says something.")
+@click.option("--only", multiple=True, metavar="NAME", help="A part by name; repeatable.")
+@click.option("--fresh", is_flag=True, help="Measure anew what an earlier run has left.")
+def main(name: str, as_json: bool, **options: Any) -> None:
     """Run the benchmark NAME; both sides of every ratio alternate within one run."""
-    figures: dict[str, Any] = import_module(f"benchmarks.{name}").run()
+    run = import_module(f"benchmarks.{name}").run
+    taken = inspect.signature(run).parameters
+    given = {key: value for key, value in options.items() if value}
+    if unknown := sorted(set(given) - set(taken)):
+        raise click.UsageError(f"the benchmark {name} has no --{unknown[0]}")
+    figures: dict[str, Any] = run(**given)
     if as_json:
         output.print_json(figures)
     else:

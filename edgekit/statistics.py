@@ -38,7 +38,6 @@ def paired_difference(
         only_first: Samples that only the first got right.
         only_second: Samples that only the second got right.
         samples: All samples.
-        z: Quantile of the normal distribution; 1.96 for 95 %.
         z: Quantile of the normal distribution; 95 % by default.
     """
     if samples < 1 or only_first < 0 or only_second < 0 or only_first + only_second > samples:
@@ -48,6 +47,24 @@ def paired_difference(
     spread = z * math.sqrt(max(0.0, (first + second - (first - second) ** 2) / n))
     difference = first - second
     return max(-1.0, difference - spread), min(1.0, difference + spread)
+
+
+def mcnemar(lost: int, won: int) -> float:
+    """Exact two-sided p of McNemar's test (1947, doi:10.1007/BF02295996), by the binomial.
+
+    Args:
+        lost: Samples that only the first of two classifiers got right.
+        won: Samples that only the second got right.
+
+    Raises:
+        ValueError: A count below 0.
+    """
+    if lost < 0 or won < 0:
+        raise ValueError(f"{lost} and {won} are not counts")
+    pairs = lost + won
+    # Python's whole numbers: exact for any count, where 0.5**n would be 0.
+    tail = sum(math.comb(pairs, k) for k in range(min(lost, won) + 1))
+    return min(1.0, 2 * tail / 2**pairs) if pairs else 1.0
 
 
 def median(values: Sequence[float]) -> float:
