@@ -86,6 +86,10 @@ class FakeQuantization(keras.layers.Layer):  # type: ignore[misc]
         self.low = self.add_weight(name="low", initializer="zeros", trainable=False)
         self.high = self.add_weight(name="high", initializer="zeros", trainable=False)
 
+    def compute_output_spec(self, inputs: Any, training: Any = None) -> Any:
+        """What it gets; Keras would try sparse tensors, which cannot be clipped."""
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
     def call(self, inputs: Any, training: Any = None) -> Any:
         """The rounded tensor."""
         if training:

@@ -54,7 +54,6 @@ def _tflite_dynamic(order: dict[str, Any], folder: Path) -> None:
 
 
 def _from_keras(order: dict[str, Any], folder: Path, *, calibrated: bool) -> None:
-    import numpy as np
     import tensorflow as tf
 
     from edgekit.loading import build_keras
@@ -65,11 +64,10 @@ def _from_keras(order: dict[str, Any], folder: Path, *, calibrated: bool) -> Non
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if calibrated:
-        pictures = str(model.inputs[0].dtype) == "uint8"
 
         def rows() -> Iterator[list[Any]]:
             for row in _samples(order):
-                yield [row[None].astype(np.float32) if pictures else row[None]]
+                yield [row[None]]
 
         converter.representative_dataset = rows
     (folder / "model.tflite").write_bytes(converter.convert())
