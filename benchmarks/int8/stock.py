@@ -1,11 +1,11 @@
-"""Quantized files as the converters make them by their own means: one process for each target.
+"""Quantized files as the converters make them by their own means, one process for each.
 
-    python -m benchmarks.int8.stock ORDER.json
+    python -m benchmarks.int8.stock ORDER.json METHOD
 
 ORDER holds "target", "model", "parameters" (of `edgekit.models.resolve_model`), "weights",
 "classes", "fp32" (the target's float file made by edgekit), "calibration" (a `.npy`), "input" (its
 name) and "out". Of edgekit, only the model is taken: the converters are called as their
-documentation says. Prints one JSON object a line and method: what it wrote, or why not.
+documentation says. Prints one JSON object: how long it took, or why there is no file.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ STOCK = "stock"  # each converter's own int8, as its documentation calls it
 
 
 def main() -> None:
-    """Make the files of one target."""
+    """Make one file."""
     order = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    for name, make in METHODS[order["target"]].items():
-        folder = Path(order["out"]) / name
-        folder.mkdir(parents=True)
-        begun = time.perf_counter()
-        try:
-            make(order, folder)
-            said: dict[str, Any] = {"seconds": round(time.perf_counter() - begun, 2)}
-        except Exception as error:  # whatever a converter throws is its result
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            said = {"error": f"{type(error).__name__}: {lines[-1][:200]}"}
-        print(json.dumps({"method": name, **said}), flush=True)
+    folder = Path(order["out"]) / sys.argv[2]
+    folder.mkdir(parents=True)
+    begun = time.perf_counter()
+    try:
+        METHODS[order["target"]][sys.argv[2]](order, folder)
+        said: dict[str, Any] = {"seconds": round(time.perf_counter() - begun, 2)}
+    except Exception as error:  # whatever a converter throws is its result
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        said = {"error": f"{type(error).__name__}: {lines[-1][:200]}"}
+    print(json.dumps(said), flush=True)
 
 
 def _samples(order: dict[str, Any]) -> Any:
@@ -127,10 +126,6 @@ def _openvino(order: dict[str, Any], folder: Path) -> None:
     _nncf(order, folder)
 
 
-def _openvino_accurate(order: dict[str, Any], folder: Path) -> None:
-    _nncf(order, folder, fast_bias_correction=False)
-
-
 def _openvino_mixed(order: dict[str, Any], folder: Path) -> None:
     import nncf
 
@@ -151,7 +146,7 @@ Method = Callable[[dict[str, Any], Path], None]
 METHODS: dict[str, dict[str, Method]] = {
     "tflite": {STOCK: _tflite, "dynamic": _tflite_dynamic, "ai-edge-quantizer": _ai_edge},
     "onnx": {STOCK: _onnx, "percentile": _onnx_percentile, "dynamic": _onnx_dynamic},
-    "openvino": {STOCK: _openvino, "accurate-bias": _openvino_accurate, "mixed": _openvino_mixed},
+    "openvino": {STOCK: _openvino, "mixed": _openvino_mixed},
 }
 
 
