@@ -33,6 +33,7 @@ from edgekit.quantization.calibration import draw_calibration
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
+from edgekit.ranges.limits import MINMAX, unmeasured
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -86,6 +87,7 @@ class _Pipeline:
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         self.environment = _REPEATABLE | places
         self._tensorflow: Child | None = None
+        self._ranges = MINMAX  # until conditioning has chosen
         self._lock = threading.Lock()
 
     # -- what needs what ---------------------------------------------------------------------------
@@ -188,6 +190,7 @@ class _Pipeline:
                     "source": str(self.trace),
                     "calibration": str(calibration.folder),
                     "destination": str(folder),
+                    "ranges": self.order.ranges,
                 }
             )
         except (ChildCrashed, ChildFailed, ConversionError) as error:
@@ -196,7 +199,10 @@ class _Pipeline:
                 *error.details,
                 hint=error.hint or "--no-condition leaves it out",
             ) from error
-        found = "{rounded} kernels rounded, {corrected} biases corrected".format(**answer)
+        self._ranges = answer["ranges"]
+        found = "{rounded} kernels rounded, {corrected} biases corrected, ranges {ranges}".format(
+            **answer
+        )
         self.report(Progress(name, 1, 1, found))
         return answer
 
@@ -213,6 +219,8 @@ class _Pipeline:
             destination=folder,
             inputs=_inputs(trace),
             calibration=calibration.folder if calibration else None,
+            ranges=self._ranges if step.conditioned else unmeasured(self.order.ranges),
+            conditioned=step.conditioned,
         )
         request = {
             "do": "convert",

@@ -34,6 +34,7 @@ from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_
 from edgekit.progress import Progress, Report, silent
 from edgekit.proof import foreign_files
 from edgekit.quantization.lint.finding import Finding
+from edgekit.ranges.limits import AUTO
 from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
 from edgekit.tokenizing import keep
@@ -57,6 +58,7 @@ class ExportRequest:
         calibration_samples: How many.
         evaluation_samples: How many.
         condition: Condition the model for what is calibrated (docs/quantize.md).
+        ranges: How ranges of int8 files are chosen, one of `edgekit.ranges.limits.ASKABLE`.
         max_drop: Points of the metric an artifact may lose.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
@@ -77,6 +79,7 @@ class ExportRequest:
     calibration_samples: int | None = None
     evaluation_samples: int | None = None
     condition: bool = True
+    ranges: str = AUTO
     max_drop: float | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
@@ -160,6 +163,7 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
         gate=gate,
         input_shape=request.input_shape,
         input_range=request.input_range,
+        ranges=request.ranges,
     )
     ingredients = _ingredients(order)
     keys = {step.label: artifact_key(step, ingredients) for step in plan.wanted}
@@ -318,6 +322,7 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         "classes": list(order.classes),
         "data": data,
         "calibration": order.calibration_samples,
+        "ranges": [order.ranges, sha256_tree(package / "ranges")],
         "conditioning": sha256_tree(package / "quantization" / "condition"),
         "input_shape": order.input_shape,
         "input_range": order.input_range,

@@ -1,0 +1,128 @@
+"""Choose how ranges of activations are set, by what each way does to the model's outputs.
+
+The float graph is run on a few samples with the tensors that converters store in 8 bits put on
+their grids, once for each method, kernels as they are: what differs from one method to the next is
+the activations' rounding and clipping alone.
+
+The rule: `minmax`, unless another method's signal over noise is better by more than `_WORTH_DB` and
+by more than twice the standard error of the difference over samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgekit.quantization.condition.graph import Graph
+from edgekit.quantization.condition.points import fake_quantized
+from edgekit.quantization.replay import Replay, by_sample
+from edgekit.ranges.limits import candidates, limits
+from edgekit.ranges.observer import Observer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_MOST_SAMPLES = 64
+_TOGETHER = 8
+_WORTH_DB = 0.5
+_LOUDEST_DB = 120.0  # what float32 itself keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A method, and why.
+
+    Attributes:
+        method: One of `edgekit.ranges.limits.METHODS`.
+        signal_db: Method → signal over noise of the outputs, dB, mean over samples and outputs;
+            empty where nothing was compared.
+    """
+
+    method: str
+    signal_db: Mapping[str, float]
+
+
+def choose(
+    graph: Graph,
+    samples: Mapping[str, Array],
+    observers: Mapping[str, Observer],
+    asked: str,
+) -> Choice:
+    """Compare the methods that `asked` allows.
+
+    Args:
+        graph: The folded float graph.
+        samples: Input name → [N, *shape], N ≥ 1.
+        observers: Tensor → what was seen of it: the tensors that are stored in 8 bits.
+        asked: One of `ASKABLE`.
+    """
+    import numpy as np
+
+    methods = candidates(asked)
+    ranges = {
+        method: {name: limits(seen, method) for name, seen in observers.items()}
+        for method in methods
+    }
+    first = methods[0]
+    if len(methods) == 1 or all(ranges[first] == found for found in ranges.values()):
+        return Choice(first, {})
+    count = len(next(iter(samples.values())))
+    chosen = [i * count // _MOST_SAMPLES for i in range(_MOST_SAMPLES)]
+    few = samples if count <= _MOST_SAMPLES else {n: a[chosen] for n, a in samples.items()}
+    replay = Replay(graph, few)
+    right = _outputs(replay, graph, {})
+    signal = {
+        method: _signal_db(right, _outputs(replay, graph, found))
+        for method, found in ranges.items()
+    }
+    means = {method: float(np.mean(found)) for method, found in signal.items()}
+    return Choice(_best(signal, means, first), means)
+
+
+def _best(signal: Mapping[str, Array], means: Mapping[str, float], first: str) -> str:
+    import numpy as np
+
+    best = max(means, key=lambda method: means[method])
+    gain = signal[best] - signal[first]
+    error = float(np.std(gain)) / math.sqrt(len(gain))
+    return best if means[best] - means[first] > max(_WORTH_DB, 2 * error) else first
+
+
+def _outputs(
+    replay: Replay, graph: Graph, ranges: Mapping[str, tuple[float, float]]
+) -> list[Array]:
+    """The model's outputs with some tensors on grids: each [N, ...]."""
+    import numpy as np
+
+    parts: dict[str, list[Array]] = {name: [] for name in graph.outputs}
+    count = 0
+
+    def visit(_: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+        for name in given.keys() & parts.keys():
+            rows = by_sample(given[name], count)
+            if rows is not None and rows.dtype.kind == "f":
+                parts[name].append(rows)
+        return {n: fake_quantized(v, ranges[n]) for n, v in given.items() if n in ranges}
+
+    for start in range(0, replay.samples, _TOGETHER):
+        stop = min(start + _TOGETHER, replay.samples)
+        count = stop - start
+        replay.run(start, stop, visit)
+    return [np.concatenate(rows) for rows in parts.values() if rows]
+
+
+def _signal_db(right: Sequence[Array], found: Sequence[Array]) -> Array:
+    """Signal over noise of each sample, dB [N]; mean over outputs, each on its own scale."""
+    import numpy as np
+
+    columns = []
+    for a, b in zip(right, found, strict=True):
+        power = (a.astype(np.float64) ** 2).reshape(len(a), -1).sum(1)
+        noise = ((a.astype(np.float64) - b) ** 2).reshape(len(a), -1).sum(1)
+        least = power * 10 ** (-_LOUDEST_DB / 10) + 1e-60
+        columns.append(10 * np.log10((power + 1e-60) / np.maximum(noise, least)))
+    return np.asarray(np.mean(columns, axis=0))

@@ -1,0 +1,51 @@
+"""Which tensors of a graph are stored in 8 bits, as far as all converters do, and what that does.
+
+Changes no graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edgekit.quantization.condition.execution import Samples
+from edgekit.quantization.condition.graph import Graph, attribute, owner
+from edgekit.quantization.condition.linear import Linear, Shapes
+
+# A branch that joins another is quantized before it does, in pictures' [N, H, W, C] tensors; what
+# converters quantize between the products of a transformer differs from one to the next.
+_JOINING = ("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "ConcatV2", "AvgPool", "Mean")
+
+
+def stored_tensors(graph: Graph, linears: Mapping[str, Linear], shapes: Shapes) -> set[str]:
+    """Tensors that a converter stores in 8 bits, as far as all of them do."""
+    found = set()
+    for node in graph.order:
+        if node.name in linears:
+            linear = linears[node.name]
+            found.add(node.input[linear.data])
+        elif node.op in _JOINING and len(shapes.of(node.name) or ()) == 4:
+            operands = [name for name in node.input if graph.constant(name) is None]
+            if len(operands) > 1 or node.op in ("AvgPool", "Mean"):
+                found |= set(operands)
+    return {name for name in found if _is_float(graph, name)}
+
+
+def _is_float(graph: Graph, tensor: str) -> bool:
+    import tensorflow as tf
+
+    node = graph.nodes[owner(tensor)[0]]
+    return attribute(node, "T").type == tf.float32.as_datatype_enum or node.op in (
+        "Cast",
+        "GatherV2",
+    )
+
+
+def fake_quantized(value: Any, limits: tuple[float, float]) -> Any:
+    """A tensor on the 8-bit grid with these limits; as it is where they leave no room for one."""
+    import tensorflow as tf
+
+    low, high = limits
+    if isinstance(value, Samples) or not high - low > 1e-30:
+        return value
+    return tf.quantization.fake_quant_with_min_max_args(value, low, high)
