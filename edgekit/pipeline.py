@@ -29,7 +29,7 @@ from edgekit.plan import CONDITIONED, EVALUATION_SPLIT, ExportOrder, Step
 from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
-from edgekit.quantization.calibration import draw_calibration
+from edgekit.quantization.calibration import check_apart, draw_calibration
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
@@ -50,7 +50,7 @@ LINT = "lint"  # the task whose result are the linter's findings
 _STAGES = 3  # convert, run, prove
 
 # Without these no artifact can be proven.
-_VITAL = ("prepare", "calibration", "evaluation", "proof", "reference")
+_VITAL = ("prepare", "calibration", "evaluation", "apart", "proof", "reference")
 
 
 def run_export(order: ExportOrder, report: Report) -> Outcomes:
@@ -114,6 +114,7 @@ class _Pipeline:
         before = ("prepare", "calibration")
         if any(step.needs_calibration for step in order.plan.steps):
             tasks.append(Task(LINT, self.lint, before, _TENSORFLOW))
+            tasks.append(Task("apart", check_apart, ("calibration", "evaluation"), vital=True))
         if any(step.conditioned for step in order.plan.steps):
             tasks.append(Task(f"convert:{CONDITIONED}", self.condition, before, _TENSORFLOW))
         tasks += [self._conversion(step) for step in ranked]
@@ -123,7 +124,7 @@ class _Pipeline:
             tasks.append(Task(f"run:{step.label}", partial(self.run, step), (converted, "proof")))
             needs: tuple[str, ...] = (converted, f"run:{step.label}", "reference", "prepare")
             needs += data
-            needs += ("calibration",) if step.needs_calibration else ()
+            needs += ("apart", "calibration") if step.needs_calibration else ()
             tasks.append(Task(f"publish:{step.label}", partial(self.publish, step), needs))
         return tasks
 

@@ -126,7 +126,7 @@ def command(
     else:
         if result.artifacts:
             _print_table(result)
-        output.print_warnings(result.findings)
+        output.print_warnings((*result.findings, *result.concerns))
     _raise_failures(result)
 
 

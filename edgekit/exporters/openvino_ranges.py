@@ -87,10 +87,9 @@ def _points(quantized: Any, model: Any) -> tuple[list[_Point], set[_Key]]:
             continue
         source = node.input_value(0)
         name = source.get_node().get_friendly_name()
-        bounds = [_values(node.input_value(place)) for place in range(1, 5)]
-        if name not in nodes or any(value is None for value in bounds):
+        low, high = _values(node.input_value(1)), _values(node.input_value(2))
+        if name not in nodes or low is None or high is None:
             continue  # something that NNCF made itself
-        low, high = bounds[0], bounds[1]
         # NNCF's signed grids reach one step further down than up.
         symmetric = bool((low < 0).all() and (abs(low * _UP / _DOWN + high) <= 1e-3 * high).all())
         found.append(

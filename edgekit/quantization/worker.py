@@ -82,8 +82,10 @@ class _Worker(Worker):
 def _condition(request: dict[str, Any]) -> dict[str, Any]:
     from edgekit.quantization.condition.conditioning import condition_trace
 
-    places = (Path(request[name]) for name in ("source", "calibration", "destination"))
-    return condition_trace(*places, request["ranges"]).to_json()
+    source, calibration, destination = (
+        Path(request[name]) for name in ("source", "calibration", "destination")
+    )
+    return condition_trace(source, calibration, destination, request["ranges"]).to_json()
 
 
 def _lint(request: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from edgekit.fields import Fields
+from edgekit.ranges.limits import METHODS
+
+_MOST_TENSORS = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +54,18 @@ class Audit:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Audit:
         return Audit(**data)
+
+    @staticmethod
+    def from_fields(fields: Fields) -> Audit:
+        """Check and rebuild; raises the error of `fields`."""
+        audit = Audit(
+            method=fields.text("method", choices=METHODS),
+            tensors=fields.integer("tensors", high=_MOST_TENSORS),
+            clipped=fields.number("clipped", high=1.0),
+            clipped_unseen=fields.number("clipped_unseen", high=1.0),
+            unstable=fields.number("unstable", high=1.0),
+            repaired=fields.optional_integer("repaired", high=_MOST_TENSORS),
+            largest_repair=fields.optional_number("largest_repair", high=sys.float_info.max),
+        )
+        fields.done()
+        return audit

@@ -33,6 +33,7 @@ from edgekit.pipeline import LINT, run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
 from edgekit.proof import foreign_files
+from edgekit.quantization.calibration import concerns
 from edgekit.quantization.lint.finding import Finding
 from edgekit.ranges.limits import AUTO
 from edgekit.scheduling import Outcomes
@@ -100,6 +101,7 @@ class ExportResult:
         seconds: Wall time.
         cached: Whether nothing had to be converted.
         findings: What in the float graph 8 bits pay for, where int8 was made (docs/explain.md).
+        concerns: What is doubtful about the calibration (docs/quantize.md).
     """
 
     artifacts: tuple[Artifact, ...]
@@ -107,6 +109,7 @@ class ExportResult:
     seconds: float
     cached: bool
     findings: tuple[Finding, ...] = ()
+    concerns: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -115,6 +118,7 @@ class ExportResult:
             "seconds": round(self.seconds, 3),
             "cached": self.cached,
             "findings": [finding.to_json() for finding in self.findings],
+            "concerns": list(self.concerns),
         }
 
 
@@ -200,12 +204,14 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             else:
                 failures[label] = _failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
+    calibrations = {n: ready[n].manifest.calibration for n in labels if n in ready}
     return ExportResult(
         artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
         failures={label: failures[label] for label in labels if label in failures},
         seconds=time.monotonic() - start,
         cached=not missing,
         findings=findings,
+        concerns=concerns({n: c for n, c in calibrations.items() if c}, len(order.classes)),
     )
 
 
@@ -369,6 +375,7 @@ def _artifact_json(artifact: Artifact) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "parity": manifest.parity.to_json(),
         "metric": manifest.metric,
+        "calibration": manifest.calibration,
     }
 
 
