@@ -210,7 +210,7 @@ def _samples(fields: Fields, key: str, *, ranges: bool = False) -> dict[str, Any
     if not fields.has(key):
         return fields.optional_mapping(key)
     entry = fields.table(key)
-    samples = {
+    samples: dict[str, Any] = {
         "dataset": entry.optional_name("dataset"),
         "split": entry.text("split", choices=_SPLITS),
         "count": entry.integer("count", high=_MOST_COUNT),

@@ -82,11 +82,12 @@ def squared_error(observer: Observer, low: Array, high: Array) -> Array:
     within = np.searchsorted(centres, high, "right")
     sums = [np.concatenate([[0.0], np.cumsum(counts * centres**power)]) for power in range(3)]
     under = sums[2][below] - 2 * low * sums[1][below] + low**2 * sums[0][below]
-    rest = [total[-1] - total[within] for total in sums]
+    rest = [part[-1] - part[within] for part in sums]
     over = rest[2] - 2 * high * rest[1] + high**2 * rest[0]
     step = (high - low) / STEPS
-    inside: Array = (sums[0][within] - sums[0][below]) * step**2 / 12
-    return inside + under.clip(0) + over.clip(0)
+    inside = (sums[0][within] - sums[0][below]) * step**2 / 12
+    total: Array = inside + under.clip(0) + over.clip(0)
+    return total
 
 
 def _least_error(observer: Observer, low: float, high: float) -> tuple[float, float]:
