@@ -87,7 +87,7 @@ def round_and_correct(
         return 0, 0, Choice(candidates(asked)[0], {})
     walk = _Walk(graph, linears, shapes, samples)
     target = walk.float_pass()
-    choice = choose(graph, samples, target.seen, asked)
+    choice = choose(graph, samples, asked)
     target.ranges = {name: limits(seen, choice.method) for name, seen in target.seen.items()}
     for linear in linears.values():
         set_kernel(graph, linear, on_grid(kernel_of(graph, linear), linear.axes))

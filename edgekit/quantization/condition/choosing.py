@@ -1,8 +1,8 @@
 """Choose how ranges of activations are set, by what each way does to the model's outputs.
 
-The float graph is run on a few samples with the tensors that converters store in 8 bits put on
-their grids, once for each method, kernels as they are: what differs from one method to the next is
-the activations' rounding and clipping alone.
+The float graph is run on a few samples with the tensors that some converter stores in 8 bits put
+on their grids, once for each method, kernels as they are: what differs from one method to the next
+is the activations' rounding and clipping alone.
 
 The rule: `minmax`, unless another method's signal over noise is better by more than `_WORTH_DB` and
 by more than twice the standard error of the difference over samples.
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.quantization.condition.graph import Graph
-from edgekit.quantization.condition.points import fake_quantized
+from edgekit.quantization.condition.points import arithmetic_tensors, fake_quantized
 from edgekit.quantization.replay import Replay, by_sample
 from edgekit.ranges.limits import candidates, limits
 from edgekit.ranges.observer import Observer
+from edgekit.ranges.observing import Limits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,39 +47,35 @@ class Choice:
     signal_db: Mapping[str, float]
 
 
-def choose(
-    graph: Graph,
-    samples: Mapping[str, Array],
-    observers: Mapping[str, Observer],
-    asked: str,
-) -> Choice:
+def choose(graph: Graph, samples: Mapping[str, Array], asked: str) -> Choice:
     """Compare the methods that `asked` allows.
 
     Args:
         graph: The folded float graph.
         samples: Input name → [N, *shape], N ≥ 1.
-        observers: Tensor → what was seen of it: the tensors that are stored in 8 bits.
-        asked: One of `ASKABLE`.
+        asked: One of `edgekit.ranges.limits.ASKABLE`.
+
+    Raises:
+        ConversionError: TensorFlow refuses a node.
     """
     import numpy as np
 
     methods = candidates(asked)
-    ranges = {
-        method: {name: limits(seen, method) for name, seen in observers.items()}
-        for method in methods
-    }
     first = methods[0]
-    if len(methods) == 1 or all(ranges[first] == found for found in ranges.values()):
+    if len(methods) == 1:
         return Choice(first, {})
     count = len(next(iter(samples.values())))
     chosen = [i * count // _MOST_SAMPLES for i in range(_MOST_SAMPLES)]
     few = samples if count <= _MOST_SAMPLES else {n: a[chosen] for n, a in samples.items()}
-    replay = Replay(graph, few)
-    right = _outputs(replay, graph, {})
-    signal = {
-        method: _signal_db(right, _outputs(replay, graph, found))
-        for method, found in ranges.items()
-    }
+    run = _Run(graph, few)
+    right = run.outputs({})
+    signal: dict[str, Array] = {}
+    known: list[tuple[Mapping[str, Limits], Array]] = []
+    for method in methods:
+        ranges = {name: limits(seen, method) for name, seen in run.seen.items()}
+        same = [found for other, found in known if other == ranges]
+        signal[method] = same[0] if same else _signal_db(right, run.outputs(ranges))
+        known.append((ranges, signal[method]))
     means = {method: float(np.mean(found)) for method, found in signal.items()}
     return Choice(_best(signal, means, first), means)
 
@@ -92,27 +89,44 @@ def _best(signal: Mapping[str, Array], means: Mapping[str, float], first: str) -
     return best if means[best] - means[first] > max(_WORTH_DB, 2 * error) else first
 
 
-def _outputs(
-    replay: Replay, graph: Graph, ranges: Mapping[str, tuple[float, float]]
-) -> list[Array]:
-    """The model's outputs with some tensors on grids: each [N, ...]."""
-    import numpy as np
+class _Run:
+    """The graph on samples, with or without grids.
 
-    parts: dict[str, list[Array]] = {name: [] for name in graph.outputs}
-    count = 0
+    Attributes:
+        seen: Tensor that is stored in 8 bits → what it held in runs without grids.
+    """
 
-    def visit(_: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-        for name in given.keys() & parts.keys():
-            rows = by_sample(given[name], count)
-            if rows is not None and rows.dtype.kind == "f":
-                parts[name].append(rows)
-        return {n: fake_quantized(v, ranges[n]) for n, v in given.items() if n in ranges}
+    def __init__(self, graph: Graph, samples: Mapping[str, Array]) -> None:
+        self.seen: dict[str, Observer] = {}
+        self._given = graph.outputs
+        self._points = arithmetic_tensors(graph)
+        self._replay = Replay(graph, samples)
 
-    for start in range(0, replay.samples, _TOGETHER):
-        stop = min(start + _TOGETHER, replay.samples)
-        count = stop - start
-        replay.run(start, stop, visit)
-    return [np.concatenate(rows) for rows in parts.values() if rows]
+    def outputs(self, ranges: Mapping[str, Limits]) -> list[Array]:
+        """The model's outputs, each [N, ...]; without grids the tensors are observed."""
+        import numpy as np
+
+        parts: dict[str, list[Array]] = {name: [] for name in self._given}
+        count = 0
+
+        def visit(_: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+            for name in given.keys() & parts.keys():
+                rows = by_sample(given[name], count)
+                if rows is not None and rows.dtype.kind == "f":
+                    parts[name].append(rows)
+            if ranges:
+                return {n: fake_quantized(v, ranges[n]) for n, v in given.items() if n in ranges}
+            for name in given.keys() & self._points:
+                rows = by_sample(given[name], count)
+                if rows is not None and rows.dtype.kind == "f":
+                    self.seen.setdefault(name, Observer()).add(rows)
+            return {}
+
+        for start in range(0, self._replay.samples, _TOGETHER):
+            stop = min(start + _TOGETHER, self._replay.samples)
+            count = stop - start
+            self._replay.run(start, stop, visit)
+        return [np.concatenate(rows) for rows in parts.values() if rows]
 
 
 def _signal_db(right: Sequence[Array], found: Sequence[Array]) -> Array:

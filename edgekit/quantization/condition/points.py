@@ -1,4 +1,4 @@
-"""Which tensors of a graph are stored in 8 bits, as far as all converters do, and what that does.
+"""Which tensors of a graph converters store in 8 bits, and what that does to them.
 
 Changes no graph.
 """
@@ -15,6 +15,17 @@ from edgekit.quantization.condition.linear import Linear, Shapes
 # A branch that joins another is quantized before it does, in pictures' [N, H, W, C] tensors; what
 # converters quantize between the products of a transformer differs from one to the next.
 _JOINING = ("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "ConcatV2", "AvgPool", "Mean")
+
+_CLIPPING = ("Relu", "Relu6")
+_FUSED_BEHIND = {
+    **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative", "MatMul"), ("BiasAdd", *_CLIPPING)),
+    **dict.fromkeys(("BiasAdd", "Add", "AddV2", "Sub", "Mul"), _CLIPPING),
+}
+_ARITHMETIC = (
+    *_JOINING, *_CLIPPING, "Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul",
+    "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "BiasAdd", "SquaredDifference",
+    "Rsqrt", "Softmax", "Sigmoid", "Tanh", "Elu", "LeakyRelu", "MaxPool",
+)  # fmt: skip
 
 
 def stored_tensors(graph: Graph, linears: Mapping[str, Linear], shapes: Shapes) -> set[str]:
@@ -39,6 +50,22 @@ def _is_float(graph: Graph, tensor: str) -> bool:
         "Cast",
         "GatherV2",
     )
+
+
+def arithmetic_tensors(graph: Graph) -> set[str]:
+    """Tensors that some converter stores in 8 bits: results of arithmetic that go on to more of it.
+
+    What is fused into its only reader is not stored. Outputs are left out: they are never clipped.
+    """
+    found = set()
+    for node in graph.order:
+        if node.op not in _ARITHMETIC or graph.constant(node.name) is not None:
+            continue
+        reader = graph.only_reader(node.name)
+        fused = reader is not None and reader[0].op in _FUSED_BEHIND.get(node.op, ())
+        if not fused and node.name not in graph.outputs and _is_float(graph, node.name):
+            found.add(node.name)
+    return found
 
 
 def fake_quantized(value: Any, limits: tuple[float, float]) -> Any:
