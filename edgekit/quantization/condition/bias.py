@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.quantization.condition.choosing import Choice, choose
 from edgekit.quantization.condition.execution import Executor, Samples, register_functions
 from edgekit.quantization.condition.graph import Graph, owner
 from edgekit.quantization.condition.grid import on_grid
@@ -35,7 +34,7 @@ from edgekit.quantization.condition.linear import (
 from edgekit.quantization.condition.points import fake_quantized, stored_tensors
 from edgekit.quantization.condition.store import Store
 from edgekit.quantization.replay import by_sample
-from edgekit.ranges.limits import MINMAX, candidates, limits
+from edgekit.ranges.limits import MINMAX, limits
 from edgekit.ranges.observer import Observer
 
 if TYPE_CHECKING:
@@ -64,18 +63,18 @@ class _Statistics:
 
 
 def round_and_correct(
-    graph: Graph, samples: Mapping[str, Array], scratch: Path, asked: str = MINMAX
-) -> tuple[int, int, Choice]:
+    graph: Graph, samples: Mapping[str, Array], scratch: Path, method: str = MINMAX
+) -> tuple[int, int]:
     """Put all kernels onto the int8 grid and correct the biases behind them.
 
     Args:
         graph: Changed in place; batch norms folded.
         samples: Input name → [N, *shape] of its dtype.
         scratch: Empty folder for what does not fit into memory.
-        asked: How ranges of activations are chosen, one of `limits.ASKABLE`.
+        method: How ranges of activations are chosen, one of `limits.METHODS`.
 
     Returns:
-        Numbers of kernels rounded and of biases corrected, and how ranges are chosen.
+        Numbers of kernels rounded and of biases corrected.
     """
     shapes = Shapes(graph.definition())
     biases = {
@@ -84,15 +83,14 @@ def round_and_correct(
     graph.tidy()
     linears = {linear.node.name: linear for linear in linear_nodes(graph)}
     if not linears:
-        return 0, 0, Choice(candidates(asked)[0], {})
+        return 0, 0
     walk = _Walk(graph, linears, shapes, samples)
     target = walk.float_pass()
-    choice = choose(graph, samples, asked)
-    target.ranges = {name: limits(seen, choice.method) for name, seen in target.seen.items()}
+    target.ranges = {name: limits(seen, method) for name, seen in target.seen.items()}
     for linear in linears.values():
         set_kernel(graph, linear, on_grid(kernel_of(graph, linear), linear.axes))
     corrected = walk.quantized_pass(target, biases, Store(scratch, _STORE_BYTES))
-    return len(linears), corrected, choice
+    return len(linears), corrected
 
 
 class _Walk:

@@ -15,6 +15,7 @@ from edgekit.errors import ConversionError
 from edgekit.exporters.tracing import Trace
 from edgekit.files import canonical_json
 from edgekit.quantization.condition.bias import round_and_correct
+from edgekit.quantization.condition.choosing import choose
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
 from edgekit.ranges.limits import AUTO
@@ -106,8 +107,9 @@ def condition(
         chosen = [i * count // MOST_SAMPLES for i in range(MOST_SAMPLES)]
         samples = {name: array[chosen] for name, array in samples.items()}
     folded = fold(graph)
+    choice = choose(graph, samples, ranges)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
-        rounded, corrected, choice = round_and_correct(graph, samples, Path(place), ranges)
+        rounded, corrected = round_and_correct(graph, samples, Path(place), choice.method)
     graph.tidy()
     used = min(count, MOST_SAMPLES)
     return Conditioned(folded, rounded, corrected, used, choice.method, choice.signal_db)
