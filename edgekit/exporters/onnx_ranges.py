@@ -97,6 +97,8 @@ def _observe(model: Any, name: str, samples: Array, wanted: set[str]) -> Observa
     chosen = [o.name for o in session.get_outputs() if o.type == _FLOAT and o.name in wanted]
     is_float = samples.dtype == np.float32
     seen = Observations(len(samples))
+    if not chosen:  # an empty list would ask for all outputs
+        return seen
     for place in range(len(samples)):
         row = np.asarray(samples[place])[None]
         for tensor, value in zip(chosen, session.run(chosen, {name: row}), strict=True):

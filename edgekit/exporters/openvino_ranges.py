@@ -1,12 +1,14 @@
 """Ranges of an OpenVINO model's activation FakeQuantize nodes, observed by edgekit.
 
-NNCF decides where a model is quantized, and how its weights are; its ranges of activations are
-means over samples of each one's extremes, clip what lies beyond, and are narrower still where each
-channel has its own. Here they are replaced. Weights stay as they are.
+NNCF decides where a model is quantized, how its weights are, and which activations get a range for
+each channel (those before depthwise convolutions). Its ranges are means over samples of each one's
+extremes, and clip what lies beyond. Here they are replaced. Weights stay as they are.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +34,20 @@ class _Point:
         node: In the quantized model.
         key: What it quantizes, in the float model.
         bounds: The range NNCF gave it, as bytes of both ends.
+        shape: Of both ends; one value for the tensor, or one for each channel.
         symmetric: Whether that lies around 0.
     """
 
     node: Any
     key: _Key
     bounds: bytes
+    shape: tuple[int, ...]
     symmetric: bool
+
+    @property
+    def by_channel(self) -> bool:
+        """Inputs of depthwise convolutions: each channel has a range of its own."""
+        return math.prod(self.shape) > 1
 
 
 def set_ranges(quantized: Any, original: Any, name: str, samples: Array, method: str) -> Audit:
@@ -57,7 +66,8 @@ def set_ranges(quantized: Any, original: Any, name: str, samples: Array, method:
     model = original.clone()
     points, exact = _points(quantized, model)
     keys = sorted({point.key for point in points})
-    seen = _observe(model, keys, name, samples)
+    channels = {p.key: _Channels(p.shape) for p in points if p.by_channel}
+    seen = _observe(model, keys, name, samples, channels)
     wholes = {key: seen.whole(key) for key in keys}
     # Equal bounds mark what NNCF wants on one grid: the operands of a concatenation.
     together: dict[bytes, list[_Point]] = {}
@@ -71,7 +81,10 @@ def set_ranges(quantized: Any, original: Any, name: str, samples: Array, method:
         low, high = min(pair[0] for pair in found), max(pair[1] for pair in found)
         if high > low:  # else nothing but zeros was seen: any grid will do
             for point in group:
-                _set_bounds(point.node, _grid(low, high, symmetric=point.symmetric))
+                pairs = [(low, high)]
+                if point.by_channel:
+                    pairs = channels[point.key].limits(low, high)
+                _set_bounds(point, [_grid(*pair, symmetric=point.symmetric) for pair in pairs])
     quantized.validate_nodes_and_infer_types()
     return seen.audit(method, keys, exact)
 
@@ -92,9 +105,8 @@ def _points(quantized: Any, model: Any) -> tuple[list[_Point], set[_Key]]:
             continue  # something that NNCF made itself
         # NNCF's signed grids reach one step further down than up.
         symmetric = bool((low < 0).all() and (abs(low * _UP / _DOWN + high) <= 1e-3 * high).all())
-        found.append(
-            _Point(node, (name, source.get_index()), low.tobytes() + high.tobytes(), symmetric)
-        )
+        bounds = low.tobytes() + high.tobytes()
+        found.append(_Point(node, (name, source.get_index()), bounds, low.shape, symmetric))
     return found, {point.key for point in found if point.key[0] in ends}
 
 
@@ -126,19 +138,51 @@ def _grid(low: float, high: float, *, symmetric: bool) -> Limits:
     return -zero * step, (STEPS - zero) * step
 
 
-def _set_bounds(node: Any, bounds: Limits) -> None:
+def _set_bounds(point: _Point, pairs: Sequence[Limits]) -> None:
     import numpy as np
     from openvino import opset13 as ops
 
-    for place, value in zip(range(1, 5), bounds * 2, strict=True):
-        old = node.input_value(place)
-        shape = [axis.get_length() for axis in old.get_partial_shape()]
-        new = ops.constant(np.full(shape, value, np.float32))
-        new.set_friendly_name(old.get_node().get_friendly_name())
-        node.input(place).replace_source_output(new.output(0))
+    for place in range(1, 5):
+        old = point.node.input_value(place).get_node()
+        ends = [pair[(place - 1) % 2] for pair in pairs]
+        new = ops.constant(np.reshape(np.array(ends, np.float32), point.shape))
+        new.set_friendly_name(old.get_friendly_name())
+        point.node.input(place).replace_source_output(new.output(0))
 
 
-def _observe(model: Any, keys: list[_Key], name: str, samples: Array) -> Observations:
+class _Channels:
+    """Extremes of a tensor's channels.
+
+    Args:
+        shape: That of a range with one value for each channel, e.g. [1, C, 1, 1].
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._others = tuple(axis for axis, size in enumerate(shape) if size == 1)
+        self._low: Array | float = 0.0
+        self._high: Array | float = 0.0
+
+    def add(self, value: Array) -> None:
+        import numpy as np
+
+        self._low = np.minimum(self._low, value.min(axis=self._others))
+        self._high = np.maximum(self._high, value.max(axis=self._others))
+
+    def limits(self, low: float, high: float) -> list[Limits]:
+        """Each channel's extremes within the tensor's limits; those where it was always 0."""
+        import numpy as np
+
+        pairs = zip(np.ravel(self._low).tolist(), np.ravel(self._high).tolist(), strict=True)
+        return [(max(a, low), min(b, high)) if b > a else (low, high) for a, b in pairs]
+
+
+def _observe(
+    model: Any,
+    keys: list[_Key],
+    name: str,
+    samples: Array,
+    channels: Mapping[_Key, _Channels],
+) -> Observations:
     """What the float model's tensors hold."""
     import numpy as np
     import openvino
@@ -154,6 +198,8 @@ def _observe(model: Any, keys: list[_Key], name: str, samples: Array) -> Observa
     for place in range(len(samples)):
         request.infer({name: np.asarray(samples[place])[None]})
         for number, key in enumerate(keys, given):
-            value = request.get_output_tensor(number).data
-            seen.add(key, np.asarray(value, np.float32)[None], place)
+            value = np.asarray(request.get_output_tensor(number).data, np.float32)
+            seen.add(key, value[None], place)
+            if key in channels:
+                channels[key].add(value)
     return seen
