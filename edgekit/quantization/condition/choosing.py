@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.quantization.condition.graph import Graph
 from edgekit.quantization.condition.points import arithmetic_tensors, fake_quantized
 from edgekit.quantization.replay import Replay, by_sample
-from edgekit.ranges.limits import candidates, limits
+from edgekit.ranges.limits import MINMAX, candidates, limits
 from edgekit.ranges.observer import Observer
 from edgekit.ranges.observing import Limits
 
@@ -61,9 +61,8 @@ def choose(graph: Graph, samples: Mapping[str, Array], asked: str) -> Choice:
     import numpy as np
 
     methods = candidates(asked)
-    first = methods[0]
     if len(methods) == 1:
-        return Choice(first, {})
+        return Choice(methods[0], {})
     count = len(next(iter(samples.values())))
     chosen = [i * count // _MOST_SAMPLES for i in range(_MOST_SAMPLES)]
     few = samples if count <= _MOST_SAMPLES else {n: a[chosen] for n, a in samples.items()}
@@ -77,16 +76,18 @@ def choose(graph: Graph, samples: Mapping[str, Array], asked: str) -> Choice:
         signal[method] = same[0] if same else _signal_db(right, run.outputs(ranges))
         known.append((ranges, signal[method]))
     means = {method: float(np.mean(found)) for method, found in signal.items()}
-    return Choice(_best(signal, means, first), means)
+    return Choice(_best(signal, means), means)
 
 
-def _best(signal: Mapping[str, Array], means: Mapping[str, float], first: str) -> str:
+def _best(signal: Mapping[str, Array], means: Mapping[str, float]) -> str:
     import numpy as np
 
     best = max(means, key=lambda method: means[method])
-    gain = signal[best] - signal[first]
+    if MINMAX not in means:
+        return best
+    gain = signal[best] - signal[MINMAX]
     error = float(np.std(gain)) / math.sqrt(len(gain))
-    return best if means[best] - means[first] > max(_WORTH_DB, 2 * error) else first
+    return best if float(np.mean(gain)) > max(_WORTH_DB, 2 * error) else MINMAX
 
 
 class _Run:

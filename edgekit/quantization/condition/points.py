@@ -16,6 +16,7 @@ from edgekit.quantization.condition.linear import Linear, Shapes
 # converters quantize between the products of a transformer differs from one to the next.
 _JOINING = ("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "ConcatV2", "AvgPool", "Mean")
 
+_PASSING = ("Identity", "StopGradient", "Reshape", "Squeeze")
 _CLIPPING = ("Relu", "Relu6")
 _FUSED_BEHIND = {
     **dict.fromkeys(("Conv2D", "DepthwiseConv2dNative", "MatMul"), ("BiasAdd", *_CLIPPING)),
@@ -57,13 +58,18 @@ def arithmetic_tensors(graph: Graph) -> set[str]:
 
     What is fused into its only reader is not stored. Outputs are left out: they are never clipped.
     """
-    found = set()
+    found, given = set(), set(graph.outputs)
+    for name in graph.outputs:
+        node = graph.nodes[owner(name)[0]]
+        while node.op in _PASSING:
+            given.add(node.input[0])
+            node = graph.nodes[owner(node.input[0])[0]]
     for node in graph.order:
         if node.op not in _ARITHMETIC or graph.constant(node.name) is not None:
             continue
         reader = graph.only_reader(node.name)
         fused = reader is not None and reader[0].op in _FUSED_BEHIND.get(node.op, ())
-        if not fused and node.name not in graph.outputs and _is_float(graph, node.name):
+        if not fused and node.name not in given and _is_float(graph, node.name):
             found.add(node.name)
     return found
 
