@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MOST_SAMPLES = 64
 _TOGETHER = 8
-_WORTH_DB = 0.5
+_WORTH_DB = 1.0  # a sixth of a bit
 _LOUDEST_DB = 120.0  # what float32 itself keeps
 
 
