@@ -17,7 +17,7 @@ from typing import Any
 
 from edgekit.errors import ArtifactError
 from edgekit.files import canonical_json, inside, sha256_file, write_atomic
-from edgekit.manifest import FORMAT, Manifest
+from edgekit.manifest import FORMAT, OLDEST_FORMAT, Manifest
 
 MANIFEST = "manifest.json"
 LABELS = "labels.txt"
@@ -155,9 +155,9 @@ def _read_manifest(path: Path) -> Manifest:
             f"{file}: damaged manifest: a number of thousands of digits", hint="export it again"
         ) from error
     found = data.get("format") if isinstance(data, dict) else FORMAT
-    if type(found) is not int or found != FORMAT:
+    if type(found) is not int or not OLDEST_FORMAT <= found <= FORMAT:
         raise ArtifactError(
-            f"{file}: format {found!r:.40}; this edgekit reads format {FORMAT}",
+            f"{file}: format {found!r:.40}; this edgekit reads formats {OLDEST_FORMAT} to {FORMAT}",
             hint="export it again, or use the edgekit that wrote it",
         )
     try:

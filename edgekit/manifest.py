@@ -14,11 +14,14 @@ from typing import Any
 from edgekit.errors import ArtifactError
 from edgekit.fields import Fields, is_name
 from edgekit.metrics import METRICS, MetricValue
+from edgekit.ranges.audit import Audit
 from edgekit.spec import DTYPES, InputSpec
 from edgekit.tensor import TensorInfo
 
-# History: 1 (0.1.0) the first. 2: `cost`; `preprocessing` says tokenizer and rate.
-FORMAT = 2
+# History: 1 (0.1.0) the first. 2: `cost`; `preprocessing` says tokenizer and rate. 3: `calibration`
+# may say the classes of its samples and how ranges were found.
+FORMAT = 3
+OLDEST_FORMAT = 2
 
 TARGETS = ("tflite", "onnx", "openvino")
 PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
@@ -92,8 +95,10 @@ class Manifest:
         preprocessing: One entry per input: how a picture becomes the tensor.
         ops: Operator name → count, read from the file.
         dtypes: Tensor dtype → count, read from the file.
-        calibration: {"dataset", "split", "count", "digest"}; None if nothing was calibrated.
-        evaluation: The same of the samples behind the metric; None without data.
+        calibration: {"dataset", "split", "count", "digest"}, with labels "classes" (how many the
+            samples are of), and where edgekit found the ranges "ranges" (`Audit.to_json()`); None
+            if nothing was calibrated.
+        evaluation: The first four of the samples behind the metric; None without data.
         parity: Difference from the source model.
         metric: `MetricValue.to_json()`; None without labelled data.
         cost: "parameters" and "multiply_adds" of the source model, for one sample.
@@ -142,7 +147,7 @@ class Manifest:
             ArtifactError: A key is missing, unknown, of the wrong type or out of bounds.
         """
         fields = Fields(data, "manifest", ArtifactError)
-        fields.integer("format", FORMAT, low=FORMAT, high=FORMAT)
+        fields.integer("format", FORMAT, low=OLDEST_FORMAT, high=FORMAT)
         manifest = Manifest(
             key=fields.name("key"),
             model=fields.name("model"),
@@ -163,7 +168,7 @@ class Manifest:
             ),
             ops=fields.counts("ops", most=_MOST_FILES, high=_MOST_COUNT),
             dtypes=fields.counts("dtypes", most=_MOST_FILES, high=_MOST_COUNT),
-            calibration=_samples(fields, "calibration"),
+            calibration=_samples(fields, "calibration", ranges=True),
             evaluation=_samples(fields, "evaluation"),
             parity=Parity.from_json(fields.mapping("parity")),
             metric=_metric(fields),
@@ -201,16 +206,20 @@ def _files(fields: Fields) -> dict[str, dict[str, Any]]:
     return files
 
 
-def _samples(fields: Fields, key: str) -> dict[str, Any] | None:
+def _samples(fields: Fields, key: str, *, ranges: bool = False) -> dict[str, Any] | None:
     if not fields.has(key):
         return fields.optional_mapping(key)
     entry = fields.table(key)
-    samples = {
+    samples: dict[str, Any] = {
         "dataset": entry.optional_name("dataset"),
         "split": entry.text("split", choices=_SPLITS),
         "count": entry.integer("count", high=_MOST_COUNT),
         "digest": entry.name("digest"),
     }
+    if ranges and entry.has("classes"):
+        samples["classes"] = entry.integer("classes", high=_MOST_COUNT)
+    if ranges and entry.has("ranges"):
+        samples["ranges"] = Audit.from_fields(entry.table("ranges")).to_json()
     entry.done()
     return samples
 

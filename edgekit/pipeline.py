@@ -29,10 +29,11 @@ from edgekit.plan import CONDITIONED, EVALUATION_SPLIT, ExportOrder, Step
 from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
-from edgekit.quantization.calibration import draw_calibration
+from edgekit.quantization.calibration import check_apart, draw_calibration
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
+from edgekit.ranges.limits import MINMAX, unmeasured
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -49,7 +50,7 @@ LINT = "lint"  # the task whose result are the linter's findings
 _STAGES = 3  # convert, run, prove
 
 # Without these no artifact can be proven.
-_VITAL = ("prepare", "calibration", "evaluation", "proof", "reference")
+_VITAL = ("prepare", "calibration", "evaluation", "apart", "proof", "reference")
 
 
 def run_export(order: ExportOrder, report: Report) -> Outcomes:
@@ -86,6 +87,7 @@ class _Pipeline:
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         self.environment = _REPEATABLE | places
         self._tensorflow: Child | None = None
+        self._ranges = MINMAX  # until conditioning has chosen
         self._lock = threading.Lock()
 
     # -- what needs what ---------------------------------------------------------------------------
@@ -112,6 +114,7 @@ class _Pipeline:
         before = ("prepare", "calibration")
         if any(step.needs_calibration for step in order.plan.steps):
             tasks.append(Task(LINT, self.lint, before, _TENSORFLOW))
+            tasks.append(Task("apart", check_apart, ("calibration", "evaluation"), vital=True))
         if any(step.conditioned for step in order.plan.steps):
             tasks.append(Task(f"convert:{CONDITIONED}", self.condition, before, _TENSORFLOW))
         tasks += [self._conversion(step) for step in ranked]
@@ -121,7 +124,7 @@ class _Pipeline:
             tasks.append(Task(f"run:{step.label}", partial(self.run, step), (converted, "proof")))
             needs: tuple[str, ...] = (converted, f"run:{step.label}", "reference", "prepare")
             needs += data
-            needs += ("calibration",) if step.needs_calibration else ()
+            needs += ("apart", "calibration") if step.needs_calibration else ()
             tasks.append(Task(f"publish:{step.label}", partial(self.publish, step), needs))
         return tasks
 
@@ -188,6 +191,7 @@ class _Pipeline:
                     "source": str(self.trace),
                     "calibration": str(calibration.folder),
                     "destination": str(folder),
+                    "ranges": self.order.ranges,
                 }
             )
         except (ChildCrashed, ChildFailed, ConversionError) as error:
@@ -196,7 +200,10 @@ class _Pipeline:
                 *error.details,
                 hint=error.hint or "--no-condition leaves it out",
             ) from error
-        found = "{rounded} kernels rounded, {corrected} biases corrected".format(**answer)
+        self._ranges = answer["ranges"]
+        found = "{rounded} kernels rounded, {corrected} biases corrected, ranges {ranges}".format(
+            **answer
+        )
         self.report(Progress(name, 1, 1, found))
         return answer
 
@@ -213,6 +220,8 @@ class _Pipeline:
             destination=folder,
             inputs=_inputs(trace),
             calibration=calibration.folder if calibration else None,
+            ranges=self._ranges if step.conditioned else unmeasured(self.order.ranges),
+            conditioned=step.conditioned,
         )
         request = {
             "do": "convert",

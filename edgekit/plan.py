@@ -19,6 +19,7 @@ from edgekit.exporters.base import KERAS, Exporter
 from edgekit.files import digest_json
 from edgekit.manifest import FORMAT, PRECISIONS
 from edgekit.models import ModelSource
+from edgekit.ranges.limits import AUTO
 from edgekit.spec import Gate
 
 EVALUATION_SPLIT = "test"
@@ -115,6 +116,7 @@ class ExportOrder:
         gate: Limits.
         input_shape: Override of open axes.
         input_range: Range of values a float image input expects.
+        ranges: How ranges of int8 files are chosen, one of `edgekit.ranges.limits.ASKABLE`.
     """
 
     source: ModelSource
@@ -131,6 +133,7 @@ class ExportOrder:
     gate: Gate
     input_shape: tuple[int, ...] | None = None
     input_range: tuple[float, float] | None = None
+    ranges: str = AUTO
 
 
 def exporters_named(names: Sequence[str]) -> dict[str, Exporter]:
@@ -234,6 +237,7 @@ def artifact_key(step: Step, ingredients: Mapping[str, Any]) -> str:
             "tools": tool_versions(step.exporter.packages),
             # Only int8 depends on what it was calibrated with.
             "calibration": ingredients.get("calibration") if step.needs_calibration else None,
+            "ranges": ingredients.get("ranges") if step.needs_calibration else None,
             "conditioning": ingredients.get("conditioning") if step.conditioned else None,
         }
     )

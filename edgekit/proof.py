@@ -178,13 +178,23 @@ def _manifest(
         preprocessing=evidence.inputs,
         ops=graph.ops,
         dtypes=graph.dtypes,
-        calibration=_samples(name, calibration_rules.SPLIT, evidence.calibration),
+        calibration=_calibration(evidence, name),
         evaluation=_samples(name, EVALUATION_SPLIT, evidence.evaluation),
         parity=parity,
         metric=metric.to_json() if metric else None,
         cost=evidence.cost,
         tools=tool_versions((*step.exporter.packages, "numpy")),
     )
+
+
+def _calibration(evidence: Evidence, dataset: str | None) -> dict[str, Any] | None:
+    drawn, audit = evidence.calibration, evidence.graph.audit
+    found = _samples(dataset, calibration_rules.SPLIT, drawn)
+    if found is None or drawn is None:
+        return None
+    classes = calibration_rules.classes_shown(drawn)
+    found |= {"classes": classes} if classes is not None else {}
+    return found | ({"ranges": audit.to_json()} if audit else {})
 
 
 def _samples(dataset: str | None, split: str, drawn: Drawn | None) -> dict[str, Any] | None:

@@ -88,7 +88,7 @@ def test_a_folder_without_a_manifest_and_a_file_are_no_artifacts(tmp_path):
 @pytest.mark.parametrize("found", [FORMAT + 1, 0, None, "1"])
 def test_another_format_is_named(artifact, found):
     amend(artifact, format=found)
-    assert f"format {found!r}; this edgekit reads format {FORMAT}" in refusal(artifact.path)
+    assert f"format {found!r}; this edgekit reads formats 2 to {FORMAT}" in refusal(artifact.path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "\ufffe", "[" * 100_000])

@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Round and correct the model for int8 before it is converted.",
 )
+@click.option(
+    "--ranges",
+    type=click.Choice(["auto", "minmax", "percentile", "mse"]),
+    default="auto",
+    show_default=True,
+    help="Ranges of int8 activations; auto takes what does best on the calibration samples.",
+)
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
@@ -119,7 +126,7 @@ def command(
     else:
         if result.artifacts:
             _print_table(result)
-        output.print_warnings(result.findings)
+        output.print_warnings((*result.findings, *result.concerns))
     _raise_failures(result)
 
 

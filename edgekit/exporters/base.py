@@ -10,12 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, final
 
 from edgekit.errors import ConversionError, MissingExtraError, UsageError
 from edgekit.manifest import IO
+from edgekit.ranges.audit import Audit
+from edgekit.ranges.limits import MINMAX
 from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
 
@@ -38,6 +40,8 @@ class Conversion:
         destination: Empty folder to write to.
         inputs: The model's inputs.
         calibration: Folder with `inputs.npy` for the only input; None without calibration.
+        ranges: How ranges are chosen, one of `edgekit.ranges.limits.METHODS`.
+        conditioned: Whether the source's biases are corrected for int8 already.
     """
 
     precision: str
@@ -46,6 +50,8 @@ class Conversion:
     destination: Path
     inputs: tuple[InputSpec, ...]
     calibration: Path | None
+    ranges: str = MINMAX
+    conditioned: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -55,6 +61,8 @@ class Conversion:
             "destination": str(self.destination),
             "inputs": [spec.to_json() for spec in self.inputs],
             "calibration": str(self.calibration) if self.calibration else None,
+            "ranges": self.ranges,
+            "conditioned": self.conditioned,
         }
 
     @staticmethod
@@ -66,6 +74,8 @@ class Conversion:
             destination=Path(data["destination"]),
             inputs=tuple(InputSpec.from_json(entry) for entry in data["inputs"]),
             calibration=Path(data["calibration"]) if data["calibration"] else None,
+            ranges=data["ranges"],
+            conditioned=data["conditioned"],
         )
 
 
@@ -79,6 +89,7 @@ class FileGraph:
         ops: Operator name → count.
         dtypes: Tensor dtype → count, weights included.
         foreign_ops: Operators that a stock runtime cannot run.
+        audit: How its ranges were found; None where nothing was calibrated.
     """
 
     inputs: tuple[TensorInfo, ...]
@@ -86,6 +97,7 @@ class FileGraph:
     ops: Mapping[str, int]
     dtypes: Mapping[str, int]
     foreign_ops: tuple[str, ...] = ()
+    audit: Audit | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -94,6 +106,7 @@ class FileGraph:
             "ops": dict(sorted(self.ops.items())),
             "dtypes": dict(sorted(self.dtypes.items())),
             "foreign_ops": list(self.foreign_ops),
+            "audit": self.audit.to_json() if self.audit else None,
         }
 
     @staticmethod
@@ -106,6 +119,7 @@ class FileGraph:
             ops=data["ops"],
             dtypes=data["dtypes"],
             foreign_ops=tuple(data["foreign_ops"]),
+            audit=Audit.from_json(data["audit"]) if data.get("audit") else None,
         )
 
 
@@ -136,8 +150,12 @@ class Exporter(ABC):
         """Where the step starts: `KERAS`, or "<target>-<precision>" of another step."""
 
     @abstractmethod
-    def _convert(self, conversion: Conversion) -> None:
-        """Write `model_file` (and what belongs to it) into `conversion.destination`."""
+    def _convert(self, conversion: Conversion) -> Audit | None:
+        """Write `model_file` (and what belongs to it) into `conversion.destination`.
+
+        Returns:
+            How ranges were found, where edgekit's observers found them.
+        """
 
     @abstractmethod
     def inspect(self, folder: Path) -> FileGraph:
@@ -154,11 +172,11 @@ class Exporter(ABC):
         """
         self._check_before(conversion)
         try:
-            self._convert(conversion)
+            audit = self._convert(conversion)
         except ImportError as error:
             package = (error.name or "a package").partition(".")[0]
             raise MissingExtraError(package, self.extra, f"{self.target} export") from error
-        return self._check_after(conversion)
+        return replace(self._check_after(conversion), audit=audit)
 
     def _check_before(self, conversion: Conversion) -> None:
         if conversion.precision not in self.precisions:

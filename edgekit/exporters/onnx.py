@@ -14,6 +14,8 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.onnx_ranges import quantize_with_ranges
+from edgekit.ranges.audit import Audit
 
 # The newest that tf2onnx writes without rewriting its own output.
 OPSET = 17
@@ -36,16 +38,22 @@ class OnnxExporter(Exporter):
     def source(self, precision: str) -> str:
         return KERAS if precision == "fp32" else "onnx-fp32"
 
-    def _convert(self, conversion: Conversion) -> None:
+    def _convert(self, conversion: Conversion) -> Audit | None:
+        audit = None
+        source = conversion.source / self.model_file
         if conversion.precision == "fp32":
             from edgekit.exporters.tf_to_onnx import frozen_to_onnx
 
             model = frozen_to_onnx(conversion.source, OPSET)
+        elif conversion.precision == "int8":
+            model, audit = _int8(conversion, source)
+            onnx_file.sort_nodes(model)
         else:
-            steps = {"fp16": _fp16, "dynamic": _dynamic, "int8": _int8}
-            model = steps[conversion.precision](conversion, conversion.source / self.model_file)
+            steps = {"fp16": _fp16, "dynamic": _dynamic}
+            model = steps[conversion.precision](conversion, source)
             onnx_file.sort_nodes(model)
         onnx_file.save(model, conversion.destination / self.model_file)
+        return audit
 
     def inspect(self, folder: Path) -> FileGraph:
         return onnx_file.inspect(folder / self.model_file)
@@ -80,44 +88,14 @@ def _dynamic(conversion: Conversion, source: Path) -> Any:
     return model
 
 
-def _int8(conversion: Conversion, source: Path) -> Any:
-    import numpy as np
-    import onnx
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
-
+def _int8(conversion: Conversion, source: Path) -> tuple[Any, Audit]:
     samples = calibration_array(conversion)
-    name = conversion.inputs[0].name
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.rows = iter(samples)
-
-        def get_next(self) -> dict[str, Any] | None:
-            row = next(self.rows, None)
-            return None if row is None else {name: np.asarray(row)[None]}
-
     file = _prepared(conversion, source)
-    quantized = conversion.destination / ".static.onnx"
-    quantize_static(
-        file,
-        quantized,
-        Reader(),
-        quant_format=QuantFormat.QDQ,
-        # Unsigned activations with signed weights: the instruction every x86 with VNNI has, a third
-        # faster than signed with signed, and the same accuracy (docs/export.md).
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-    )
-    model = onnx.load(quantized)
-    _discard(file, quantized)
+    name = conversion.inputs[0].name
+    model, audit = quantize_with_ranges(file, name, samples, conversion.ranges)
+    _discard(file)
     _set_io(model, conversion, samples)
-    return model
+    return model, audit
 
 
 def _set_io(model: Any, conversion: Conversion, samples: Any) -> None:

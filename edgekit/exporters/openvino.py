@@ -17,10 +17,13 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.openvino_ranges import set_ranges
+from edgekit.ranges.audit import Audit
 from edgekit.tensor import TensorInfo, affine_grid
 
 _SHORT = {"int8": "i8", "uint8": "u8"}
 _COUNTED = re.compile(r"[A-Z][A-Za-z]*_\d+")  # names that OpenVINO makes up
+_PLACING_SAMPLES = 4  # enough to see where a tensor has a sign
 _NOTE = "edgekit"  # heading of what edgekit notes in a model
 
 
@@ -38,8 +41,10 @@ class OpenvinoExporter(Exporter):
     def source(self, precision: str) -> str:
         return "onnx-fp32"
 
-    def _convert(self, conversion: Conversion) -> None:
+    def _convert(self, conversion: Conversion) -> Audit | None:
         import openvino
+
+        audit = None
 
         try:
             model = openvino.convert_model(conversion.source / "model.onnx")
@@ -60,7 +65,7 @@ class OpenvinoExporter(Exporter):
             _quiet(nncf)
             model = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
         elif conversion.precision == "int8":
-            model = _int8(model, conversion)
+            model, audit = _int8(model, conversion)
         # The path of the ONNX file is no property of the model.
         model.set_rt_info("", ["conversion_parameters", "input_model"])
         _number_by_place(model)
@@ -69,6 +74,7 @@ class OpenvinoExporter(Exporter):
             conversion.destination / self.model_file,
             compress_to_fp16=conversion.precision == "fp16",
         )
+        return audit
 
     def inspect(self, folder: Path) -> FileGraph:
         import openvino
@@ -88,7 +94,7 @@ class OpenvinoExporter(Exporter):
         )
 
 
-def _int8(model: Any, conversion: Conversion) -> Any:
+def _int8(model: Any, conversion: Conversion) -> tuple[Any, Audit]:
     import nncf
 
     _quiet(nncf)
@@ -99,9 +105,15 @@ def _int8(model: Any, conversion: Conversion) -> Any:
         # By default the first layer's kernels get 7 bits: another grid than in the other targets.
         # Only x86 without VNNI needs that; ONNX Runtime's files don't have it either.
         overflow_fix=nncf.OverflowFix.DISABLE,
+        # A conditioned model's biases are right already, and NNCF's ranges are replaced below.
+        disable_bias_correction=conversion.conditioned,
     )
-    quantized = nncf.quantize(model, data, subset_size=len(samples), advanced_parameters=how)
-    return quantized if conversion.io == "native" else _with_io(quantized, conversion, samples)
+    count = _PLACING_SAMPLES if conversion.conditioned else len(samples)
+    quantized = nncf.quantize(model, data, subset_size=count, advanced_parameters=how)
+    audit = set_ranges(quantized, model, name, samples, conversion.ranges)
+    if conversion.io != "native":
+        quantized = _with_io(quantized, conversion, samples)
+    return quantized, audit
 
 
 def _row(name: str, samples: Any, index: int) -> dict[str, Any]:

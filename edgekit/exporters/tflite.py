@@ -20,7 +20,9 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.tflite_ranges import PLACEHOLDER_SAMPLES, with_ranges
 from edgekit.exporters.tracing import Trace
+from edgekit.ranges.audit import Audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,14 +40,16 @@ class TfliteExporter(Exporter):
     def source(self, precision: str) -> str:
         return KERAS
 
-    def _convert(self, conversion: Conversion) -> None:
+    def _convert(self, conversion: Conversion) -> Audit | None:
         trace = Trace.read(conversion.source)
+        audit = None
         if conversion.precision == "int8":
-            content = _int8(trace, conversion)
+            content, audit = _int8(trace, conversion)
         else:
             content = _float(trace, conversion.precision)
         content = tflite_file.with_signature(content, [s.name for s in trace.inputs], trace.outputs)
         (conversion.destination / self.model_file).write_bytes(content)
+        return audit
 
     def inspect(self, folder: Path) -> FileGraph:
         return tflite_file.inspect(folder / self.model_file)
@@ -62,7 +66,7 @@ def _float(trace: Trace, precision: str) -> bytes:
     return bytes(converter.convert())
 
 
-def _int8(trace: Trace, conversion: Conversion) -> bytes:
+def _int8(trace: Trace, conversion: Conversion) -> tuple[bytes, Audit]:
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
@@ -71,11 +75,13 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
     converter = _converter(trace, graph)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _samples(conversion)
-    # Stop after the statistics: the ranges of 8-bit inputs are known, not measured.
+    # Stop after the statistics: ranges are edgekit's, and those of 8-bit inputs are known.
     converter._experimental_calibrate_only = True  # noqa: SLF001  there is no public switch
+    calibrated, audit = with_ranges(
+        bytes(converter.convert()), calibration_array(conversion), conversion.ranges
+    )
     calibrated = tflite_file.with_input_ranges(
-        bytes(converter.convert()),
-        {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")},
+        calibrated, {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")}
     )
     kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in trace.inputs}
     kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
@@ -85,13 +91,12 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
             hint="--io float, --io int8 or --io uint8 makes them one",
         )
     output = wanted_io_dtype(conversion.io, "float32")
-    return bytes(
-        mlir_quantize(
-            calibrated,
-            input_data_type=tf.as_dtype(kinds.pop() if kinds else "float32"),
-            output_data_type=tf.as_dtype(output),
-        )
+    quantized = mlir_quantize(
+        calibrated,
+        input_data_type=tf.as_dtype(kinds.pop() if kinds else "float32"),
+        output_data_type=tf.as_dtype(output),
     )
+    return bytes(quantized), audit
 
 
 def _refuse_loops(graph: Any) -> None:
@@ -105,7 +110,7 @@ def _samples(conversion: Conversion) -> Iterator[list[Any]]:
     import numpy as np
 
     as_float = conversion.inputs[0].dtype in ("uint8", "int8")
-    for row in calibration_array(conversion):
+    for row in calibration_array(conversion)[:PLACEHOLDER_SAMPLES]:
         yield [np.asarray(row, np.float32 if as_float else None)[None]]
 
 

@@ -49,6 +49,11 @@ class Replay:
             self._done.setdefault(node, []).append(name)
         self._probe()
 
+    @property
+    def samples(self) -> int:
+        """How many there are to run."""
+        return len(next(iter(self._samples.values())))
+
     def run(self, start: int, stop: int, visit: Visit) -> None:
         """Run samples `start` to `stop`; the inputs are visited, too, as nodes without inputs."""
         values = self._inputs(start, stop)

@@ -27,7 +27,7 @@ def lint_request(trace: Path, samples: Path | None) -> dict[str, Any]:
 def handler() -> Handler:
     """For `edgekit.process`: also {"do": "condition" | "lint" | "compare" | "add" | "compared"}.
 
-    "condition" takes "source", "calibration" and "destination"; "lint" takes "source" and
+    "condition" takes "source", "calibration", "destination" and "ranges"; "lint" takes "source" and
     "samples"; "compare" begins a comparison, "add" goes on with it, "compared" ends it.
     """
     return _Worker()
@@ -82,8 +82,10 @@ class _Worker(Worker):
 def _condition(request: dict[str, Any]) -> dict[str, Any]:
     from edgekit.quantization.condition.conditioning import condition_trace
 
-    places = (Path(request[name]) for name in ("source", "calibration", "destination"))
-    return condition_trace(*places).to_json()
+    source, calibration, destination = (
+        Path(request[name]) for name in ("source", "calibration", "destination")
+    )
+    return condition_trace(source, calibration, destination, request["ranges"]).to_json()
 
 
 def _lint(request: dict[str, Any]) -> dict[str, Any]:

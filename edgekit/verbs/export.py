@@ -33,7 +33,9 @@ from edgekit.pipeline import LINT, run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
 from edgekit.proof import foreign_files
+from edgekit.quantization.calibration import concerns
 from edgekit.quantization.lint.finding import Finding
+from edgekit.ranges.limits import AUTO
 from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
 from edgekit.tokenizing import keep
@@ -57,6 +59,7 @@ class ExportRequest:
         calibration_samples: How many.
         evaluation_samples: How many.
         condition: Condition the model for what is calibrated (docs/quantize.md).
+        ranges: How ranges of int8 files are chosen, one of `edgekit.ranges.limits.ASKABLE`.
         max_drop: Points of the metric an artifact may lose.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
@@ -77,6 +80,7 @@ class ExportRequest:
     calibration_samples: int | None = None
     evaluation_samples: int | None = None
     condition: bool = True
+    ranges: str = AUTO
     max_drop: float | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
@@ -97,6 +101,7 @@ class ExportResult:
         seconds: Wall time.
         cached: Whether nothing had to be converted.
         findings: What in the float graph 8 bits pay for, where int8 was made (docs/explain.md).
+        concerns: What is doubtful about the calibration (docs/quantize.md).
     """
 
     artifacts: tuple[Artifact, ...]
@@ -104,6 +109,7 @@ class ExportResult:
     seconds: float
     cached: bool
     findings: tuple[Finding, ...] = ()
+    concerns: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -112,6 +118,7 @@ class ExportResult:
             "seconds": round(self.seconds, 3),
             "cached": self.cached,
             "findings": [finding.to_json() for finding in self.findings],
+            "concerns": list(self.concerns),
         }
 
 
@@ -160,6 +167,7 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
         gate=gate,
         input_shape=request.input_shape,
         input_range=request.input_range,
+        ranges=request.ranges,
     )
     ingredients = _ingredients(order)
     keys = {step.label: artifact_key(step, ingredients) for step in plan.wanted}
@@ -196,12 +204,14 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             else:
                 failures[label] = _failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
+    calibrations = {n: ready[n].manifest.calibration for n in labels if n in ready}
     return ExportResult(
         artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
         failures={label: failures[label] for label in labels if label in failures},
         seconds=time.monotonic() - start,
         cached=not missing,
         findings=findings,
+        concerns=concerns({n: c for n, c in calibrations.items() if c}, len(order.classes)),
     )
 
 
@@ -318,6 +328,7 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         "classes": list(order.classes),
         "data": data,
         "calibration": order.calibration_samples,
+        "ranges": [order.ranges, sha256_tree(package / "ranges")],
         "conditioning": sha256_tree(package / "quantization" / "condition"),
         "input_shape": order.input_shape,
         "input_range": order.input_range,
@@ -364,6 +375,7 @@ def _artifact_json(artifact: Artifact) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "parity": manifest.parity.to_json(),
         "metric": manifest.metric,
+        "calibration": manifest.calibration,
     }
 
 

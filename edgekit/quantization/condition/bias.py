@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.quantization.condition.execution import Executor, Samples, register_functions
-from edgekit.quantization.condition.graph import Graph, attribute, owner
+from edgekit.quantization.condition.graph import Graph, owner
 from edgekit.quantization.condition.grid import on_grid
 from edgekit.quantization.condition.linear import (
     Bias,
@@ -31,7 +31,11 @@ from edgekit.quantization.condition.linear import (
     linear_nodes,
     set_kernel,
 )
+from edgekit.quantization.condition.points import fake_quantized, stored_tensors
 from edgekit.quantization.condition.store import Store
+from edgekit.quantization.replay import by_sample
+from edgekit.ranges.limits import MINMAX, limits
+from edgekit.ranges.observer import Observer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,10 +46,6 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 24 * 2**20
 _STORE_BYTES = 384 * 2**20
 
-# A branch that joins another is quantized before it does, in pictures' [N, H, W, C] tensors; what
-# converters quantize between the products of a transformer differs from one to the next.
-_JOINING = ("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "ConcatV2", "AvgPool", "Mean")
-
 
 @dataclass(slots=True)
 class _Statistics:
@@ -53,20 +53,25 @@ class _Statistics:
 
     Attributes:
         means: Linear node → mean of each output channel [C], float64.
-        ranges: Tensor → lowest and highest value.
+        seen: Tensor that is stored in 8 bits → what it holds.
+        ranges: Such a tensor → its limits, once they are chosen.
     """
 
     means: dict[str, Array] = field(default_factory=dict)
+    seen: dict[str, Observer] = field(default_factory=dict)
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def round_and_correct(graph: Graph, samples: Mapping[str, Array], scratch: Path) -> tuple[int, int]:
+def round_and_correct(
+    graph: Graph, samples: Mapping[str, Array], scratch: Path, method: str = MINMAX
+) -> tuple[int, int]:
     """Put all kernels onto the int8 grid and correct the biases behind them.
 
     Args:
         graph: Changed in place; batch norms folded.
         samples: Input name → [N, *shape] of its dtype.
         scratch: Empty folder for what does not fit into memory.
+        method: How ranges of activations are chosen, one of `limits.METHODS`.
 
     Returns:
         Numbers of kernels rounded and of biases corrected.
@@ -81,6 +86,7 @@ def round_and_correct(graph: Graph, samples: Mapping[str, Array], scratch: Path)
         return 0, 0
     walk = _Walk(graph, linears, shapes, samples)
     target = walk.float_pass()
+    target.ranges = {name: limits(seen, method) for name, seen in target.seen.items()}
     for linear in linears.values():
         set_kernel(graph, linear, on_grid(kernel_of(graph, linear), linear.axes))
     corrected = walk.quantized_pass(target, biases, Store(scratch, _STORE_BYTES))
@@ -102,7 +108,7 @@ class _Walk:
         register_functions(graph.functions)
         self.executor = Executor(graph.constant)
         self.order = self._needed()
-        self.points = _points(graph, linears, shapes)
+        self.points = stored_tensors(graph, linears, shapes)
         widest = self._probe()
         self.chunk = max(1, min(self.count, _CHUNK_BYTES // max(1, widest)))
 
@@ -254,46 +260,16 @@ class _Walk:
         for name, value in given.items():
             if name in self.points and not isinstance(value, Samples):
                 array = np.asarray(value)
-                low, high = found.ranges.get(name, (0.0, 0.0))
-                found.ranges[name] = (
-                    min(low, float(array.min())),
-                    max(high, float(array.max())),
-                )
+                # Where samples have no axis of their own, it is the first one that is thinned out.
+                rows = by_sample(array, count)
+                found.seen.setdefault(name, Observer()).add(array if rows is None else rows)
         if node in self.linears:
             part = _mean(given[node], self.linears[node].channels) * (count / self.count)
             found.means[node] = found.means.get(node, 0.0) + part
 
     def _quantized(self, name: str, value: Any, target: _Statistics) -> Any:
-        import tensorflow as tf
-
-        low, high = target.ranges.get(name, (0.0, 0.0))
-        if name not in self.points or isinstance(value, Samples) or not high - low > 1e-30:
-            return value
-        return tf.quantization.fake_quant_with_min_max_args(value, low, high)
-
-
-def _points(graph: Graph, linears: Mapping[str, Linear], shapes: Shapes) -> set[str]:
-    """Tensors that a converter stores in 8 bits, as far as all of them do."""
-    found = set()
-    for node in graph.order:
-        if node.name in linears:
-            linear = linears[node.name]
-            found.add(node.input[linear.data])
-        elif node.op in _JOINING and len(shapes.of(node.name) or ()) == 4:
-            operands = [name for name in node.input if graph.constant(name) is None]
-            if len(operands) > 1 or node.op in ("AvgPool", "Mean"):
-                found |= set(operands)
-    return {name for name in found if _is_float(graph, name)}
-
-
-def _is_float(graph: Graph, tensor: str) -> bool:
-    import tensorflow as tf
-
-    node = graph.nodes[owner(tensor)[0]]
-    return attribute(node, "T").type == tf.float32.as_datatype_enum or node.op in (
-        "Cast",
-        "GatherV2",
-    )
+        chosen = target.ranges.get(name)
+        return value if chosen is None else fake_quantized(value, chosen)
 
 
 def _named(node: Any, given: list[Any]) -> dict[str, Any]:

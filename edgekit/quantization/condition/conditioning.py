@@ -15,8 +15,10 @@ from edgekit.errors import ConversionError
 from edgekit.exporters.tracing import Trace
 from edgekit.files import canonical_json
 from edgekit.quantization.condition.bias import round_and_correct
+from edgekit.quantization.condition.choosing import choose
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
+from edgekit.ranges.limits import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,24 +38,33 @@ class Conditioned:
         rounded: Kernels put onto the int8 grid.
         corrected: Biases corrected.
         samples: Calibration samples used.
+        ranges: How ranges of activations are to be chosen, one of `edgekit.ranges.limits.METHODS`.
+        signal_db: Method → what it leaves of the outputs, signal over noise in dB; empty where
+            there was no choice.
     """
 
     folded: int
     rounded: int
     corrected: int
     samples: int
+    ranges: str
+    signal_db: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        rounded = {method: round(value, 2) for method, value in self.signal_db.items()}
+        return {**asdict(self), "signal_db": rounded}
 
 
-def condition_trace(source: Path, calibration: Path, destination: Path) -> Conditioned:
+def condition_trace(
+    source: Path, calibration: Path, destination: Path, ranges: str = AUTO
+) -> Conditioned:
     """Condition a trace.
 
     Args:
         source: Folder of the trace.
         calibration: Folder with `inputs.npy` for the only input.
         destination: Folder that gets the conditioned trace; made here.
+        ranges: How ranges of activations are chosen, one of `limits.ASKABLE`.
 
     Raises:
         ConversionError: More than one input, or outputs that are not finite on the samples.
@@ -69,7 +80,7 @@ def condition_trace(source: Path, calibration: Path, destination: Path) -> Condi
     graph = Graph(
         trace.graph_def(), [spec.name for spec in trace.inputs], list(trace.output_tensors)
     )
-    found = condition(graph, {trace.inputs[0].name: rows}, destination.parent)
+    found = condition(graph, {trace.inputs[0].name: rows}, destination.parent, ranges)
     destination.mkdir()
     made = replace(trace, folder=destination)
     (destination / "graph.pb").write_bytes(graph.definition().SerializeToString(deterministic=True))
@@ -78,7 +89,10 @@ def condition_trace(source: Path, calibration: Path, destination: Path) -> Condi
 
 
 def condition(
-    graph: Graph, samples: Mapping[str, Array], scratch: Path | None = None
+    graph: Graph,
+    samples: Mapping[str, Array],
+    scratch: Path | None = None,
+    ranges: str = AUTO,
 ) -> Conditioned:
     """Fold, round and correct a graph in place.
 
@@ -86,13 +100,16 @@ def condition(
         graph: The frozen graph, traced for one sample.
         samples: Input name → [N, *shape] of its dtype, N ≥ 1.
         scratch: Where activations go that don't fit into memory; by default the system's place.
+        ranges: How ranges of activations are chosen, one of `limits.ASKABLE`.
     """
     count = len(next(iter(samples.values())))
     if count > MOST_SAMPLES:
         chosen = [i * count // MOST_SAMPLES for i in range(MOST_SAMPLES)]
         samples = {name: array[chosen] for name, array in samples.items()}
     folded = fold(graph)
+    choice = choose(graph, samples, ranges)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
-        rounded, corrected = round_and_correct(graph, samples, Path(place))
+        rounded, corrected = round_and_correct(graph, samples, Path(place), choice.method)
     graph.tidy()
-    return Conditioned(folded, rounded, corrected, min(count, MOST_SAMPLES))
+    used = min(count, MOST_SAMPLES)
+    return Conditioned(folded, rounded, corrected, used, choice.method, choice.signal_db)
