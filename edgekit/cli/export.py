@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Round and correct the model for int8 before it is converted.",
 )
+@click.option(
+    "--fix/--no-fix",
+    default=True,
+    show_default=True,
+    help="Rewrite, without changing the function, what slows a target's int8.",
+)
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")

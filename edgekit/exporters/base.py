@@ -122,6 +122,8 @@ class Exporter(ABC):
         precisions: What it can make.
         extra: edgekit extra that brings its packages.
         packages: Distributions whose versions decide the bytes written.
+        rewrites: Precision → rewrites of the float graph that pay for it, in the order they are
+            applied; names of `edgekit.quantization.rewrite`.
     """
 
     target: ClassVar[str]
@@ -130,6 +132,7 @@ class Exporter(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int8")
     extra: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
+    rewrites: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @abstractmethod
     def source(self, precision: str) -> str:

@@ -57,6 +57,7 @@ class ExportRequest:
         calibration_samples: How many.
         evaluation_samples: How many.
         condition: Condition the model for what is calibrated (docs/quantize.md).
+        fix: Rewrite what costs a target time or accuracy in 8 bits (docs/speed.md).
         max_drop: Points of the metric an artifact may lose.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
@@ -77,6 +78,7 @@ class ExportRequest:
     calibration_samples: int | None = None
     evaluation_samples: int | None = None
     condition: bool = True
+    fix: bool = True
     max_drop: float | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
@@ -132,7 +134,9 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
     if request.name is not None:
         source = replace(source, name=_checked_name(request.name))
     exporters = exporters_named(request.targets)
-    plan = make_plan(exporters, request.precisions, request.io, condition=request.condition)
+    plan = make_plan(
+        exporters, request.precisions, request.io, condition=request.condition, fix=request.fix
+    )
     dataset, weights, classes = _data_and_weights(request, source)
     source = _with_tokenizer(source, weights)
     if dataset is None and any(step.needs_calibration for step in plan.steps):
@@ -319,6 +323,7 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         "data": data,
         "calibration": order.calibration_samples,
         "conditioning": sha256_tree(package / "quantization" / "condition"),
+        "rewriting": sha256_tree(package / "quantization" / "rewrite"),
         "input_shape": order.input_shape,
         "input_range": order.input_range,
     }
