@@ -78,6 +78,7 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
         bytes(converter.convert()),
         {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")},
     )
+    calibrated = tflite_file.with_relu6_ranges(calibrated)
     kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in trace.inputs}
     kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
     if len(kinds) > 1:

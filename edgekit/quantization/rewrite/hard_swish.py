@@ -135,11 +135,11 @@ def _unify_clips(graph: Graph) -> None:
         if source is None:
             continue
         name = str(node.name)
-        shift = graph.add_constant(f"{name}/shift", np.float32(_SHIFT))
+        shift = graph.add_constant(f"{name}/shift", np.asarray(_SHIFT, np.float32))
         shifted = graph.add_node("AddV2", f"{name}/shifted", [source, shift])
         made = graph.add_node("Relu6", f"{name}/relu6", [shifted.name])
         if abs(clip.top - _TOP) > _CLOSE:
-            factor = graph.add_constant(f"{name}/factor", np.float32(clip.top / _TOP))
+            factor = graph.add_constant(f"{name}/factor", np.asarray(clip.top / _TOP, np.float32))
             made = graph.add_node("Mul", f"{name}/scaled", [made.name, factor])
         graph.bypass(node, made.name)
     graph.tidy()
