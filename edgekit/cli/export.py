@@ -59,6 +59,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Rewrite, without changing the function, what slows a target's int8.",
 )
+@click.option(
+    "--timing/--no-timing",
+    default=True,
+    show_default=True,
+    help="Time quantized artifacts against fp32 ones on this machine, some seconds a pair.",
+)
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
@@ -125,7 +131,7 @@ def command(
     else:
         if result.artifacts:
             _print_table(result)
-        output.print_warnings(result.findings)
+        output.print_warnings(_warnings(result, fix=request.fix))
     _raise_failures(result)
 
 
@@ -148,6 +154,7 @@ def _print_plan(steps: list[dict[str, Any]], *, as_json: bool) -> None:
 
 def _print_table(result: ExportResult) -> None:
     name = next((a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), None)
+    paces = {pace.label: pace for pace in result.timing}
     rows = []
     for artifact in result.artifacts:
         parity = artifact.manifest.parity
@@ -156,12 +163,36 @@ def _print_table(result: ExportResult) -> None:
             low, high = metric["drop_ci95"]
             row += [f"{metric['reference']:.2f} %", f"{metric['value']:.2f} %"]
             row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]"]
+        row += [str(paces.get(artifact.label, ""))] if paces else []
         rows.append((*row, f"{parity.max_abs:.2g}", f"{parity.top1_agreement:.2%}"))
     measured = (f"{name} source", name, "drop [95 %]") if name else ()
-    columns = ("artifact", "size", *measured, "max diff", "same label")
+    timed = ("time / fp32 [95 %]",) if paces else ()
+    columns = ("artifact", "size", *measured, *timed, "max diff", "same label")
     output.print_table("", columns, rows)
     count = f"{len(rows)} artifact{'s' if len(rows) != 1 else ''}"
     click.echo(f"{count}, {'nothing changed' if result.cached else f'{result.seconds:.1f} s'}")
+
+
+def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
+    """What the linter found and no rewrite cured, rewrites that were dropped, slow artifacts."""
+    cured = {entry.name for entry in result.rewrites if not entry.problem}
+    lines = []
+    for finding in result.findings:
+        if finding.fix not in cured:
+            offer = "; --fix rewrites it" if finding.fix and not fix else ""
+            lines.append(f"{finding}{offer}")
+    lines += [str(entry) for entry in result.rewrites if entry.problem]
+    for pace in result.timing:
+        if pace.slower:
+            fixes = [f for f in result.findings if f.fix and pace.target in f.targets and not fix]
+            offer = (
+                "--fix rewrites it" if fixes else "fp16 or dynamic may pay more, or fp32 as it is"
+            )
+            lines.append(
+                f"{pace.label} is slower than fp32 here, {pace} of its time: "
+                f"{pace.why_slower()}; {offer}"
+            )
+    return lines
 
 
 def _raise_failures(result: ExportResult) -> None:

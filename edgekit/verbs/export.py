@@ -28,12 +28,14 @@ from edgekit.errors import (
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
+from edgekit.pace import Pace, time_against_float
 from edgekit.parity import check_metric
 from edgekit.pipeline import LINT, run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
 from edgekit.proof import foreign_files
 from edgekit.quantization.lint.finding import Finding
+from edgekit.quantization.rewrite.applied import Applied
 from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
 from edgekit.tokenizing import keep
@@ -58,6 +60,7 @@ class ExportRequest:
         evaluation_samples: How many.
         condition: Condition the model for what is calibrated (docs/quantize.md).
         fix: Rewrite what costs a target time or accuracy in 8 bits (docs/speed.md).
+        timing: Time quantized artifacts against float ones, where anything was made.
         max_drop: Points of the metric an artifact may lose.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
@@ -79,6 +82,7 @@ class ExportRequest:
     evaluation_samples: int | None = None
     condition: bool = True
     fix: bool = True
+    timing: bool = False
     max_drop: float | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
@@ -99,6 +103,8 @@ class ExportResult:
         seconds: Wall time.
         cached: Whether nothing had to be converted.
         findings: What in the float graph 8 bits pay for, where int8 was made (docs/explain.md).
+        rewrites: What was rewritten for it (docs/speed.md).
+        timing: Latency of quantized artifacts against float ones.
     """
 
     artifacts: tuple[Artifact, ...]
@@ -106,6 +112,8 @@ class ExportResult:
     seconds: float
     cached: bool
     findings: tuple[Finding, ...] = ()
+    rewrites: tuple[Applied, ...] = ()
+    timing: tuple[Pace, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -114,6 +122,8 @@ class ExportResult:
             "seconds": round(self.seconds, 3),
             "cached": self.cached,
             "findings": [finding.to_json() for finding in self.findings],
+            "rewrites": [rewrite.to_json() for rewrite in self.rewrites],
+            "timing": [pace.to_json() for pace in self.timing],
         }
 
 
@@ -188,9 +198,12 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             failures[label] = refusal
     missing = {step.label for step in plan.wanted} - set(ready)
     findings: tuple[Finding, ...] = ()
+    rewrites: tuple[Applied, ...] = ()
     if missing:
         outcomes = run_export(replace(order, plan=plan.only(missing)), report)
         findings = outcomes.results.get(LINT, ())
+        made = (outcomes.results.get(f"convert:{start.label}") for start in plan.starts)
+        rewrites = tuple(entry for prepared in made if prepared for entry in prepared.applied)
         if LINT in outcomes.errors:  # it advises; an export does not fail for want of advice
             report(Progress("linter", 1, 1, f"failed: {outcomes.errors[LINT].message}"))
         for label in missing:
@@ -200,12 +213,16 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             else:
                 failures[label] = _failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
+    artifacts = tuple(ready[n] for n in labels if n in ready and n not in failures)
+    timed = request.timing and bool(missing)
     return ExportResult(
-        artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
+        artifacts=artifacts,
         failures={label: failures[label] for label in labels if label in failures},
         seconds=time.monotonic() - start,
         cached=not missing,
         findings=findings,
+        rewrites=rewrites,
+        timing=time_against_float(artifacts, report) if timed else (),
     )
 
 

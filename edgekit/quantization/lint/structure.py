@@ -68,6 +68,7 @@ def _activations(observed: Observed) -> Iterator[Finding]:
             "each, and LiteRT's own kernel is slow",
             targets=("tflite",),
             rewrite="x·relu6(x+3) with the 1/6 moved into the kernels that read it: exact in float",
+            fix="hard-swish",
         )
     if soft:
         yield Finding(
