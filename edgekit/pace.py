@@ -37,41 +37,43 @@ _MOST_KINDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A quantized artifact's latency against the float one's.
+    """One artifact's latency against another's.
 
     Attributes:
-        label: Of the quantized artifact.
+        label: Of the one, as a rule quantized.
+        against: Of the other, as a rule fp32.
         target: Of both.
-        ratio: Median of the paired ratios of latencies; below 1 quantizing pays.
+        ratio: Median of the paired ratios of latencies; below 1 the one is faster.
         ci95: Distribution-free 95 % interval of it.
-        median_ms: Of the quantized artifact's turns.
-        float_ms: Of the float artifact's.
-        placement: Where the quantized artifact's ops ran.
-        float_placement: Where the float artifact's did.
+        median_ms: Of the one's turns.
+        against_ms: Of the other's.
+        placement: Where the one's ops ran.
+        against_placement: Where the other's did.
     """
 
     label: str
+    against: str
     target: str
     ratio: float
     ci95: tuple[float, float]
     median_ms: float
-    float_ms: float
+    against_ms: float
     placement: Placement
-    float_placement: Placement
+    against_placement: Placement
 
     @property
     def slower(self) -> bool:
-        """Whether it is slower than float beyond doubt."""
+        """Whether it is slower beyond doubt."""
         return self.ci95[0] > 1.0
 
     def to_json(self) -> dict[str, Any]:
         return {
             "artifact": self.label,
-            "against": f"{self.target}-{FLOAT}",
+            "against": self.against,
             "ratio": round(self.ratio, 4),
             "ci95": [round(bound, 4) for bound in self.ci95],
             "median_ms": round(self.median_ms, 6),
-            "float_median_ms": round(self.float_ms, 6),
+            "against_median_ms": round(self.against_ms, 6),
             "slower": self.slower,
             "threads": 1,
             "placement": self.placement.to_json(),
@@ -83,7 +85,7 @@ class Pace:
 
     def why_slower(self) -> str:
         """What about where the ops ran explains it, in words."""
-        mine, other = self.placement, self.float_placement
+        mine, other = self.placement, self.against_placement
         # Without a delegate, all of the float file is in float.
         kinds = _largest(mine.left_out, other.left_out if other.delegated else {})
         if mine.partitions > max(1, other.partitions):
@@ -106,31 +108,38 @@ def time_against_float(artifacts: Sequence[Artifact], report: Report) -> tuple[P
     for artifact in artifacts:
         if artifact.precision in QUANTIZED and artifact.target in floats:
             try:
-                found.append(_time(artifact, floats[artifact.target], report))
+                found.append(time_pair(artifact, floats[artifact.target], report))
             except EdgekitError as error:
                 report(Progress(f"timing {artifact.label}", 1, 1, f"failed: {error.message}"))
     return tuple(found)
 
 
-def _time(artifact: Artifact, other: Artifact, report: Report) -> Pace:
+def time_pair(artifact: Artifact, other: Artifact, report: Report) -> Pace:
+    """Time an artifact against another one of the same target.
+
+    Raises:
+        EdgekitError: The runtime is missing, failed or crashed.
+    """
     task = f"timing {artifact.label} against {other.label}"
     report(Progress(task, 0, _PROCESSES))
     turns: list[tuple[Measurement, Measurement]] = []
     with tempfile.TemporaryDirectory(prefix="edgekit-pace-") as place:
-        jobs = [_job(one, Path(place) / one.label) for one in (artifact, other)]
+        pair = enumerate((artifact, other))
+        jobs = [_job(one, Path(place) / str(number)) for number, one in pair]
         for number in range(_PROCESSES):
             turns += _turns(jobs)
             report(Progress(task, number + 1, _PROCESSES))
     ratios = [_middle(mine) / _middle(theirs) for mine, theirs in turns]
     return Pace(
         label=artifact.label,
+        against=other.label,
         target=artifact.target,
         ratio=median(ratios),
         ci95=median_interval(ratios),
         median_ms=median([_middle(mine) for mine, _ in turns]) / 1e6,
-        float_ms=median([_middle(theirs) for _, theirs in turns]) / 1e6,
+        against_ms=median([_middle(theirs) for _, theirs in turns]) / 1e6,
         placement=turns[-1][0].placement,
-        float_placement=turns[-1][1].placement,
+        against_placement=turns[-1][1].placement,
     )
 
 

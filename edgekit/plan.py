@@ -37,29 +37,28 @@ class Start:
     """What a chain begins with: the source as it is, rewritten, conditioned, or both.
 
     Attributes:
-        rewrites: Names of the rewrites, in the order they are applied.
-        conditioned: Whether the result is conditioned.
+        rewritten: Whether the rewrites are in it that hold somewhere.
+        conditioned: Whether it is conditioned, after that.
     """
 
-    rewrites: tuple[str, ...] = ()
+    rewritten: bool = False
     conditioned: bool = False
 
     @property
     def links(self) -> tuple[str, ...]:
         """The chain up to here."""
-        given = ((REWRITTEN, bool(self.rewrites)), (CONDITIONED, self.conditioned))
+        given = ((REWRITTEN, self.rewritten), (CONDITIONED, self.conditioned))
         return (KERAS, *(link for link, there in given if there))
 
     @property
     def label(self) -> str:
         """A name that says what it is: "keras", or those of its steps."""
-        rewritten = [REWRITTEN, *self.rewrites] if self.rewrites else []
-        return "-".join([*rewritten, *([CONDITIONED] if self.conditioned else [])]) or KERAS
+        return "-".join(self.links[1:]) or KERAS
 
     @property
     def before(self) -> tuple[Start, ...]:
-        """What it is made from, the source apart; nearest first."""
-        return (Start(self.rewrites),) if self.conditioned and self.rewrites else ()
+        """What it is made from, the source apart."""
+        return (replace(self, conditioned=False),) if self.rewritten and self.conditioned else ()
 
 
 AS_IS = Start()
@@ -205,7 +204,7 @@ def make_plan(
         precisions: What to make.
         io: Input and output types of int8 files.
         condition: Let what is calibrated start from the conditioned model.
-        fix: Let it start from one with the rewrites that pay for the target.
+        fix: Let it start from the rewritten model, where that pays for the target.
 
     Raises:
         UsageError: Unknown precision, or one that no chosen target has.
@@ -220,7 +219,7 @@ def make_plan(
             kind = io if precision == "int8" else "native"
             start = AS_IS
             if precision in CALIBRATED:
-                start = Start(exporter.rewrites.get(precision, ()) if fix else (), condition)
+                start = Start(fix and precision in exporter.rewritten, condition)
             _add(steps, exporter, precision, kind, wanted=True, start=start)
     return Plan(tuple(steps.values()))
 
@@ -283,9 +282,7 @@ def artifact_key(step: Step, ingredients: Mapping[str, Any]) -> str:
             # Only int8 depends on what it was calibrated with.
             "calibration": ingredients.get("calibration") if step.needs_calibration else None,
             "conditioning": ingredients.get("conditioning") if step.conditioned else None,
-            "rewriting": [*step.start.rewrites, ingredients.get("rewriting")]
-            if step.start.rewrites
-            else None,
+            "rewriting": ingredients.get("rewriting") if step.start.rewritten else None,
         }
     )
 

@@ -7,7 +7,7 @@ Knows requests to the TensorFlow process and folders. Does not decide who starts
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ class Starts:
         self._report(Progress(task, 0, 1))
         samples = calibration.folder / "inputs.npy"
         source = self._made[AS_IS]
-        request = rewrite_request(source.folder, samples, folder, start.rewrites)
+        request = rewrite_request(source.folder, samples, folder)
         answer = self._asked("rewriting", "--no-fix", request)
         applied = tuple(Applied.from_json(entry) for entry in answer["applied"])
         self._report(Progress(task, 1, 1, "; ".join(map(str, applied)) or "nothing to rewrite"))
@@ -90,8 +90,8 @@ class Starts:
         return Prepared(folder, start, applied)
 
     def _condition(self, start: Start, calibration: Drawn) -> Prepared:
-        before = self._made[Start(start.rewrites)]
-        real = Start(before.start.rewrites, conditioned=True)
+        before = self._made[replace(start, conditioned=False)]
+        real = replace(before.start, conditioned=True)
         if real in self._made:
             return self._made[real]  # nothing was rewritten, and the other is there already
         task = f"conditioning {self._model}"

@@ -122,8 +122,7 @@ class Exporter(ABC):
         precisions: What it can make.
         extra: edgekit extra that brings its packages.
         packages: Distributions whose versions decide the bytes written.
-        rewrites: Precision → rewrites of the float graph that pay for it, in the order they are
-            applied; names of `edgekit.quantization.rewrite`.
+        rewritten: Precisions for which the rewrites of `edgekit.quantization.rewrite` pay.
     """
 
     target: ClassVar[str]
@@ -132,7 +131,7 @@ class Exporter(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int8")
     extra: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
-    rewrites: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    rewritten: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def source(self, precision: str) -> str:

@@ -23,7 +23,7 @@ from edgekit.exporters.base import (
 from edgekit.exporters.tracing import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 class TfliteExporter(Exporter):
@@ -34,7 +34,7 @@ class TfliteExporter(Exporter):
     model_file: ClassVar[str] = "model.tflite"
     extra: ClassVar[str] = "tflite"
     packages: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "ai-edge-litert")
-    rewrites: ClassVar[Mapping[str, tuple[str, ...]]] = {"int8": ("hard-swish",)}
+    rewritten: ClassVar[tuple[str, ...]] = ("int8",)
 
     def source(self, precision: str) -> str:
         return KERAS

@@ -6,7 +6,7 @@ comparing a file's layers with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +24,13 @@ def lint_request(trace: Path, samples: Path | None) -> dict[str, Any]:
     return {"do": "lint", "source": str(trace), "samples": str(samples) if samples else None}
 
 
-def rewrite_request(
-    trace: Path, samples: Path | None, destination: Path, names: Sequence[str]
-) -> dict[str, Any]:
+def rewrite_request(trace: Path, samples: Path | None, destination: Path) -> dict[str, Any]:
     """The request that rewrites a trace; without samples proven on noise."""
     return {
         "do": "rewrite",
         "source": str(trace),
         "samples": str(samples) if samples else None,
         "destination": str(destination),
-        "names": list(names),
     }
 
 
@@ -112,7 +109,5 @@ def _rewrite(request: dict[str, Any]) -> dict[str, Any]:
     from edgekit.quantization.rewrite.rewriting import rewrite_trace
 
     place = Path(request["samples"]) if request["samples"] else None
-    applied = rewrite_trace(
-        Path(request["source"]), place, Path(request["destination"]), request["names"]
-    )
+    applied = rewrite_trace(Path(request["source"]), place, Path(request["destination"]))
     return {"applied": [entry.to_json() for entry in applied]}

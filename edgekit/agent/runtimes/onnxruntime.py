@@ -150,9 +150,9 @@ class _SessionModel(LoadedModel):
 
 
 def _in_float(event: Mapping[str, Any]) -> bool:
-    """Whether a node of a profile takes float tensors, and is none of those that end floats."""
-    kinds = {kind for entry in event.get("input_type_shape", ()) for kind in entry}
-    return "float" in kinds and "Quantize" not in event.get("op_name", "")
+    """Whether the first tensor that a node of a profile takes is float, and stays it."""
+    first: Mapping[str, Any] = next(iter(event.get("input_type_shape", ())), {})
+    return "float" in first and "QuantizeLinear" not in event.get("op_name", "")
 
 
 def pieces(executors: Sequence[str], wanted: str) -> int:

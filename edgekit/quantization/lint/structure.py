@@ -161,6 +161,7 @@ def _padding(observed: Observed) -> Iterator[Finding]:
             why="the constant takes steps from every real value of the tensor",
             targets=ALL_TARGETS,
             rewrite="fill up with a value inside the range, or pad where zero lies in it",
+            fix="padding-constants",
         )
 
 
@@ -190,6 +191,7 @@ def _masks(observed: Observed) -> Iterator[Finding]:
             why="in 8 bits the smaller operand is less than one step of the sum: it is gone",
             targets=ALL_TARGETS,
             rewrite="mask with a constant just beyond the real range (−30 for a softmax)",
+            fix="mask-constants",
         )
 
 

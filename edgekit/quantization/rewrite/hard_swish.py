@@ -11,7 +11,7 @@ Applies where every path from the product leads to a convolution or a product of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ _SHIFT, _TOP = 3.0, 6.0
 _CLOSE = 1e-6
 
 
-def apply(graph: Graph) -> tuple[str, ...]:
+def apply(graph: Graph, _samples: Mapping[str, Array]) -> tuple[str, ...]:
     """Rewrite every hard-swish and hard sigmoid that can be.
 
     Args:

@@ -18,7 +18,7 @@ from edgekit.files import canonical_json
 from edgekit.golden import noise
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
-from edgekit.quantization.rewrite import hard_swish
+from edgekit.quantization.rewrite import hard_swish, masks, padding
 from edgekit.quantization.rewrite.applied import Applied
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Rewrites by name: each changes a folded graph in place and gives the nodes it changed.
-REWRITES: Mapping[str, Callable[[Graph], tuple[str, ...]]] = {
+# Each changes a folded graph in place, may look at samples, and gives the nodes it changed.
+REWRITES: Mapping[str, Callable[[Graph, Mapping[str, Array]], tuple[str, ...]]] = {
     hard_swish.NAME: hard_swish.apply,
+    padding.NAME: padding.apply,
+    masks.NAME: masks.apply,
 }
 
 # What a rewritten graph may differ by: rounding in float32, which is about 120 dB.
@@ -36,16 +38,13 @@ LEAST_DB = 100.0
 _SAMPLES = 16
 
 
-def rewrite_trace(
-    source: Path, samples: Path | None, destination: Path, names: Sequence[str]
-) -> tuple[Applied, ...]:
+def rewrite_trace(source: Path, samples: Path | None, destination: Path) -> tuple[Applied, ...]:
     """Rewrite a trace.
 
     Args:
         source: Folder of the trace.
         samples: A `.npy` [N, *shape], or a folder with one per input; None for noise.
         destination: Folder that gets the rewritten trace; not made where no rewrite holds.
-        names: Of the rewrites.
 
     Returns:
         What was tried and applied somewhere, in that order.
@@ -62,7 +61,7 @@ def rewrite_trace(
     else:
         given = read_samples(samples, [spec.name for spec in trace.inputs])
         arrays = {name: array[:_SAMPLES] for name, array in given.items()}
-    rewritten, applied = rewrite(graph, arrays, names)
+    rewritten, applied = rewrite(graph, arrays)
     if any(not entry.problem for entry in applied):
         destination.mkdir()
         made = replace(trace, folder=destination)
@@ -72,15 +71,12 @@ def rewrite_trace(
     return applied
 
 
-def rewrite(
-    graph: Graph, samples: Mapping[str, Array], names: Sequence[str]
-) -> tuple[Graph, tuple[Applied, ...]]:
-    """A graph after some rewrites; one that changes the function is left out.
+def rewrite(graph: Graph, samples: Mapping[str, Array]) -> tuple[Graph, tuple[Applied, ...]]:
+    """A graph after all rewrites; one that changes the function is left out.
 
     Args:
         graph: The frozen graph, traced for one sample; not changed.
         samples: Input name → [N, *shape] of its dtype, N ≥ 1: what exactness is proven on.
-        names: Of the rewrites.
 
     Returns:
         The graph, batch norms folded, and what was applied in at least one place.
@@ -89,9 +85,9 @@ def rewrite(
     current = _copy(graph)
     fold(current)
     applied = []
-    for name in names:
+    for name, apply in REWRITES.items():
         changed = _copy(current)
-        places = REWRITES[name](changed)
+        places = apply(changed, samples)
         if not places:
             continue
         wanted = wanted or outputs(graph, samples)
