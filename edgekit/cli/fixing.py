@@ -117,10 +117,10 @@ def print_fixed(fixed: Fixed) -> None:
         )
         for when, artifact, ms, placement in (
             ("before", fixed.before, fixed.pace.against_ms, fixed.pace.against_placement),
-            ("after", fixed.after, fixed.pace.median_ms, fixed.pace.placement),
+            ("after", fixed.after, fixed.pace.ms, fixed.pace.placement),
         )
     ]
-    columns = (str(fixed.after.path), "size", "drop [95 %]", "median ms", "placement")
+    columns = (str(fixed.after.path), "size", "drop [95 %]", "ms", "placement")
     output.print_table("", columns, rows)
     click.echo(f"it takes {fixed.pace} of the time it took, on this machine with one thread")
 

@@ -14,6 +14,8 @@ _LEVELS = 255
 _SHARED = 8.0
 # An operand of a sum this much wider than the other leaves it one step or none.
 _MASK = 255.0
+# A mask from here on hides places; smaller ones somebody chose.
+_HIDING = 1000.0
 # A constant that makes the range of what it fills up this much wider.
 _PADDING = 1.5
 _MOST_CLASSES = 256
@@ -191,7 +193,7 @@ def _masks(observed: Observed) -> Iterator[Finding]:
             why="in 8 bits the smaller operand is less than one step of the sum: it is gone",
             targets=ALL_TARGETS,
             rewrite="mask with a constant just beyond the real range (−30 for a softmax)",
-            fix="mask-constants",
+            fix="mask-constants" if widest >= _HIDING else None,
         )
 
 
