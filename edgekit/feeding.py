@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.artifact import Artifact
 from edgekit.errors import DataError, RuntimeFault
 from edgekit.job import Job, JobResult, tensor_file
 from edgekit.tensor import TensorInfo, dequantize, quantize
@@ -133,6 +134,24 @@ def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:
     if all(typed[name] is arrays[name] for name in typed):
         return samples
     return write_samples(scratch / "inputs", typed)
+
+
+def golden_sample(artifact: Artifact, scratch: Path) -> str | None:
+    """One golden sample as the artifact's file takes it: values can change the speed of kernels.
+
+    The last one: the first are extremes, which no device meets.
+
+    Args:
+        artifact: With golden inputs, or None is returned.
+        scratch: Where the sample goes; made here.
+    """
+    place = samples_at(artifact.path / "golden")
+    if not place.exists():
+        return None
+    scratch.mkdir()
+    arrays = read_samples(place, [tensor.name for tensor in artifact.manifest.inputs])
+    one = write_samples(scratch / "sample", {name: arrays[name][-1:] for name in arrays})
+    return str(encode(one, artifact.manifest.inputs, scratch))
 
 
 def _decode(place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str]) -> list[Array]:

@@ -7,7 +7,7 @@ not compare two artifacts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgekit.errors import DeviceError
@@ -31,6 +31,8 @@ class Placement:
         partitions: Connected pieces given to the delegate.
         executors: Ops by what ran them: delegate, provider, or kernel precision.
         evidence: How this was read.
+        left_out: Kind of op → how many the delegate left to others; without a delegate, how many
+            computed in float.
     """
 
     ops: int
@@ -38,23 +40,28 @@ class Placement:
     partitions: int
     executors: Mapping[str, int]
     evidence: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "executors": dict(self.executors)}
+        found = {**asdict(self), "executors": dict(self.executors)}
+        return {**found, "left_out": dict(sorted(self.left_out.items()))}
 
     @staticmethod
     def from_json(data: Any) -> Placement:
         fields = Fields(data, "placement", DeviceError)
         executors = fields.mapping("executors")
-        for name, count in executors.items():
-            if type(count) is not int or count < 0:
-                raise fields.fail("executors", f"{name!r} ran {count!r} ops")
+        left_out = fields.optional_mapping("left_out") or {}
+        for key, counts in (("executors", executors), ("left_out", left_out)):
+            for name, count in counts.items():
+                if type(count) is not int or count < 0:
+                    raise fields.fail(key, f"{name!r} ran {count!r} ops")
         placement = Placement(
             ops=fields.integer("ops", high=10**7),
             delegated=fields.integer("delegated", high=10**7),
             partitions=fields.integer("partitions", high=10**7),
             executors=printable(executors),
             evidence=printable(fields.text("evidence")),
+            left_out=printable(left_out),
         )
         fields.done()
         return placement

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from edgekit.feeding import run_samples, write_samples
 from edgekit.files import replace_folder, scratch_folder
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
-from edgekit.plan import CONDITIONED, EVALUATION_SPLIT, ExportOrder, Step
+from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Start, Step
+from edgekit.preparing import Prepared, Starts
 from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
@@ -33,7 +35,6 @@ from edgekit.quantization.calibration import check_apart, draw_calibration
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
-from edgekit.ranges.limits import MINMAX, unmeasured
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -87,8 +88,15 @@ class _Pipeline:
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         self.environment = _REPEATABLE | places
         self._tensorflow: Child | None = None
-        self._ranges = MINMAX  # until conditioning has chosen
         self._lock = threading.Lock()
+        self.starts = Starts(
+            self.trace,
+            scratch / "files",
+            model=order.source.name,
+            ranges=order.ranges,
+            ask=self._ask_tensorflow,
+            report=report,
+        )
 
     # -- what needs what ---------------------------------------------------------------------------
 
@@ -115,18 +123,22 @@ class _Pipeline:
         if any(step.needs_calibration for step in order.plan.steps):
             tasks.append(Task(LINT, self.lint, before, _TENSORFLOW))
             tasks.append(Task("apart", check_apart, ("calibration", "evaluation"), vital=True))
-        if any(step.conditioned for step in order.plan.steps):
-            tasks.append(Task(f"convert:{CONDITIONED}", self.condition, before, _TENSORFLOW))
+        for start in order.plan.starts:
+            needs = (*before, *(f"convert:{other.label}" for other in start.before))
+            tasks.append(Task(f"convert:{start.label}", self._maker(start), needs, _TENSORFLOW))
         tasks += [self._conversion(step) for step in ranked]
         tasks.append(Task("reference", self.run_reference, ("proof",), _TENSORFLOW, vital=True))
         for step in order.plan.wanted:
             converted = f"convert:{step.label}"
             tasks.append(Task(f"run:{step.label}", partial(self.run, step), (converted, "proof")))
-            needs: tuple[str, ...] = (converted, f"run:{step.label}", "reference", "prepare")
-            needs += data
-            needs += ("apart", "calibration") if step.needs_calibration else ()
-            tasks.append(Task(f"publish:{step.label}", partial(self.publish, step), needs))
+            proven: tuple[str, ...] = (converted, f"run:{step.label}", "reference", "prepare")
+            proven += data
+            proven += ("apart", "calibration") if step.needs_calibration else ()
+            tasks.append(Task(f"publish:{step.label}", partial(self.publish, step), proven))
         return tasks
+
+    def _maker(self, start: Start) -> Callable[..., Prepared]:
+        return lambda _trace, calibration, *_before: self.starts.make(start, calibration)
 
     def _conversion(self, step: Step) -> Task:
         needs: tuple[str, ...] = ("prepare",)
@@ -178,35 +190,6 @@ class _Pipeline:
         findings = self._ask_tensorflow(request)["findings"]
         return tuple(Finding.from_json(entry) for entry in findings)
 
-    def condition(self, _trace: Mapping[str, Any], calibration: Drawn) -> Mapping[str, Any]:
-        """Make a second trace, ready for int8, beside the files that are made from it."""
-        name = f"conditioning {self.order.source.name}"
-        self.report(Progress(name, 0, 1))
-        folder = self.scratch / "files" / CONDITIONED
-        folder.parent.mkdir(exist_ok=True)
-        try:
-            answer = self._ask_tensorflow(
-                {
-                    "do": "condition",
-                    "source": str(self.trace),
-                    "calibration": str(calibration.folder),
-                    "destination": str(folder),
-                    "ranges": self.order.ranges,
-                }
-            )
-        except (ChildCrashed, ChildFailed, ConversionError) as error:
-            raise ConversionError(
-                f"conditioning failed: {error.message}",
-                *error.details,
-                hint=error.hint or "--no-condition leaves it out",
-            ) from error
-        self._ranges = answer["ranges"]
-        found = "{rounded} kernels rounded, {corrected} biases corrected, ranges {ranges}".format(
-            **answer
-        )
-        self.report(Progress(name, 1, 1, found))
-        return answer
-
     def convert(self, step: Step, *results: Any) -> FileGraph:
         self.report(Progress(step.label, 0, _STAGES, "converting"))
         folder = self.scratch / "files" / step.label
@@ -216,11 +199,13 @@ class _Pipeline:
         conversion = Conversion(
             precision=step.precision,
             io=step.io,
-            source=self.trace if step.source == KERAS else folder.with_name(step.source),
+            source=self.starts.source(step)
+            if step.needs_tensorflow
+            else folder.with_name(step.source),
             destination=folder,
             inputs=_inputs(trace),
             calibration=calibration.folder if calibration else None,
-            ranges=self._ranges if step.conditioned else unmeasured(self.order.ranges),
+            ranges=self.starts.ranges(step),
             conditioned=step.conditioned,
         )
         request = {
@@ -302,7 +287,7 @@ class _Pipeline:
         folder.mkdir(parents=True)
         evidence = Evidence(
             order=self.order,
-            step=step,
+            step=replace(step, chain=self.starts.chain(step)),
             files=self.scratch / "files" / step.label,
             graph=graph,
             inputs=_inputs(trace),

@@ -24,11 +24,45 @@ from edgekit.spec import Gate
 
 EVALUATION_SPLIT = "test"
 
-# The step between the source and whatever is calibrated (`edgekit.quantization.condition`).
+# Steps between the source and whatever is calibrated: `edgekit.quantization.rewrite`, then
+# `edgekit.quantization.condition`.
+REWRITTEN = "rewritten"
 CONDITIONED = "conditioned"
 
 
 CALIBRATED = ("int8",)  # precisions whose ranges come from calibration samples
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a chain begins with: the source as it is, rewritten, conditioned, or both.
+
+    Attributes:
+        rewritten: Whether the rewrites are in it that hold somewhere.
+        conditioned: Whether it is conditioned, after that.
+    """
+
+    rewritten: bool = False
+    conditioned: bool = False
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The chain up to here."""
+        given = ((REWRITTEN, self.rewritten), (CONDITIONED, self.conditioned))
+        return (KERAS, *(link for link, there in given if there))
+
+    @property
+    def label(self) -> str:
+        """A name that says what it is: "keras", or those of its steps."""
+        return "-".join(self.links[1:]) or KERAS
+
+    @property
+    def before(self) -> tuple[Start, ...]:
+        """What it is made from, the source apart."""
+        return (replace(self, conditioned=False),) if self.rewritten and self.conditioned else ()
+
+
+AS_IS = Start()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +74,8 @@ class Step:
         exporter: Who makes it.
         precision: What it makes.
         io: Input and output types of an int8 file.
-        source: Label of the step before, "keras" or "conditioned".
+        source: Label of the step before, or of its start.
+        start: What its chain begins with.
         chain: All steps from the source on, this one included.
         wanted: False for a step that is there only because another starts from it.
     """
@@ -50,12 +85,13 @@ class Step:
     precision: str
     io: str
     source: str
+    start: Start
     chain: tuple[str, ...]
     wanted: bool = True
 
     @property
     def needs_tensorflow(self) -> bool:
-        return self.source in (KERAS, CONDITIONED)
+        return self.source == self.start.label
 
     @property
     def needs_calibration(self) -> bool:
@@ -64,7 +100,7 @@ class Step:
     @property
     def conditioned(self) -> bool:
         """Whether it starts from the conditioned model, directly or not."""
-        return CONDITIONED in self.chain
+        return self.start.conditioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +113,12 @@ class Plan:
     def wanted(self) -> tuple[Step, ...]:
         """The steps whose results become artifacts."""
         return tuple(step for step in self.steps if step.wanted)
+
+    @property
+    def starts(self) -> tuple[Start, ...]:
+        """What chains begin with, the source apart; what another is made from comes first."""
+        found = [start for step in self.steps for start in (*step.start.before, step.start)]
+        return tuple(dict.fromkeys(start for start in found if start != AS_IS))
 
     def only(self, labels: set[str]) -> Plan:
         """The plan for some of the wanted artifacts: the others are there already."""
@@ -156,6 +198,7 @@ def make_plan(
     io: str,
     *,
     condition: bool = False,
+    fix: bool = False,
 ) -> Plan:
     """Every target in every precision it has, and the steps they start from.
 
@@ -164,6 +207,7 @@ def make_plan(
         precisions: What to make.
         io: Input and output types of int8 files.
         condition: Let what is calibrated start from the conditioned model.
+        fix: Let it start from the rewritten model, where that pays for the target.
 
     Raises:
         UsageError: Unknown precision, or one that no chosen target has.
@@ -176,7 +220,9 @@ def make_plan(
             raise UsageError(f"none of {', '.join(exporters)} has the precision {precision!r}")
         for exporter in having:
             kind = io if precision == "int8" else "native"
-            start = CONDITIONED if condition and precision in CALIBRATED else KERAS
+            start = AS_IS
+            if precision in CALIBRATED:
+                start = Start(fix and precision in exporter.rewritten, condition)
             _add(steps, exporter, precision, kind, wanted=True, start=start)
     return Plan(tuple(steps.values()))
 
@@ -188,18 +234,18 @@ def _add(
     io: str,
     *,
     wanted: bool,
-    start: str,
+    start: Start,
     after: tuple[str, ...] = (),
 ) -> Step:
     label = artifact_label(exporter.target, precision, io)
-    if not wanted and start != KERAS:
-        label = f"{label}-{start}"  # beside the step of that name that starts from the source
+    if not wanted and start != AS_IS:
+        label = f"{label}-{start.label}"  # beside the step of that name that starts from the source
     if label in after:
         raise UsageError(f"the sources of {label} go in a circle: {' ← '.join((*after, label))}")
     source = exporter.source(precision)
-    chain: tuple[str, ...] = (KERAS,) if start == KERAS else (KERAS, start)
+    chain = start.links
     if source == KERAS:
-        source = start
+        source = start.label
     else:
         target, _, before = source.rpartition("-")
         owner = registry.load(registry.EXPORTERS, target)()
@@ -214,6 +260,7 @@ def _add(
         precision=precision,
         io=io,
         source=source,
+        start=start,
         chain=(*chain, label),
         wanted=wanted or (known is not None and known.wanted),
     )
@@ -239,6 +286,7 @@ def artifact_key(step: Step, ingredients: Mapping[str, Any]) -> str:
             "calibration": ingredients.get("calibration") if step.needs_calibration else None,
             "ranges": ingredients.get("ranges") if step.needs_calibration else None,
             "conditioning": ingredients.get("conditioning") if step.conditioned else None,
+            "rewriting": ingredients.get("rewriting") if step.start.rewritten else None,
         }
     )
 

@@ -18,7 +18,7 @@ from edgekit.artifact import Artifact
 ALL = [f"{target}-{precision}" for precision in ("fp32", "int8")
        for target in ("tflite", "onnx", "openvino")]  # fmt: skip
 # int8 of an untrained model gives away labels; what is tested here is what an export does.
-LENIENT = ("--max-drop", "100")
+LENIENT = ("--max-drop", "100", "--no-timing")
 
 # Imported first in every process of an export: notes those that import TensorFlow.
 SPY = """

@@ -129,6 +129,29 @@ def test_a_change_of_the_conditioning_makes_only_what_is_conditioned_old():
     assert keys(False, "a") == keys(False, "b")
 
 
+@given(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3), st.booleans())
+def test_only_what_is_calibrated_starts_from_the_rewritten_model(targets, condition):
+    plan = make_plan(exporters_named(targets), PRECISIONS, "native", condition=condition, fix=True)
+    links = ("rewritten", "conditioned") if condition else ("rewritten",)
+    for step in plan.steps:
+        rewritten = step.precision == "int8" or step.label.endswith("-".join(links))
+        assert (step.chain[1 : 1 + len(links)] == links) == rewritten
+        assert step.needs_tensorflow == (step.source in ("keras", "-".join(links)))
+    made = [start.label for start in plan.starts]
+    assert made == ["rewritten", "rewritten-conditioned"][: 1 + condition]
+
+
+def test_a_change_of_the_rewrites_makes_only_what_is_rewritten_old():
+    def keys(fix, code):
+        exporters = exporters_named(["tflite"])
+        steps = make_plan(exporters, ["fp32", "int8"], "native", fix=fix).wanted
+        return [artifact_key(step, {"model": "m", "rewriting": code}) for step in steps]
+
+    assert keys(True, "a")[0] == keys(True, "b")[0] == keys(False, "a")[0]
+    assert len({keys(True, "a")[1], keys(True, "b")[1], keys(False, "a")[1]}) == 3
+    assert keys(False, "a") == keys(False, "b")
+
+
 def test_what_calibration_decides_is_in_the_key_of_int8_only():
     def keys(count):
         steps = make_plan(exporters_named(["onnx"]), ["fp32", "int8"], "native").wanted

@@ -6,7 +6,8 @@ One process serves one job, so that nothing of an earlier one is in memory, cach
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,36 @@ from edgekit.agent.samples import SampleReader
 from edgekit.agent.timing import random_inputs, time_calls
 from edgekit.errors import EdgekitError, RuntimeFault
 from edgekit.job import Job, JobResult
-from edgekit.measure import Measurement
+from edgekit.measure import Measurement, Placement
 
 
 def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
     """For `edgekit.process`: a job's JSON to its result's JSON; errors are raised."""
     return lambda payload, _emit: perform(Job.from_json(payload)).to_json()
+
+
+def repeating() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
+    """For `edgekit.process`: measure one model again and again, loaded once."""
+    kept: dict[str, tuple[_Loaded, Placement]] = {}
+
+    def handle(payload: dict[str, Any], _emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        job = Job.from_json(payload)
+        loaded, placement = kept.get(job.model, (None, None))
+        loaded = loaded or _load(job)
+        result = _measure(job, loaded, placement)
+        assert result.placement is not None
+        kept[job.model] = loaded, result.placement
+        return result.to_json()
+
+    return handle
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    runtime: Runtime
+    model: LoadedModel
+    load_ns: int
+    environment: Mapping[str, Any]
 
 
 def perform(job: Job) -> JobResult:
@@ -36,10 +61,32 @@ def perform(job: Job) -> JobResult:
         FileError: A file is missing or cannot be written.
         RuntimeFault: The runtime failed.
     """
+    if job.action == "probe":
+        _pin(job)
+        return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
+    loaded = _load(job)
+    if job.action == "measure":
+        return _measure(job, loaded)
+    samples, nonfinite = run(job, loaded.model)
+    placement = loaded.model.placement()
+    check_delegate(job.delegate, placement)
+    return JobResult(
+        environment=loaded.environment,
+        inputs=loaded.model.inputs,
+        outputs=loaded.model.outputs,
+        placement=placement,
+        samples=samples,
+        nonfinite=nonfinite,
+    )
+
+
+def _pin(job: Job) -> None:
     if job.cpu is not None:
         machine.pin(job.cpu)  # before numpy and the runtime start their threads
-    if job.action == "probe":
-        return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
+
+
+def _load(job: Job) -> _Loaded:
+    _pin(job)
     runtime = runtime_class(job.runtime)()
     start = time.perf_counter_ns()
     model = runtime.load(Path(job.model), threads=job.threads, delegate=job.delegate)
@@ -52,24 +99,11 @@ def perform(job: Job) -> JobResult:
         "pinned_cpu": job.cpu,
         **model.facts,
     }
-    if job.action == "measure":
-        return _measure(job, runtime, model, load_ns, environment)
-    samples, nonfinite = run(job, model)
-    placement = model.placement()
-    check_delegate(job.delegate, placement)
-    return JobResult(
-        environment=environment,
-        inputs=model.inputs,
-        outputs=model.outputs,
-        placement=placement,
-        samples=samples,
-        nonfinite=nonfinite,
-    )
+    return _Loaded(runtime, model, load_ns, environment)
 
 
-def _measure(
-    job: Job, runtime: Runtime, model: LoadedModel, load_ns: int, environment: dict[str, Any]
-) -> JobResult:
+def _measure(job: Job, loaded: _Loaded, placement: Placement | None = None) -> JobResult:
+    model = loaded.model
     if job.inputs:
         place = Path(job.inputs)
         inputs = SampleReader(place, model.inputs)[0]
@@ -86,22 +120,22 @@ def _measure(
         )
     except Exception as error:
         raise RuntimeFault(
-            f"{runtime.name} failed while it was timed: {first_line(error)}"
+            f"{loaded.runtime.name} failed while it was timed: {first_line(error)}"
         ) from error
     # Before placement is read: a profile of the graph costs memory that an app never needs.
     peak = machine.peak_rss_bytes()
-    placement = model.placement()
+    placement = placement or model.placement()
     check_delegate(job.delegate, placement)
     measurement = Measurement(
         samples_ns=series.samples_ns,
         call_ns=series.call_ns,
         cpu_ns=series.cpu_ns,
         warmup_ns=series.warmup_ns,
-        load_ns=load_ns,
+        load_ns=loaded.load_ns,
         first_ns=series.first_ns,
         peak_rss_bytes=peak,
         placement=placement,
-        environment={**environment, "steal_share": _steal(*ticks)},
+        environment={**loaded.environment, "steal_share": _steal(*ticks)},
     )
     return JobResult(
         environment=measurement.environment,

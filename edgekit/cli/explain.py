@@ -13,11 +13,12 @@ from edgekit.cli.names import complete_datasets, complete_models
 
 if TYPE_CHECKING:
     from edgekit.quantization.explain.comparing import Compared
-    from edgekit.verbs.explain import Explanation
+    from edgekit.quantization.explain.explanation import Explanation
 
 _COLUMNS = ("layer", "op", "alone dB", "noise", "so far dB", "bias", "noisy", "found by")
 _BAR, _QUIET_DB = 12, 60.0
 _OP = 30
+_BY_ITSELF = "edgekit export does it for int8, where it can; --no-fix leaves it out"
 
 
 @click.command("explain")
@@ -40,6 +41,9 @@ _OP = 30
 @click.option(
     "--top", type=click.IntRange(1), default=15, show_default=True, help="Layers in the table."
 )
+@click.option(
+    "--fix", is_flag=True, help="Rewrite what can be, and say what it gave; export ARTIFACT again."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="A .png or .svg of all layers.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--trust-model", is_flag=True, help="Allow code inside the file (Lambda layers).")
@@ -53,6 +57,7 @@ def command(
     weights: Path | None,
     samples: int,
     top: int,
+    fix: bool,
     picture: Path | None,
     parameters: tuple[str, ...],
     trust_model: bool,
@@ -68,7 +73,7 @@ def command(
     from edgekit.errors import UsageError
     from edgekit.quantization.explain.picture import check_picture, draw_layers
     from edgekit.spec import parse_settings
-    from edgekit.verbs.explain import ExplainRequest, explain, means_artifact
+    from edgekit.verbs.explain import ExplainRequest, artifact_at, explain, means_artifact
 
     if dataset is not None and data is not None:
         raise UsageError("--dataset and --data both say what to compare on", hint="give one")
@@ -76,29 +81,37 @@ def command(
         check_picture(picture)
         if not means_artifact(what):
             raise UsageError("--picture draws the layers of an artifact; a model has none yet")
+    request = ExplainRequest(
+        what,
+        model=model,
+        dataset=dataset,
+        data=data,
+        weights=weights,
+        samples=samples,
+        parameters=parse_settings(parameters),
+        trust_model=trust_model,
+        fix=fix,
+    )
+    artifact = artifact_at(what) if fix else None
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
-        found = explain(
-            ExplainRequest(
-                what,
-                model=model,
-                dataset=dataset,
-                data=data,
-                weights=weights,
-                samples=samples,
-                parameters=parse_settings(parameters),
-                trust_model=trust_model,
-            ),
-            report=report,
-        )
+        if artifact is not None:
+            from edgekit.cli.fixing import fix_artifact, print_fixed
+
+            fixed = fix_artifact(artifact, request, report)
+        else:
+            found = explain(request, report=report)
+    if artifact is not None:
+        output.print_json(fixed.to_json()) if as_json else print_fixed(fixed)
+        return
     if picture is not None and found.artifact is not None:
         draw_layers(f"{found.model} {found.artifact.label}", found.layers, picture)
     if as_json:
         output.print_json(found.to_json())
     else:
-        _print(found, top)
+        _print(found, top, fixed=fix)
 
 
-def _print(found: Explanation, top: int) -> None:
+def _print(found: Explanation, top: int, *, fixed: bool) -> None:
     if found.artifact is not None:
         _print_layers(found, top)
     if not found.findings:
@@ -111,8 +124,13 @@ def _print(found: Explanation, top: int) -> None:
                 "figure": finding.figure,
                 "why": f"{finding.why} ({', '.join(finding.targets)})",
                 "rewrite": finding.rewrite,
+                "fix": _BY_ITSELF if finding.fix else "by hand: nothing does it by itself",
             },
         )
+    for entry in found.rewrites:
+        click.echo(f"rewritten: {entry}")
+    if fixed and not found.rewrites:
+        click.echo("rewritten: nothing; no rewrite applies to this graph")
 
 
 def _print_layers(found: Explanation, top: int) -> None:

@@ -60,6 +60,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="Ranges of int8 activations; auto takes what does best on the calibration samples.",
 )
+@click.option(
+    "--fix/--no-fix",
+    default=True,
+    show_default=True,
+    help="Rewrite, without changing the function, what slows a target's int8.",
+)
+@click.option(
+    "--timing/--no-timing",
+    default=True,
+    show_default=True,
+    help="Time quantized artifacts against fp32 ones on this machine, some seconds a pair.",
+)
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
@@ -126,7 +138,7 @@ def command(
     else:
         if result.artifacts:
             _print_table(result)
-        output.print_warnings((*result.findings, *result.concerns))
+        output.print_warnings(_warnings(result, fix=request.fix))
     _raise_failures(result)
 
 
@@ -149,6 +161,7 @@ def _print_plan(steps: list[dict[str, Any]], *, as_json: bool) -> None:
 
 def _print_table(result: ExportResult) -> None:
     name = next((a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), None)
+    paces = {pace.label: pace for pace in result.timing}
     rows = []
     for artifact in result.artifacts:
         parity = artifact.manifest.parity
@@ -157,12 +170,37 @@ def _print_table(result: ExportResult) -> None:
             low, high = metric["drop_ci95"]
             row += [f"{metric['reference']:.2f} %", f"{metric['value']:.2f} %"]
             row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]"]
+        row += [str(paces.get(artifact.label, ""))] if paces else []
         rows.append((*row, f"{parity.max_abs:.2g}", f"{parity.top1_agreement:.2%}"))
     measured = (f"{name} source", name, "drop [95 %]") if name else ()
-    columns = ("artifact", "size", *measured, "max diff", "same label")
+    timed = ("time / fp32 [95 %]",) if paces else ()
+    columns = ("artifact", "size", *measured, *timed, "max diff", "same label")
     output.print_table("", columns, rows)
     count = f"{len(rows)} artifact{'s' if len(rows) != 1 else ''}"
     click.echo(f"{count}, {'nothing changed' if result.cached else f'{result.seconds:.1f} s'}")
+
+
+def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
+    """What the linter found and no rewrite cured, rewrites that were dropped, slow artifacts."""
+    cured = {entry.name for entry in result.rewrites if not entry.problem}
+    lines = []
+    for finding in result.findings:
+        if finding.fix not in cured:
+            offer = "; --fix rewrites it" if finding.fix and not fix else ""
+            lines.append(f"{finding}{offer}")
+    lines += [str(entry) for entry in result.rewrites if entry.problem]
+    lines += result.concerns
+    for pace in result.timing:
+        if pace.slower:
+            fixes = [f for f in result.findings if f.fix and pace.target in f.targets and not fix]
+            offer = (
+                "--fix rewrites it" if fixes else "fp16 or dynamic may pay more, or fp32 as it is"
+            )
+            lines.append(
+                f"{pace.label} is slower than fp32 here, {pace} of its time: "
+                f"{pace.why_slower()}; {offer}"
+            )
+    return lines
 
 
 def _raise_failures(result: ExportResult) -> None:

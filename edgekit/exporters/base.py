@@ -136,6 +136,7 @@ class Exporter(ABC):
         precisions: What it can make.
         extra: edgekit extra that brings its packages.
         packages: Distributions whose versions decide the bytes written.
+        rewritten: Precisions for which the rewrites of `edgekit.quantization.rewrite` pay.
     """
 
     target: ClassVar[str]
@@ -144,6 +145,7 @@ class Exporter(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int8")
     extra: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
+    rewritten: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def source(self, precision: str) -> str:

@@ -34,6 +34,7 @@ class OnnxExporter(Exporter):
     packages: ClassVar[tuple[str, ...]] = (
         "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime",
     )  # fmt: skip
+    rewritten: ClassVar[tuple[str, ...]] = ("int8",)
 
     def source(self, precision: str) -> str:
         return KERAS if precision == "fp32" else "onnx-fp32"

@@ -37,6 +37,7 @@ class OpenvinoExporter(Exporter):
     packages: ClassVar[tuple[str, ...]] = (
         "tensorflow", "keras", "tf2onnx", "onnx", "openvino", "nncf",
     )  # fmt: skip
+    rewritten: ClassVar[tuple[str, ...]] = ("int8",)
 
     def source(self, precision: str) -> str:
         return "onnx-fp32"

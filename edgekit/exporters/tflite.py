@@ -36,6 +36,7 @@ class TfliteExporter(Exporter):
     model_file: ClassVar[str] = "model.tflite"
     extra: ClassVar[str] = "tflite"
     packages: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "ai-edge-litert")
+    rewritten: ClassVar[tuple[str, ...]] = ("int8",)
 
     def source(self, precision: str) -> str:
         return KERAS
@@ -83,6 +84,7 @@ def _int8(trace: Trace, conversion: Conversion) -> tuple[bytes, Audit]:
     calibrated = tflite_file.with_input_ranges(
         calibrated, {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")}
     )
+    calibrated = tflite_file.with_relu6_ranges(calibrated)
     kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in trace.inputs}
     kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
     if len(kinds) > 1:

@@ -16,6 +16,7 @@ from edgekit.tensor import TensorInfo
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
+_RELU6 = 6.0
 
 
 def inspect(path: Path) -> FileGraph:
@@ -72,6 +73,26 @@ def with_input_ranges(content: bytes, ranges: Mapping[str, tuple[float, float]])
         if name in ranges and tensor.quantization is not None:
             low, high = ranges[name]
             tensor.quantization.min, tensor.quantization.max = [low], [high]
+    return pack(model)
+
+
+def with_relu6_ranges(content: bytes) -> bytes:
+    """A calibrated float model in which no output of a fused RELU6 has a range beyond 0…6.
+
+    TensorFlow's calibrator gives such an output the range of the product that reads it, where x is
+    multiplied by relu6(x+3).
+    """
+    model = unpack(content)
+    relu6 = _schema().ActivationFunctionType.RELU6
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if getattr(operator.builtinOptions, "fusedActivationFunction", None) != relu6:
+                continue
+            found = graph.tensors[operator.outputs[0]].quantization
+            if found is None or found.min is None or not len(found.min):
+                continue
+            if found.min[0] < 0 or found.max[0] > _RELU6:
+                found.min, found.max = [0.0], [_RELU6]
     return pack(model)
 
 

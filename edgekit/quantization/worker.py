@@ -24,11 +24,22 @@ def lint_request(trace: Path, samples: Path | None) -> dict[str, Any]:
     return {"do": "lint", "source": str(trace), "samples": str(samples) if samples else None}
 
 
+def rewrite_request(trace: Path, samples: Path | None, destination: Path) -> dict[str, Any]:
+    """The request that rewrites a trace; without samples proven on noise."""
+    return {
+        "do": "rewrite",
+        "source": str(trace),
+        "samples": str(samples) if samples else None,
+        "destination": str(destination),
+    }
+
+
 def handler() -> Handler:
-    """For `edgekit.process`: also {"do": "condition" | "lint" | "compare" | "add" | "compared"}.
+    """For `edgekit.process`: also {"do": "condition" | "lint" | "rewrite" | "compare" | ...}.
 
     "condition" takes "source", "calibration", "destination" and "ranges"; "lint" takes "source" and
-    "samples"; "compare" begins a comparison, "add" goes on with it, "compared" ends it.
+    "samples"; "rewrite" what `rewrite_request` holds; "compare" begins a comparison, "add" goes on
+    with it, "compared" ends it.
     """
     return _Worker()
 
@@ -43,6 +54,7 @@ class _Worker(Worker):
             **super().steps(),
             "condition": _condition,
             "lint": _lint,
+            "rewrite": _rewrite,
             "compare": self._compare,
             "add": self._add,
             "compared": self._compared,
@@ -93,3 +105,11 @@ def _lint(request: dict[str, Any]) -> dict[str, Any]:
 
     place = Path(request["samples"]) if request["samples"] else None
     return lint_trace(Path(request["source"]), place).to_json()
+
+
+def _rewrite(request: dict[str, Any]) -> dict[str, Any]:
+    from edgekit.quantization.rewrite.rewriting import rewrite_trace
+
+    place = Path(request["samples"]) if request["samples"] else None
+    applied = rewrite_trace(Path(request["source"]), place, Path(request["destination"]))
+    return {"applied": [entry.to_json() for entry in applied]}

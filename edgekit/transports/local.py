@@ -10,13 +10,15 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import DeviceError, RuntimeFault
-from edgekit.job import Job, JobResult
+from edgekit.job import Job, JobResult, Timing
+from edgekit.measure import Measurement
 from edgekit.process import Child, ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from edgekit.device import DeviceProfile
 
 _ENTRY = "edgekit.agent.service:handler"
+_REPEATING = "edgekit.agent.service:repeating"
 
 
 class LocalTransport(Transport):
@@ -66,6 +69,29 @@ class LocalTransport(Transport):
                 except ChildFailed as error:
                     raise _fault(job, error) from error
         return JobResult.from_json(answer)
+
+    @contextmanager
+    def repeating(self, job: Job) -> Iterator[Callable[[Timing], Measurement]]:
+        """A fresh process that keeps a model loaded: what is yielded measures it once more.
+
+        Args:
+            job: Action "measure"; its timing is overridden each time.
+        """
+        with self._importable() as environment:
+            child = Child(_REPEATING, environment=environment, python=self._python)
+            with child:
+
+                def measure(timing: Timing) -> Measurement:
+                    try:
+                        answer = child.call(replace(job, timing=timing).to_json(), timeout_s=600.0)
+                    except (ChildCrashed, ChildFailed) as error:
+                        raise _fault(job, error) from error
+                    found = JobResult.from_json(answer).measurement
+                    if found is None:
+                        raise DeviceError("a measurement without samples")
+                    return found
+
+                yield measure
 
     def _no_agent(self, error: ChildCrashed | json.JSONDecodeError) -> DeviceError:
         said: tuple[str, ...] = ()

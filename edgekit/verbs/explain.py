@@ -15,21 +15,21 @@ from edgekit.artifact import GOLDEN_REFERENCE, Artifact, is_artifact
 from edgekit.errors import ArtifactError, ModelError, UsageError
 from edgekit.exporters.worker import Preparation
 from edgekit.models import ModelSource, known_models, resolve_model, tokenizer_beside
-from edgekit.plan import CONDITIONED
+from edgekit.plan import CONDITIONED, REWRITTEN
 from edgekit.process import Child
 from edgekit.progress import Progress, Report, silent
 from edgekit.quantization.calibration import SPLIT
-from edgekit.quantization.explain.comparing import Compared
 from edgekit.quantization.explain.explaining import FileToExplain, explain_file
+from edgekit.quantization.explain.explanation import Explanation
 from edgekit.quantization.explain.reading import TARGETS
 from edgekit.quantization.lint.finding import Finding
-from edgekit.quantization.worker import ENTRY, lint_request
+from edgekit.quantization.rewrite.applied import Applied
+from edgekit.quantization.worker import ENTRY, lint_request, rewrite_request
 from edgekit.spec import Scalar
 
 if TYPE_CHECKING:
     from edgekit.datasets import Dataset
 
-SCHEMA = 1
 SAMPLES = 32
 _LINTED = 4  # samples whose ranges the linter looks at
 _FILES = (".tflite", ".onnx", ".xml")
@@ -49,6 +49,7 @@ class ExplainRequest:
         samples: How many samples to compare.
         parameters: Overrides of `[parameters]`, as at the export.
         trust_model: Allow code inside the model file.
+        fix: Rewrite a model's graph, too, and say what that did.
     """
 
     what: str
@@ -59,57 +60,7 @@ class ExplainRequest:
     samples: int = SAMPLES
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     trust_model: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What was found of an artifact, or of a model.
-
-    Attributes:
-        artifact: The artifact; None for a model alone.
-        model: Name of the model.
-        samples: How many samples were compared; 0 for a model alone.
-        drawn_from: What they come from, in words.
-        layers: Worst first: least signal over noise of the layer alone.
-        unmatched: Layers of the file without a counterpart in the float graph.
-        left_out: Kind of operator → how many are no layers of their own.
-        apart: Largest difference between the file's outputs read with and without its layers,
-            relative to the largest output.
-        findings: Of the linter.
-    """
-
-    artifact: Artifact | None
-    model: str
-    samples: int
-    drawn_from: str
-    findings: tuple[Finding, ...]
-    layers: tuple[Compared, ...] = ()
-    unmatched: tuple[Compared, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    apart: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        document: dict[str, Any] = {"schema": SCHEMA, "model": self.model}
-        if self.artifact is not None:
-            manifest = self.artifact.manifest
-            document |= {
-                "artifact": str(self.artifact.path),
-                "sha256": self.artifact.sha256,
-                "target": manifest.target,
-                "precision": manifest.precision,
-                "layers": [_layer_json(entry) for entry in self.layers],
-                "unmatched": [
-                    {"layer": e.layer.name, "op": e.layer.op, "why": e.how} for e in self.unmatched
-                ],
-                "left_out": dict(self.left_out),
-                "outputs_apart": float(f"{self.apart:.4g}"),
-            }
-        return {
-            **document,
-            "samples": self.samples,
-            "drawn_from": self.drawn_from,
-            "findings": [finding.to_json() for finding in self.findings],
-        }
+    fix: bool = False
 
 
 def explain(request: ExplainRequest, *, report: Report = silent) -> Explanation:
@@ -122,7 +73,7 @@ def explain(request: ExplainRequest, *, report: Report = silent) -> Explanation:
         DataError: Data that cannot be used.
         RuntimeFault: The runtime failed on the file.
     """
-    artifact = _artifact_at(request.what)
+    artifact = artifact_at(request.what)
     if artifact is None:
         return _lint_model(request, report)
     _refuse_unexplainable(artifact)
@@ -135,8 +86,13 @@ def means_artifact(what: str) -> bool:
     return is_artifact(path) or path.suffix in _FILES
 
 
-def _artifact_at(what: str) -> Artifact | None:
-    """The artifact a path means; None where it means a model."""
+def artifact_at(what: str) -> Artifact | None:
+    """The artifact a path means; None where it means a model.
+
+    Raises:
+        ArtifactError: A model file that is no artifact's, or a damaged artifact.
+        UsageError: A folder of artifacts.
+    """
     path = Path(what).expanduser()
     if is_artifact(path):
         return Artifact.open(path)
@@ -195,6 +151,7 @@ def _explain_artifact(artifact: Artifact, request: ExplainRequest, report: Repor
             target=artifact.target,
             model=artifact.model_path.resolve(),
             conditioned=CONDITIONED in manifest.chain,
+            rewritten=REWRITTEN in manifest.chain,
             encoded=encode(samples, manifest.inputs, scratch),
             inputs=tuple(tensor.name for tensor in manifest.inputs),
             samples=samples,
@@ -371,6 +328,10 @@ def _lint_model(request: ExplainRequest, report: Report) -> Explanation:
                 samples, count = samples_at(drawn.folder), drawn.count
                 drawn_from = f"{own.name}, {split} split"
             answer = child.call(lint_request(folder, samples))
+            rewritten: list[Any] = []
+            if request.fix:
+                place_of_it = Path(place) / "rewritten"
+                rewritten = child.call(rewrite_request(folder, samples, place_of_it))["applied"]
             report(Progress(name, 1, 1))
     return Explanation(
         artifact=None,
@@ -378,22 +339,5 @@ def _lint_model(request: ExplainRequest, report: Report) -> Explanation:
         samples=count,
         drawn_from=drawn_from,
         findings=tuple(Finding.from_json(entry) for entry in answer["findings"]),
+        rewrites=tuple(Applied.from_json(entry) for entry in rewritten),
     )
-
-
-def _layer_json(entry: Compared) -> dict[str, Any]:
-    assert entry.whole is not None
-    assert entry.alone is not None
-    return {
-        "layer": entry.layer.name,
-        "op": entry.layer.op,
-        "place": entry.place,
-        "shape": list(entry.layer.shape),
-        "dtype": entry.layer.dtype,
-        "snr_db": entry.whole.to_json()["snr_db"],
-        "alone_snr_db": entry.alone.to_json()["snr_db"],
-        **{k: v for k, v in entry.whole.to_json().items() if k != "snr_db"},
-        "tensor": entry.tensor,
-        "matched": entry.how,
-        "concordance": round(entry.concordance, 6),
-    }

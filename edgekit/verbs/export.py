@@ -28,6 +28,7 @@ from edgekit.errors import (
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
+from edgekit.pace import Pace, time_against_float
 from edgekit.parity import check_metric
 from edgekit.pipeline import LINT, run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
@@ -35,6 +36,7 @@ from edgekit.progress import Progress, Report, silent
 from edgekit.proof import foreign_files
 from edgekit.quantization.calibration import concerns
 from edgekit.quantization.lint.finding import Finding
+from edgekit.quantization.rewrite.applied import Applied
 from edgekit.ranges.limits import AUTO
 from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
@@ -60,6 +62,8 @@ class ExportRequest:
         evaluation_samples: How many.
         condition: Condition the model for what is calibrated (docs/quantize.md).
         ranges: How ranges of int8 files are chosen, one of `edgekit.ranges.limits.ASKABLE`.
+        fix: Rewrite what costs a target time or accuracy in 8 bits (docs/speed.md).
+        timing: Time quantized artifacts against float ones, where anything was made.
         max_drop: Points of the metric an artifact may lose.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
@@ -81,6 +85,8 @@ class ExportRequest:
     evaluation_samples: int | None = None
     condition: bool = True
     ranges: str = AUTO
+    fix: bool = True
+    timing: bool = False
     max_drop: float | None = None
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
@@ -102,6 +108,8 @@ class ExportResult:
         cached: Whether nothing had to be converted.
         findings: What in the float graph 8 bits pay for, where int8 was made (docs/explain.md).
         concerns: What is doubtful about the calibration (docs/quantize.md).
+        rewrites: What was rewritten for it (docs/speed.md).
+        timing: Latency of quantized artifacts against float ones.
     """
 
     artifacts: tuple[Artifact, ...]
@@ -110,6 +118,8 @@ class ExportResult:
     cached: bool
     findings: tuple[Finding, ...] = ()
     concerns: tuple[str, ...] = ()
+    rewrites: tuple[Applied, ...] = ()
+    timing: tuple[Pace, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -119,6 +129,8 @@ class ExportResult:
             "cached": self.cached,
             "findings": [finding.to_json() for finding in self.findings],
             "concerns": list(self.concerns),
+            "rewrites": [rewrite.to_json() for rewrite in self.rewrites],
+            "timing": [pace.to_json() for pace in self.timing],
         }
 
 
@@ -139,7 +151,9 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
     if request.name is not None:
         source = replace(source, name=_checked_name(request.name))
     exporters = exporters_named(request.targets)
-    plan = make_plan(exporters, request.precisions, request.io, condition=request.condition)
+    plan = make_plan(
+        exporters, request.precisions, request.io, condition=request.condition, fix=request.fix
+    )
     dataset, weights, classes = _data_and_weights(request, source)
     source = _with_tokenizer(source, weights)
     if dataset is None and any(step.needs_calibration for step in plan.steps):
@@ -192,9 +206,12 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             failures[label] = refusal
     missing = {step.label for step in plan.wanted} - set(ready)
     findings: tuple[Finding, ...] = ()
+    rewrites: tuple[Applied, ...] = ()
     if missing:
         outcomes = run_export(replace(order, plan=plan.only(missing)), report)
         findings = outcomes.results.get(LINT, ())
+        made = (outcomes.results.get(f"convert:{start.label}") for start in plan.starts)
+        rewrites = tuple(entry for prepared in made if prepared for entry in prepared.applied)
         if LINT in outcomes.errors:  # it advises; an export does not fail for want of advice
             report(Progress("linter", 1, 1, f"failed: {outcomes.errors[LINT].message}"))
         for label in missing:
@@ -205,13 +222,17 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
                 failures[label] = _failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
     calibrations = {n: ready[n].manifest.calibration for n in labels if n in ready}
+    artifacts = tuple(ready[n] for n in labels if n in ready and n not in failures)
+    timed = request.timing and bool(missing)
     return ExportResult(
-        artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
+        artifacts=artifacts,
         failures={label: failures[label] for label in labels if label in failures},
         seconds=time.monotonic() - start,
         cached=not missing,
         findings=findings,
         concerns=concerns({n: c for n, c in calibrations.items() if c}, len(order.classes)),
+        rewrites=rewrites,
+        timing=time_against_float(artifacts, report) if timed else (),
     )
 
 
@@ -330,6 +351,7 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         "calibration": order.calibration_samples,
         "ranges": [order.ranges, sha256_tree(package / "ranges")],
         "conditioning": sha256_tree(package / "quantization" / "condition"),
+        "rewriting": sha256_tree(package / "quantization" / "rewrite"),
         "input_shape": order.input_shape,
         "input_range": order.input_range,
     }

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact, is_artifact
 from edgekit.errors import ArtifactError, FileError, UsageError
+from edgekit.feeding import golden_sample
 from edgekit.files import canonical_json, digest_json, write_atomic
 from edgekit.job import Job, Timing
 from edgekit.measure import Measurement, Summary, summarise
@@ -191,7 +192,7 @@ def profile(
                 model=str(artifact.model_path),
                 threads=threads or reached.profile.threads,
                 delegate=reached.profile.delegate,
-                inputs=_sample(artifact, Path(scratch) / str(number)),
+                inputs=golden_sample(artifact, Path(scratch) / str(number)),
                 timing=timing,
             )
             for number, artifact in enumerate(artifacts)
@@ -274,22 +275,6 @@ def _measure(
             turns[index].append(Turn(number, position, cpu, measurement))
             report(Progress(task, number * len(jobs) + position + 1, total, labels[index]))
     return turns
-
-
-def _sample(artifact: Artifact, scratch: Path) -> str | None:
-    """One golden sample as the file takes it: values can change the speed of kernels.
-
-    The last one: the first are extremes, which no device meets.
-    """
-    from edgekit.feeding import encode, read_samples, samples_at, write_samples
-
-    place = samples_at(artifact.path / "golden")
-    if not place.exists():
-        return None
-    scratch.mkdir()
-    arrays = read_samples(place, [tensor.name for tensor in artifact.manifest.inputs])
-    one = write_samples(scratch / "sample", {name: arrays[name][-1:] for name in arrays})
-    return str(encode(one, artifact.manifest.inputs, scratch))
 
 
 def _check_place(out: Path | None) -> None:

@@ -7,6 +7,7 @@ WHILE and IF are not looked into.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -156,6 +157,7 @@ class _InterpreterModel(LoadedModel):
             partitions=len(delegates),
             executors={name: count for name, count in executors.items() if count},
             evidence="DELEGATE nodes of the primary subgraph",
+            left_out=Counter(n["op_name"] for n in ops if n["index"] not in swallowed),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,8 @@ class _SessionModel(LoadedModel):
         return list(self._binding.copy_outputs_to_cpu())
 
     def placement(self) -> Placement:
-        providers = [name.removesuffix(_SUFFIX) for name in self._profiled()]
+        profiled = self._profiled()
+        providers = [event["provider"].removesuffix(_SUFFIX) for event in profiled]
         wanted = "" if self._provider == _CPU else self._provider.removesuffix(_SUFFIX)
         return Placement(
             ops=len(providers),
@@ -104,10 +105,15 @@ class _SessionModel(LoadedModel):
             partitions=pieces(providers, wanted),
             executors=Counter(providers),
             evidence="provider of each node in a profile of one call",
+            left_out=Counter(
+                event.get("op_name", "unknown")
+                for event, provider in zip(profiled, providers, strict=True)
+                if (provider != wanted if wanted else _in_float(event))
+            ),
         )
 
-    def _profiled(self) -> list[str]:
-        """The provider of each node in order of execution, from a second, profiling session."""
+    def _profiled(self) -> list[Any]:
+        """What is said of each node, in order of execution, by a second, profiling session."""
         with tempfile.TemporaryDirectory(prefix="edgekit-ort-") as folder:
             options = self._options()
             options.enable_profiling = True
@@ -118,12 +124,12 @@ class _SessionModel(LoadedModel):
                 {tensor.name: array for tensor, array in zip(self.inputs, self._held, strict=True)},
             )
             events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-        providers = {
-            event["args"]["node_index"] + event["name"]: event["args"]["provider"]
+        nodes = {
+            event["args"]["node_index"] + event["name"]: event["args"]
             for event in events
             if event.get("cat") == "Node" and event.get("args", {}).get("provider")
         }
-        return list(providers.values())
+        return list(nodes.values())
 
     def _options(self) -> Any:
         options = self._package.SessionOptions()
@@ -141,6 +147,12 @@ class _SessionModel(LoadedModel):
         return self._package.InferenceSession(
             str(self._model), sess_options=options, providers=[self._provider]
         )
+
+
+def _in_float(event: Mapping[str, Any]) -> bool:
+    """Whether the first tensor that a node of a profile takes is float, and stays it."""
+    first: Mapping[str, Any] = next(iter(event.get("input_type_shape", ())), {})
+    return "float" in first and "QuantizeLinear" not in event.get("op_name", "")
 
 
 def pieces(executors: Sequence[str], wanted: str) -> int:

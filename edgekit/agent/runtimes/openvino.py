@@ -27,6 +27,7 @@ _DTYPES = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
 }  # fmt: skip
+_FLOATS = ("f32", "f16", "bf16")
 _NOT_COMPUTED = ("Input", "Output")
 
 
@@ -111,6 +112,7 @@ class _CompiledModel(LoadedModel):
 
     def placement(self) -> Placement:
         precisions: Counter[str] = Counter()
+        floats: Counter[str] = Counter()
         constant: set[str] = set()
         for op in self._compiled.get_runtime_model().get_ordered_ops():
             info = op.get_rt_info()
@@ -122,7 +124,10 @@ class _CompiledModel(LoadedModel):
             ):
                 constant.add(op.get_friendly_name())
             elif kind not in _NOT_COMPUTED:
-                precisions[_text(info, "runtimePrecision")] += 1
+                precision = _text(info, "runtimePrecision")
+                precisions[precision] += 1
+                if precision in _FLOATS:
+                    floats[kind] += 1
         ops = sum(precisions.values())
         delegated = 0 if self._device == _CPU else ops
         return Placement(
@@ -131,6 +136,7 @@ class _CompiledModel(LoadedModel):
             partitions=1 if delegated else 0,
             executors={self._device: ops} if delegated else dict(precisions),
             evidence="runtimePrecision of each op of the compiled model",
+            left_out={} if delegated else dict(floats),
         )
 
 

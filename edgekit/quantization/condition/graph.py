@@ -104,6 +104,18 @@ class Graph:
         self._constants[node.name] = value
         return str(node.name)
 
+    def add_node(self, op: str, name: str, inputs: Iterable[str]) -> Any:
+        """A new float32 node; nothing reads it yet."""
+        from tensorflow.core.framework import node_def_pb2, types_pb2
+
+        node = node_def_pb2.NodeDef(name=self._free(name), op=op)
+        node.attr["T"].type = types_pb2.DT_FLOAT
+        self.nodes[node.name] = node
+        for place, source in enumerate(inputs):
+            node.input.append(source)
+            self._readers.setdefault(source, []).append((node, place))
+        return node
+
     def set_input(self, node: Any, place: int, tensor: str) -> None:
         """Let a node take another tensor."""
         old = node.input[place]
@@ -129,16 +141,9 @@ class Graph:
 
         Where the model gives the tensor, its name moves to the new node's output.
         """
-        from tensorflow.core.framework import node_def_pb2, types_pb2
-
         given = tensor in self.outputs
-        node = node_def_pb2.NodeDef(name=self._free(name), op=op)
-        node.attr["T"].type = types_pb2.DT_FLOAT
         readers = list(self.readers(tensor))
-        self.nodes[node.name] = node
-        for place, source in enumerate((tensor, *others)):
-            node.input.append(source)
-            self._readers.setdefault(source, []).append((node, place))
+        node = self.add_node(op, name, (tensor, *others))
         for reader, place in readers:
             self.set_input(reader, place, node.name)
         if given:

@@ -19,7 +19,7 @@ from edgekit.quantization.explain.comparing import Compared
 from edgekit.quantization.explain.layers import Layer
 from edgekit.quantization.explain.reading import ENTRY as READING
 from edgekit.quantization.worker import ENTRY as TENSORFLOW
-from edgekit.quantization.worker import lint_request
+from edgekit.quantization.worker import lint_request, rewrite_request
 
 # Values of all layers that lie on disk at a time.
 _CHUNK_BYTES = 96 * 2**20
@@ -34,6 +34,7 @@ class FileToExplain:
         target: Of the file.
         model: The file.
         conditioned: Whether it was made from the conditioned graph.
+        rewritten: Whether that was rewritten before.
         encoded: Samples as the file takes them: a `.npy`, or a folder with one per input.
         inputs: Names of the file's inputs.
         samples: The same samples in the model's own units.
@@ -45,6 +46,7 @@ class FileToExplain:
     target: str
     model: Path
     conditioned: bool
+    rewritten: bool
     encoded: Path
     inputs: tuple[str, ...]
     samples: Path
@@ -100,9 +102,10 @@ def explain_file(
             name = "building the float graph"
             report(Progress(name, 0, 1))
             source.call({"do": "prepare", **preparation.to_json()})
-            source.call(_comparison(file, preparation, opened["layers"]))
-            report(Progress(name, 1, 1))
             findings = source.call(lint_request(preparation.folder, file.samples))["findings"]
+            graph = _graph(file, preparation.folder, scratch / "rewritten", source)
+            source.call(_comparison(file, graph, opened["layers"]))
+            report(Progress(name, 1, 1))
             apart = _compare(file, layers, reader, source, scratch=scratch, report=report)
             compared = [
                 Compared.from_json(entry) for entry in source.call({"do": "compared"})["layers"]
@@ -117,12 +120,19 @@ def explain_file(
     )
 
 
+def _graph(file: FileToExplain, trace: Path, rewritten: Path, source: Child) -> Path:
+    """The trace that the file was made from: the source's, or a rewritten one."""
+    if file.rewritten:
+        source.call(rewrite_request(trace, file.samples, rewritten))
+    return rewritten if rewritten.is_dir() else trace
+
+
 def _comparison(
-    file: FileToExplain, preparation: Preparation, layers: Sequence[Mapping[str, Any]]
+    file: FileToExplain, trace: Path, layers: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     return {
         "do": "compare",
-        "source": str(preparation.folder),
+        "source": str(trace),
         "layers": list(layers),
         "samples": str(file.samples),
         "names": list(file.source_inputs),

@@ -21,6 +21,8 @@ class Finding:
         why: What it costs.
         targets: Where it does.
         rewrite: What would cure it.
+        fix: Name of the rewrite of `edgekit.quantization.rewrite` that does; None where nothing
+            does it by itself.
     """
 
     rule: str
@@ -30,6 +32,7 @@ class Finding:
     why: str
     targets: tuple[str, ...]
     rewrite: str
+    fix: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {

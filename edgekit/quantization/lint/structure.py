@@ -14,6 +14,8 @@ _LEVELS = 255
 _SHARED = 8.0
 # An operand of a sum this much wider than the other leaves it one step or none.
 _MASK = 255.0
+# A mask from here on hides places; smaller ones somebody chose.
+_HIDING = 1000.0
 # A constant that makes the range of what it fills up this much wider.
 _PADDING = 1.5
 _MOST_CLASSES = 256
@@ -68,6 +70,7 @@ def _activations(observed: Observed) -> Iterator[Finding]:
             "each, and LiteRT's own kernel is slow",
             targets=("tflite",),
             rewrite="x·relu6(x+3) with the 1/6 moved into the kernels that read it: exact in float",
+            fix="hard-swish",
         )
     if soft:
         yield Finding(
@@ -160,6 +163,7 @@ def _padding(observed: Observed) -> Iterator[Finding]:
             why="the constant takes steps from every real value of the tensor",
             targets=ALL_TARGETS,
             rewrite="fill up with a value inside the range, or pad where zero lies in it",
+            fix="padding-constants",
         )
 
 
@@ -189,6 +193,7 @@ def _masks(observed: Observed) -> Iterator[Finding]:
             why="in 8 bits the smaller operand is less than one step of the sum: it is gone",
             targets=ALL_TARGETS,
             rewrite="mask with a constant just beyond the real range (−30 for a softmax)",
+            fix="mask-constants" if widest >= _HIDING else None,
         )
 
 

@@ -59,7 +59,7 @@ def explained(made_once) -> Path:
                 [
                     *(sys.executable, "-m", "edgekit", "export", f"{kind}.keras", "--int8"),
                     *("--data", "pictures.npz", "--max-drop", "100", "--input-range=-1,1"),
-                    *("--json", *more),
+                    *("--json", "--no-timing", *more),
                 ],
                 cwd=folder,
                 capture_output=True,
