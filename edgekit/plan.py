@@ -15,7 +15,7 @@ from edgekit import registry
 from edgekit.artifact import artifact_label
 from edgekit.datasets import Dataset
 from edgekit.errors import UsageError
-from edgekit.exporters.base import KERAS, Exporter
+from edgekit.exporters.base import FILE, KERAS, Exporter
 from edgekit.files import digest_json
 from edgekit.manifest import FORMAT, PRECISIONS
 from edgekit.models import ModelSource
@@ -39,7 +39,7 @@ class Step:
         exporter: Who makes it.
         precision: What it makes.
         io: Input and output types of an int8 file.
-        source: Label of the step before, "keras" or "conditioned".
+        source: Label of the step before, "keras", "file" or "conditioned".
         chain: All steps from the source on, this one included.
         wanted: False for a step that is there only because another starts from it.
     """
@@ -54,7 +54,7 @@ class Step:
 
     @property
     def needs_tensorflow(self) -> bool:
-        return self.source in (KERAS, CONDITIONED)
+        return self.chain[0] == KERAS and self.source in (KERAS, CONDITIONED)
 
     @property
     def needs_calibration(self) -> bool:
@@ -176,6 +176,19 @@ def make_plan(
             start = CONDITIONED if condition and precision in CALIBRATED else KERAS
             _add(steps, exporter, precision, kind, wanted=True, start=start)
     return Plan(tuple(steps.values()))
+
+
+def plan_for_file(
+    exporters: Mapping[str, Exporter], precisions: Sequence[str], io: str, *, condition: bool
+) -> Plan:
+    """Every target in every precision it has, each made from one float file; as `make_plan`."""
+    plan = make_plan(exporters, precisions, io)
+    steps = []
+    for step in plan.wanted:
+        between = (CONDITIONED,) if condition and step.precision in CALIBRATED else ()
+        chain = (FILE, *between, step.label)
+        steps.append(replace(step, source=chain[-2], chain=chain))
+    return Plan(tuple(steps))
 
 
 def _add(

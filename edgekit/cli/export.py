@@ -9,8 +9,8 @@ import click
 
 from edgekit.cli import output
 from edgekit.cli.names import complete_models
-from edgekit.cli.types import FiniteFloat
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.cli.types import FiniteFloat, numbers, value_range
+from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.verbs.export import ExportResult
@@ -105,8 +105,8 @@ def command(
         evaluation_samples=samples,
         out=Path(out),
         parameters=parse_settings(parameters),
-        input_shape=_numbers("--input-shape", input_shape, int) if input_shape else None,
-        input_range=_range(input_range) if input_range else None,
+        input_shape=numbers("--input-shape", input_shape, int) if input_shape else None,
+        input_range=value_range(input_range) if input_range else None,
         **options,
     )
     if dry_run:
@@ -120,7 +120,7 @@ def command(
         if result.artifacts:
             _print_table(result)
         output.print_warnings(result.findings)
-    _raise_failures(result)
+    output.raise_failures(result.failures, len(result.artifacts))
 
 
 def _print_plan(steps: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -156,33 +156,3 @@ def _print_table(result: ExportResult) -> None:
     output.print_table("", columns, rows)
     count = f"{len(rows)} artifact{'s' if len(rows) != 1 else ''}"
     click.echo(f"{count}, {'nothing changed' if result.cached else f'{result.seconds:.1f} s'}")
-
-
-def _raise_failures(result: ExportResult) -> None:
-    failures = list(result.failures.items())
-    if len(failures) == 1:
-        raise failures[0][1]
-    if failures:
-        made = len(result.artifacts)
-        raise EdgekitError(
-            f"{len(failures)} of {made + len(failures)} artifacts were not made",
-            *(error.message for _, error in failures),
-            hint=next((error.hint for _, error in failures if error.hint), None),
-        )
-
-
-def _range(text: str) -> tuple[float, float]:
-    numbers = _numbers("--input-range", text, float)
-    if len(numbers) != 2 or not numbers[0] < numbers[1]:
-        raise UsageError(f"--input-range {text!r}: expected LOW,HIGH", hint="--input-range=-1,1")
-    return numbers[0], numbers[1]
-
-
-def _numbers(option: str, text: str, kind: type) -> tuple[Any, ...]:
-    try:
-        numbers = tuple(kind(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"{option} {text!r}: expected numbers with commas") from None
-    if kind is int and any(number < 1 for number in numbers):
-        raise UsageError(f"{option} {text!r}: every size must be at least 1")
-    return numbers

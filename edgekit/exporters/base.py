@@ -20,6 +20,7 @@ from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
 
 KERAS = "keras"  # the source of a chain: the traced and frozen model
+FILE = "file"  # the source of a chain: a float file that somebody else made
 
 LOOPS = "recurrent layers over longer sequences stay loops, which this target lacks; shorten them"
 
