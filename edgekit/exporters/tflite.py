@@ -20,6 +20,7 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.tflite_statistics import with_statistics
 from edgekit.exporters.tracing import Trace
 
 if TYPE_CHECKING:
@@ -39,12 +40,23 @@ class TfliteExporter(Exporter):
         return KERAS
 
     def _convert(self, conversion: Conversion) -> None:
+        if (conversion.source / self.model_file).is_file():  # a float file, not a trace
+            self._from_file(conversion)
+            return
         trace = Trace.read(conversion.source)
         if conversion.precision == "int8":
             content = _int8(trace, conversion)
         else:
             content = _float(trace, conversion.precision)
         content = tflite_file.with_signature(content, [s.name for s in trace.inputs], trace.outputs)
+        (conversion.destination / self.model_file).write_bytes(content)
+
+    def _from_file(self, conversion: Conversion) -> None:
+        file = conversion.source / self.model_file
+        content = with_statistics(file.read_bytes(), calibration_array(conversion))
+        graph = tflite_file.inspect(file)
+        names = ([t.name for t in graph.inputs], [t.name for t in graph.outputs])
+        content = tflite_file.with_signature(_quantized(content, conversion), *names)
         (conversion.destination / self.model_file).write_bytes(content)
 
     def inspect(self, folder: Path) -> FileGraph:
@@ -64,7 +76,6 @@ def _float(trace: Trace, precision: str) -> bytes:
 
 def _int8(trace: Trace, conversion: Conversion) -> bytes:
     import tensorflow as tf
-    from tensorflow.lite.python.convert import mlir_quantize
 
     graph = trace.float_graph_def()
     _refuse_loops(graph)
@@ -73,11 +84,18 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
     converter.representative_dataset = lambda: _samples(conversion)
     # Stop after the statistics: the ranges of 8-bit inputs are known, not measured.
     converter._experimental_calibrate_only = True  # noqa: SLF001  there is no public switch
+    return _quantized(bytes(converter.convert()), conversion)
+
+
+def _quantized(content: bytes, conversion: Conversion) -> bytes:
+    """A float file that has its ranges, by TensorFlow's quantizer, with the inputs asked for."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
     calibrated = tflite_file.with_input_ranges(
-        bytes(converter.convert()),
-        {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")},
+        content, {s.name: s.range for s in conversion.inputs if s.dtype in ("uint8", "int8")}
     )
-    kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in trace.inputs}
+    kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in conversion.inputs}
     kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
     if len(kinds) > 1:
         raise ConversionError(

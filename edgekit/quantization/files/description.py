@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,8 @@ def input_spec(name: str, dtype: str, shape: tuple[int, ...], reading: Reading) 
     if dtype not in DTYPES:
         raise ModelError(f"the input {name!r} takes {dtype}", hint=f"one of: {', '.join(DTYPES)}")
     layout = _layout(name, shape, reading.layout)
+    if layout and dtype == "uint8" and reading.limits is None:
+        reading = replace(reading, limits=(0.0, 255.0))  # pixels as they are
     limits, ranges = _ranges(name, shape, layout, reading)
     return InputSpec(
         name=name,
