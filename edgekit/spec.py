@@ -23,7 +23,7 @@ TASKS = (
     "text-classification",
     "audio-classification",
 )
-LAYOUTS = ("", "HWC", "CHW", "tokens", "waveform")
+LAYOUTS = ("", "HWC", "tokens", "waveform")  # of edgekit's own models; a file may have "CHW"
 TOKENIZERS = ("", "bytes", "wordpiece")
 RESIZES = ("", "bilinear", "letterbox")
 DTYPES = ("uint8", "int8", "int32", "int64", "float16", "float32")
@@ -85,7 +85,7 @@ class InputSpec:
             name=fields.name("name", longest=4096),
             dtype=fields.text("dtype", choices=DTYPES),
             shape=fields.integers("shape", most=16, low=1, high=MOST_VALUES),
-            layout=fields.text("layout", choices=LAYOUTS),
+            layout=fields.text("layout", choices=(*LAYOUTS, "CHW")),
             range=fields.interval("range", low=-largest, high=largest),
             resize=fields.text("resize", choices=RESIZES),
             tokenizer=fields.text("tokenizer", longest=200),

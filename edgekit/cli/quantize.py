@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     help="Samples for calibration and proof: a folder of pictures, with or without class folders, "
     "or an .npz.",
 )
+@click.option("--dataset", help="A known data set, instead of --data.")
 @click.option(
     "--target",
     "-t",
     "targets",
     multiple=True,
-    help="Of an .onnx file onnx and openvino, of a .tflite file tflite; all if not given.",
+    help="Of .onnx files: onnx, openvino; of .tflite files: tflite.",
 )
 @click.option(
     "--precision",

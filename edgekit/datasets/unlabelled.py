@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-def open_samples(path: Path, *, labelled: bool = True) -> Dataset:
-    """Open a data set by path; pictures that lie loose in a folder are one, too.
+def open_samples(reference: str | Path, *, labelled: bool = True) -> Dataset:
+    """Open a data set by name or path; pictures that lie loose in a folder are one, too.
 
     Args:
-        path: As `open_dataset`, or a folder of pictures.
+        reference: As `open_dataset`, or a folder of pictures.
         labelled: Whether its labels count.
 
     Raises:
         DataError: Nothing readable at that path.
     """
-    if path.is_dir() and (pictures := _loose(path)):
-        return LoosePictures(path, pictures)
-    dataset = open_dataset(path)
+    if isinstance(reference, Path) and reference.is_dir() and (pictures := _loose(reference)):
+        return LoosePictures(reference, pictures)
+    dataset = open_dataset(reference)
     return dataset if labelled else Unlabelled(dataset)
 
 

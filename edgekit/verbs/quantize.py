@@ -38,7 +38,8 @@ class QuantizeRequest:
 
     Attributes:
         file: A float `.onnx` or `.tflite`.
-        data: Samples for calibration and proof.
+        data: A user's own samples, for calibration and proof.
+        dataset: Name of a known data set instead.
         targets: Targets; empty for all that the file can become.
         precisions: Precisions.
         io: Input and output types of int8 files.
@@ -56,6 +57,7 @@ class QuantizeRequest:
 
     file: Path
     data: Path | None = None
+    dataset: str | None = None
     targets: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("int8",)
     io: str = "native"
@@ -197,7 +199,10 @@ def _source(request: QuantizeRequest) -> ModelSource:
 def _dataset(request: QuantizeRequest) -> Dataset | None:
     from edgekit.datasets.unlabelled import open_samples
 
-    return open_samples(request.data, labelled=request.labels) if request.data else None
+    if request.data is not None and request.dataset is not None:
+        raise UsageError("--dataset and --data both say what to calibrate with", hint="give one")
+    reference = request.data if request.data is not None else request.dataset
+    return None if reference is None else open_samples(reference, labelled=request.labels)
 
 
 def _reading(request: QuantizeRequest, dataset: Dataset | None) -> Reading:
