@@ -21,7 +21,7 @@ from edgekit.tensor import TensorInfo
 FORMAT = 2
 
 TARGETS = ("tflite", "onnx", "openvino")
-PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
+PRECISIONS = ("fp32", "fp16", "dynamic", "int4", "int8", "16x8")
 IO = ("native", "float", "int8", "uint8")
 
 # What runtimes take and give; a model's own inputs are of `DTYPES`.

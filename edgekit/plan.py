@@ -27,7 +27,7 @@ EVALUATION_SPLIT = "test"
 CONDITIONED = "conditioned"
 
 
-CALIBRATED = ("int8",)  # precisions whose ranges come from calibration samples
+CALIBRATED = ("int8", "16x8")  # precisions whose ranges come from calibration samples
 
 
 @dataclass(frozen=True, slots=True)

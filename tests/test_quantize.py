@@ -150,3 +150,31 @@ def test_a_run_that_is_ended_leaves_nothing(onnx_files, tmp_path):
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
     assert list(tmp_path.rglob("*.*")) == []
+
+
+def test_a_tflite_file_becomes_every_precision_that_tflite_has(tflite_files, tmp_path):
+    wanted = {"int8": "int8", "16x8": "int16", "dynamic": "int8", "fp16": "float16"}
+    found = quantize(
+        *(tflite_files / "wide.tflite", "--data", tflite_files / "rows.npz", "--out", tmp_path),
+        *(option for precision in wanted for option in ("--precision", precision)),
+    )
+    assert found["failures"] == {}
+    for precision, dtype in wanted.items():
+        manifest = Artifact.open(tmp_path / "wide" / f"tflite-{precision}").manifest
+        assert manifest.dtypes[dtype] > 0
+        assert manifest.parity.snr_db > 25
+        conditioned = ("conditioned",) if precision in {"int8", "16x8"} else ()
+        assert manifest.chain == ("file", *conditioned, f"tflite-{precision}")
+
+
+def test_an_onnx_file_becomes_weights_of_4_bits_without_data(onnx_files, tmp_path):
+    found = quantize(
+        *(onnx_files / "words.onnx", "--out", tmp_path, "--input-range", "0,49"),
+        *("--precision", "int4", "--precision", "dynamic"),
+    )
+    assert found["failures"] == {}
+    assert len(found["artifacts"]) == 4
+    for entry in found["artifacts"]:
+        manifest = Artifact.open(tmp_path / "words" / f"{entry['target']}-{entry['precision']}")
+        assert ("int4" in manifest.manifest.dtypes) == (entry["precision"] == "int4")
+        assert entry["parity"]["snr_db"] > 12

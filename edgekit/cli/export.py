@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "-p",
     "precisions",
     multiple=True,
-    help="fp32, fp16, dynamic or int8; repeatable.",
+    help="fp32, fp16, dynamic, int4, int8 or 16x8; repeatable.",
 )
 @click.option("--int8", is_flag=True, help="fp32 and int8.")
 @click.option("--fp16", is_flag=True, help="fp32 and fp16.")

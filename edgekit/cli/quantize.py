@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "-p",
     "precisions",
     multiple=True,
-    help="int8 if not given; repeatable.",
+    help="int8 if not given; fp16, dynamic, int4, 16x8; repeatable.",
 )
 @click.option(
     "--io",

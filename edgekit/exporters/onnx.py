@@ -14,6 +14,8 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.onnx_int4 import quantize_matrices
+from edgekit.exporters.onnx_int16 import quantize_16x8
 
 # The newest that tf2onnx writes without rewriting its own output.
 OPSET = 17
@@ -29,6 +31,7 @@ class OnnxExporter(Exporter):
     runtime: ClassVar[str] = "onnxruntime"
     model_file: ClassVar[str] = "model.onnx"
     extra: ClassVar[str] = "onnx"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int4", "int8", "16x8")
     packages: ClassVar[tuple[str, ...]] = (
         "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime",
     )  # fmt: skip
@@ -42,7 +45,9 @@ class OnnxExporter(Exporter):
 
             model = frozen_to_onnx(conversion.source, OPSET)
         else:
-            steps = {"fp16": _fp16, "dynamic": _dynamic, "int8": _int8}
+            steps = {
+                "fp16": _fp16, "dynamic": _dynamic, "int4": _int4, "int8": _int8, "16x8": _16x8,
+            }  # fmt: skip
             model = steps[conversion.precision](conversion, conversion.source / self.model_file)
             onnx_file.sort_nodes(model)
         onnx_file.save(model, conversion.destination / self.model_file)
@@ -117,6 +122,19 @@ def _int8(conversion: Conversion, source: Path) -> Any:
     model = onnx.load(quantized)
     _discard(file, quantized)
     _set_io(model, conversion, samples)
+    return model
+
+
+def _int4(_: Conversion, source: Path) -> Any:
+    import onnx
+
+    return quantize_matrices(onnx.load(source))
+
+
+def _16x8(conversion: Conversion, source: Path) -> Any:
+    file = _prepared(conversion, source)
+    model = quantize_16x8(file, conversion.inputs[0].name, calibration_array(conversion))
+    _discard(file)
     return model
 
 

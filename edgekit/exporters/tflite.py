@@ -20,7 +20,9 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.tflite_int16 import quantize_16x8
 from edgekit.exporters.tflite_statistics import with_statistics
+from edgekit.exporters.tflite_weights import halve, shrink_kernels
 from edgekit.exporters.tracing import Trace
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class TfliteExporter(Exporter):
     runtime: ClassVar[str] = "litert"
     model_file: ClassVar[str] = "model.tflite"
     extra: ClassVar[str] = "tflite"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int8", "16x8")
     packages: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "ai-edge-litert")
 
     def source(self, precision: str) -> str:
@@ -46,6 +49,9 @@ class TfliteExporter(Exporter):
         trace = Trace.read(conversion.source)
         if conversion.precision == "int8":
             content = _int8(trace, conversion)
+        elif conversion.precision == "16x8":
+            _refuse_loops(trace.graph_def(), "16x8")
+            content = quantize_16x8(_float(trace, "fp32"), calibration_array(conversion))
         else:
             content = _float(trace, conversion.precision)
         content = tflite_file.with_signature(content, [s.name for s in trace.inputs], trace.outputs)
@@ -53,10 +59,17 @@ class TfliteExporter(Exporter):
 
     def _from_file(self, conversion: Conversion) -> None:
         file = conversion.source / self.model_file
-        content = with_statistics(file.read_bytes(), calibration_array(conversion))
+        content = file.read_bytes()
+        if conversion.precision == "int8":
+            samples = calibration_array(conversion)
+            content = _quantized(with_statistics(content, samples), conversion)
+        elif conversion.precision == "16x8":
+            content = quantize_16x8(content, calibration_array(conversion))
+        elif conversion.precision != "fp32":
+            content = {"fp16": halve, "dynamic": shrink_kernels}[conversion.precision](content)
         graph = tflite_file.inspect(file)
         names = ([t.name for t in graph.inputs], [t.name for t in graph.outputs])
-        content = tflite_file.with_signature(_quantized(content, conversion), *names)
+        content = tflite_file.with_signature(content, *names)
         (conversion.destination / self.model_file).write_bytes(content)
 
     def inspect(self, folder: Path) -> FileGraph:
@@ -78,7 +91,7 @@ def _int8(trace: Trace, conversion: Conversion) -> bytes:
     import tensorflow as tf
 
     graph = trace.float_graph_def()
-    _refuse_loops(graph)
+    _refuse_loops(graph, "int8")
     converter = _converter(trace, graph)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _samples(conversion)
@@ -112,11 +125,11 @@ def _quantized(content: bytes, conversion: Conversion) -> bytes:
     )
 
 
-def _refuse_loops(graph: Any) -> None:
+def _refuse_loops(graph: Any, precision: str) -> None:
     """TensorFlow's quantizer dereferences a null pointer on a loop."""
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     if any(node.op in ("While", "StatelessWhile") for node in nodes):
-        raise ConversionError("tflite-int8: a loop cannot be quantized", hint=LOOPS)
+        raise ConversionError(f"tflite-{precision}: a loop cannot be quantized", hint=LOOPS)
 
 
 def _samples(conversion: Conversion) -> Iterator[list[Any]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +35,3 @@ def calibration(tmp_path, rows) -> Path:
     folder.mkdir()
     np.save(folder / "inputs.npy", rows)
     return folder
-
-
-@pytest.fixture(scope="session")
-def tflite_files(made_once) -> Path:
-    """Files made by TensorFlow's converter: see `make_tflite_files.py`."""
-    script = Path(__file__).with_name("make_tflite_files.py")
-
-    def fill(folder):
-        subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
-
-    return made_once("tflite-files", fill)

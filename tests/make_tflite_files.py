@@ -54,11 +54,14 @@ def main(folder: Path) -> None:
     keras.utils.set_random_seed(3)
     model = small()
     image = keras.Input((16, 16, 3))
-    wide = keras.Model(image, layers.Conv2D(64, 3)(image))  # smaller kernels would stay float
+    x = layers.DepthwiseConv2D(3, depth_multiplier=64)(image)  # smaller kernels stay float
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(32, 1, activation="relu")(x))
+    wide = keras.Model(image, layers.Dense(64)(x))
     files = {
         "small": convert(model),
         "pixels": convert(small("uint8")),
         "half": half(model),
+        "wide": convert(wide),
         "dynamic": convert(wide, optimizations=[tf.lite.Optimize.DEFAULT]),
         "weightless": convert(keras.Model(image, layers.ReLU()(image))),
     }
