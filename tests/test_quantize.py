@@ -178,3 +178,8 @@ def test_an_onnx_file_becomes_weights_of_4_bits_without_data(onnx_files, tmp_pat
         manifest = Artifact.open(tmp_path / "words" / f"{entry['target']}-{entry['precision']}")
         assert ("int4" in manifest.manifest.dtypes) == (entry["precision"] == "int4")
         assert entry["parity"]["snr_db"] > 12
+
+
+def test_layers_of_a_file_made_from_a_file_are_not_explained(made):
+    done = edgekit("explain", made[0] / "onnx-int8", status=1)
+    assert "made from a float file" in done.stderr

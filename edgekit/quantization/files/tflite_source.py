@@ -165,6 +165,11 @@ def _take_float(model: Any) -> None:
     main.operators = [op for op in main.operators if all(op is not cast for cast in readers)]
     for operator in main.operators:
         operator.inputs = [index if int(i) in made else int(i) for i in operator.inputs]
+    # TensorFlow's calibrator wants a kernel for every operator that is listed, used or not.
+    used = sorted({operator.opcodeIndex for operator in main.operators})
+    model.operatorCodes = [model.operatorCodes[i] for i in used]
+    for operator in main.operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
 
 
 def _outputs(content: bytes, path: Path) -> tuple[TensorInfo, ...]:
