@@ -24,7 +24,7 @@ FORMAT = 3
 OLDEST_FORMAT = 2
 
 TARGETS = ("tflite", "onnx", "openvino")
-PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
+PRECISIONS = ("fp32", "fp16", "dynamic", "int4", "int8", "16x8")
 IO = ("native", "float", "int8", "uint8")
 
 # What runtimes take and give; a model's own inputs are of `DTYPES`.
@@ -44,13 +44,16 @@ class Parity:
         top1_agreement: Share of samples with the same highest output, 0–1; of a detector, with
             the same class of the highest score.
         samples: Samples compared.
-        reference: What it was compared with.
+        reference: What it was compared with: "keras", or "file".
+        snr_db: Power of the reference over power of the difference, in decibels, of the output
+            where it is least; None where it was not measured.
     """
 
     max_abs: float
     top1_agreement: float
     samples: int
     reference: str = "keras"
+    snr_db: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         # Six significant digits: enough to judge by, stable in a diff.
@@ -58,6 +61,7 @@ class Parity:
             **asdict(self),
             "max_abs": float(f"{self.max_abs:.6g}"),
             "top1_agreement": round(self.top1_agreement, 6),
+            "snr_db": None if self.snr_db is None else round(self.snr_db, 3),
         }
 
     @staticmethod
@@ -69,6 +73,7 @@ class Parity:
             top1_agreement=fields.number("top1_agreement", high=1.0),
             samples=fields.integer("samples", high=_MOST_COUNT),
             reference=fields.name("reference"),
+            snr_db=fields.optional_number("snr_db", low=-1000.0, high=1000.0),
         )
         fields.done()
         return parity

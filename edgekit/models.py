@@ -21,7 +21,7 @@ from edgekit.files import digest_json, sha256_file, sha256_tree
 from edgekit.modelfile import read_model_toml, read_variants
 from edgekit.spec import ModelSpec, Scalar
 
-Kind = Literal["folder", "keras", "h5", "savedmodel"]
+Kind = Literal["folder", "keras", "h5", "savedmodel", "file"]
 
 # A `.keras` is a zip: what it may unpack to, so that a small file cannot fill the memory.
 MAX_MODEL_BYTES = 4 * 1024**3

@@ -6,6 +6,7 @@ hand in outputs, and get back numbers or a `GateError`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+_MOST_DB = 150.0  # float32 ends there: nothing differs
 
 
 def compare(outputs: Sequence[Array], reference: Sequence[Array]) -> Parity:
@@ -37,7 +40,7 @@ def compare(outputs: Sequence[Array], reference: Sequence[Array]) -> Parity:
             f"outputs have the shapes {[list(a.shape) for a in outputs]}, "
             f"the source model's {[list(b.shape) for b in reference]}"
         )
-    largest = 0.0
+    largest, least_db = 0.0, _MOST_DB
     agreeing = np.ones(len(reference[0]), bool)
     # Boxes have no label, and which of many places is surest says little: of outputs with places
     # [N, places, classes], the class of the highest score is compared, in the last output alone.
@@ -47,9 +50,23 @@ def compare(outputs: Sequence[Array], reference: Sequence[Array]) -> Parity:
         if not np.isfinite(difference).all():
             raise ConversionError("outputs that are NaN or infinite cannot be compared")
         largest = max(largest, float(difference.max(initial=0.0)))
+        least_db = min(least_db, _snr_db(theirs, difference))
         if index >= judged:
             agreeing &= _labels(mine) == _labels(theirs)
-    return Parity(largest, float(agreeing.mean()), len(agreeing))
+    return Parity(largest, float(agreeing.mean()), len(agreeing), snr_db=least_db)
+
+
+def _snr_db(reference: Array, difference: Array) -> float:
+    """Power of an output over power of its error, in decibels, within ±`_MOST_DB`."""
+    import numpy as np
+
+    signal = float(np.mean(np.square(reference, dtype=np.float64))) if reference.size else 0.0
+    noise = float(np.mean(np.square(difference))) if difference.size else 0.0
+    if not noise:
+        return _MOST_DB
+    if not signal:
+        return -_MOST_DB
+    return max(-_MOST_DB, min(_MOST_DB, 10 * (math.log10(signal) - math.log10(noise))))
 
 
 def _labels(output: Array) -> Array:

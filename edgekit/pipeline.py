@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from edgekit.datasets import Drawn, draw
 from edgekit.errors import ConversionError, DataError, EdgekitError
@@ -54,8 +54,8 @@ _STAGES = 3  # convert, run, prove
 _VITAL = ("prepare", "calibration", "evaluation", "apart", "proof", "reference")
 
 
-def run_export(order: ExportOrder, report: Report) -> Outcomes:
-    """Make and publish every wanted artifact of the plan.
+def run_export(order: ExportOrder, report: Report, kind: type[Pipeline] | None = None) -> Outcomes:
+    """Make and publish every wanted artifact of the plan; `kind` says how, by default from Keras.
 
     Returns:
         Task outcomes; the task "publish:<label>" of each artifact that exists now succeeded.
@@ -65,7 +65,7 @@ def run_export(order: ExportOrder, report: Report) -> Outcomes:
     """
     order.out.mkdir(parents=True, exist_ok=True)
     with scratch_folder(order.out / "artifacts") as scratch:
-        pipeline = _Pipeline(order, scratch, report)
+        pipeline = (kind or Pipeline)(order, scratch, report)
         try:
             outcomes = run_tasks(pipeline.tasks(), slots=max(2, available_cores()))
         finally:
@@ -76,7 +76,11 @@ def run_export(order: ExportOrder, report: Report) -> Outcomes:
     return outcomes
 
 
-class _Pipeline:
+class Pipeline:
+    """From a Keras model; whoever starts from something else says how in a subclass."""
+
+    entry: ClassVar[str] = TENSORFLOW_ENTRY  # the process that prepares and conditions
+
     def __init__(self, order: ExportOrder, scratch: Path, report: Report) -> None:
         self.order = order
         self.scratch = scratch
@@ -327,7 +331,7 @@ class _Pipeline:
         """Ask the one TensorFlow process; after a crash the next request gets a new one."""
         with self._lock:
             if self._tensorflow is None:
-                self._tensorflow = Child(TENSORFLOW_ENTRY, environment=self.environment)
+                self._tensorflow = Child(self.entry, environment=self.environment)
             try:
                 return self._tensorflow.call(request)
             except ChildCrashed:

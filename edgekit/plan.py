@@ -15,7 +15,7 @@ from edgekit import registry
 from edgekit.artifact import artifact_label
 from edgekit.datasets import Dataset
 from edgekit.errors import UsageError
-from edgekit.exporters.base import KERAS, Exporter
+from edgekit.exporters.base import FILE, KERAS, Exporter
 from edgekit.files import digest_json
 from edgekit.manifest import FORMAT, PRECISIONS
 from edgekit.models import ModelSource
@@ -30,7 +30,7 @@ REWRITTEN = "rewritten"
 CONDITIONED = "conditioned"
 
 
-CALIBRATED = ("int8",)  # precisions whose ranges come from calibration samples
+CALIBRATED = ("int8", "16x8")  # precisions whose ranges come from calibration samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Step:
 
     @property
     def needs_tensorflow(self) -> bool:
-        return self.source == self.start.label
+        return self.chain[0] == KERAS and self.source == self.start.label
 
     @property
     def needs_calibration(self) -> bool:
@@ -225,6 +225,19 @@ def make_plan(
                 start = Start(fix and precision in exporter.rewritten, condition)
             _add(steps, exporter, precision, kind, wanted=True, start=start)
     return Plan(tuple(steps.values()))
+
+
+def plan_for_file(
+    exporters: Mapping[str, Exporter], precisions: Sequence[str], io: str, *, condition: bool
+) -> Plan:
+    """Every target in every precision it has, each made from one float file; as `make_plan`."""
+    plan = make_plan(exporters, precisions, io)
+    steps = []
+    for step in plan.wanted:
+        between = (CONDITIONED,) if condition and step.precision in CALIBRATED else ()
+        chain = (FILE, *between, step.label)
+        steps.append(replace(step, source=chain[-2], chain=chain))
+    return Plan(tuple(steps))
 
 
 def _add(

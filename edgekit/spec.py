@@ -23,7 +23,7 @@ TASKS = (
     "text-classification",
     "audio-classification",
 )
-LAYOUTS = ("", "HWC", "tokens", "waveform")
+LAYOUTS = ("", "HWC", "tokens", "waveform")  # of edgekit's own models; a file may have "CHW"
 TOKENIZERS = ("", "bytes", "wordpiece")
 RESIZES = ("", "bilinear", "letterbox")
 DTYPES = ("uint8", "int8", "int32", "int64", "float16", "float32")
@@ -38,14 +38,17 @@ class InputSpec:
     Attributes:
         name: Name of the input in every artifact.
         dtype: numpy dtype name at the model's boundary.
-        shape: Without the batch axis; images are (height, width, channels).
-        layout: "HWC" for pictures, "tokens" for text (one number a token, 0 fills up), "waveform"
-            for sound (one number an instant), "" for anything else.
+        shape: Without the batch axis; images are (height, width, channels), or channels first.
+        layout: "HWC" or "CHW" for pictures, "tokens" for text (one number a token, 0 fills up),
+            "waveform" for sound (one number an instant), "" for anything else.
         range: Lowest and highest value the model expects, in units of `dtype`.
         resize: For pictures: "bilinear" (antialiased, aspect ratio not kept) or "letterbox" (the
             same, aspect ratio kept, grey at the sides: `edgekit.datasets.images`).
         tokenizer: For text: what turns it into tokens, a reference of `edgekit.tokenizing`.
         rate_hz: For sound: instants a second; 0 for anything else.
+        channel_ranges: For pictures whose channels are scaled apart (by means and deviations): what
+            levels 0 and 255 of each channel become; `range` spans them all. Empty where `range`
+            holds for all channels.
     """
 
     name: str
@@ -56,9 +59,18 @@ class InputSpec:
     resize: str = ""
     tokenizer: str = ""
     rate_hz: int = 0
+    channel_ranges: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """Of a picture's tensor; 0 for anything else."""
+        axis = {"HWC": -1, "CHW": 0}.get(self.layout)
+        return self.shape[axis] if axis is not None else 0
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "shape": list(self.shape), "range": list(self.range)}
+        data = {**asdict(self), "shape": list(self.shape), "range": list(self.range)}
+        ranges = [list(pair) for pair in data.pop("channel_ranges")]
+        return data | ({"channel_ranges": ranges} if ranges else {})
 
     @staticmethod
     def from_json(data: Any, error: type[EdgekitError] = ModelError) -> InputSpec:
@@ -73,20 +85,36 @@ class InputSpec:
             name=fields.name("name", longest=4096),
             dtype=fields.text("dtype", choices=DTYPES),
             shape=fields.integers("shape", most=16, low=1, high=MOST_VALUES),
-            layout=fields.text("layout", choices=LAYOUTS),
+            layout=fields.text("layout", choices=(*LAYOUTS, "CHW")),
             range=fields.interval("range", low=-largest, high=largest),
             resize=fields.text("resize", choices=RESIZES),
             tokenizer=fields.text("tokenizer", longest=200),
             rate_hz=fields.integer("rate_hz", low=0, high=1_000_000),
+            channel_ranges=_channel_ranges(fields),
         )
         fields.done()
         if math.prod(spec.shape) > MOST_VALUES:
             raise fields.fail("shape", f"{list(spec.shape)} is more than {MOST_VALUES:,} values")
-        if (spec.layout == "HWC" or spec.resize) and len(spec.shape) != 3:
+        if (spec.layout in ("HWC", "CHW") or spec.resize) and len(spec.shape) != 3:
             raise fields.fail(
                 "shape", f"{list(spec.shape)} is no picture [height, width, channels]"
             )
+        if spec.channel_ranges and len(spec.channel_ranges) != spec.channels:
+            raise fields.fail("channel_ranges", f"one pair for each of {spec.channels} channels")
         return spec
+
+
+def _channel_ranges(fields: Fields) -> tuple[tuple[float, float], ...]:
+    found = []
+    for pair in fields.items("channel_ranges", (), most=4):
+        numbers = pair if isinstance(pair, list) else []
+        if len(numbers) != 2 or not all(
+            isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n)
+            for n in numbers
+        ):
+            raise fields.fail("channel_ranges", "expected pairs of finite numbers")
+        found.append((float(numbers[0]), float(numbers[1])))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

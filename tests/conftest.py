@@ -86,6 +86,28 @@ def keras_models(made_once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def onnx_files(made_once) -> Path:
+    """Small float ONNX files and samples for them, made by `make_onnx_files.py`."""
+    script = Path(__file__).parent / "make_onnx_files.py"
+
+    def fill(folder):
+        subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+
+    return made_once("onnx-files", fill)
+
+
+@pytest.fixture(scope="session")
+def tflite_files(made_once) -> Path:
+    """Files made by TensorFlow's converter: see `make_tflite_files.py`."""
+    script = Path(__file__).parent / "make_tflite_files.py"
+
+    def fill(folder):
+        subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
+
+    return made_once("tflite-files", fill)
+
+
+@pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory) -> Path:
     """A folder of models of a few kilobytes, made once per run by `make_tiny_models.py`."""
     base = tmp_path_factory.getbasetemp()

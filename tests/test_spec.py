@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -149,3 +150,22 @@ def test_settings_on_the_command_line_are_read_as_toml_values_else_as_text():
 def test_a_setting_without_a_key_or_a_value_is_refused(setting):
     with pytest.raises(UsageError, match="expected KEY=VALUE"):
         parse_settings([setting])
+
+
+def test_a_picture_with_channels_first_and_apart_survives_json():
+    ranges = ((-2.1, 2.2), (-2.0, 2.4), (-1.8, 2.6))
+    spec = InputSpec("image", "float32", (3, 8, 8), "CHW", (-2.1, 2.6), channel_ranges=ranges)
+    assert InputSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    assert spec.channels == 3
+
+
+def test_an_input_without_ranges_of_channels_does_not_mention_them():
+    spec = InputSpec("image", "uint8", (8, 8, 3), "HWC")
+    assert "channel_ranges" not in spec.to_json()
+
+
+@pytest.mark.parametrize("ranges", [[[0, 1]], [[0], [1], [2]], [[0, True]] * 3, [["a", "b"]] * 3])
+def test_ranges_of_channels_that_are_none_are_refused(ranges):
+    data = InputSpec("image", "float32", (8, 8, 3), "HWC").to_json()
+    with pytest.raises(ModelError, match="channel_ranges"):
+        InputSpec.from_json(data | {"channel_ranges": ranges})

@@ -13,6 +13,8 @@ from edgekit.errors import UsageError
 if TYPE_CHECKING:
     from edgekit.verbs.evaluate import Evaluation
 
+_SOURCES = {"keras": "Keras", "file": "the float file"}
+
 
 @click.command("eval")
 @click.argument("artifact", type=click.Path(path_type=Path))
@@ -76,7 +78,7 @@ def _print(found: Evaluation) -> None:
     drop = (
         f"unknown: {found.drop_unknown}"
         if metric.drop is None
-        else f"{metric.drop:+.2f} points against Keras"
+        else f"{metric.drop:+.2f} points against {_SOURCES.get(found.reference, found.reference)}"
     )
     output.print_facts(
         str(found.artifact),

@@ -9,8 +9,8 @@ import click
 
 from edgekit.cli import output
 from edgekit.cli.names import complete_models
-from edgekit.cli.types import FiniteFloat
-from edgekit.errors import EdgekitError, UsageError
+from edgekit.cli.types import FiniteFloat, numbers, value_range
+from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.verbs.export import ExportResult
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "-p",
     "precisions",
     multiple=True,
-    help="fp32, fp16, dynamic or int8; repeatable.",
+    help="fp32, fp16, dynamic, int4, int8 or 16x8; repeatable.",
 )
 @click.option("--int8", is_flag=True, help="fp32 and int8.")
 @click.option("--fp16", is_flag=True, help="fp32 and fp16.")
@@ -124,8 +124,8 @@ def command(
         evaluation_samples=samples,
         out=Path(out),
         parameters=parse_settings(parameters),
-        input_shape=_numbers("--input-shape", input_shape, int) if input_shape else None,
-        input_range=_range(input_range) if input_range else None,
+        input_shape=numbers("--input-shape", input_shape, int) if input_shape else None,
+        input_range=value_range(input_range) if input_range else None,
         **options,
     )
     if dry_run:
@@ -139,7 +139,7 @@ def command(
         if result.artifacts:
             _print_table(result)
         output.print_warnings(_warnings(result, fix=request.fix))
-    _raise_failures(result)
+    output.raise_failures(result.failures, len(result.artifacts))
 
 
 def _print_plan(steps: list[dict[str, Any]], *, as_json: bool) -> None:
@@ -201,33 +201,3 @@ def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
                 f"{pace.why_slower()}; {offer}"
             )
     return lines
-
-
-def _raise_failures(result: ExportResult) -> None:
-    failures = list(result.failures.items())
-    if len(failures) == 1:
-        raise failures[0][1]
-    if failures:
-        made = len(result.artifacts)
-        raise EdgekitError(
-            f"{len(failures)} of {made + len(failures)} artifacts were not made",
-            *(error.message for _, error in failures),
-            hint=next((error.hint for _, error in failures if error.hint), None),
-        )
-
-
-def _range(text: str) -> tuple[float, float]:
-    numbers = _numbers("--input-range", text, float)
-    if len(numbers) != 2 or not numbers[0] < numbers[1]:
-        raise UsageError(f"--input-range {text!r}: expected LOW,HIGH", hint="--input-range=-1,1")
-    return numbers[0], numbers[1]
-
-
-def _numbers(option: str, text: str, kind: type) -> tuple[Any, ...]:
-    try:
-        numbers = tuple(kind(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"{option} {text!r}: expected numbers with commas") from None
-    if kind is int and any(number < 1 for number in numbers):
-        raise UsageError(f"{option} {text!r}: every size must be at least 1")
-    return numbers

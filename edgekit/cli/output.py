@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgekit.errors import EdgekitError
 from edgekit.progress import Progress, Report, silent
 
 if TYPE_CHECKING:
@@ -55,6 +56,19 @@ def progress(*, quiet: bool, as_json: bool, verbose: bool = False) -> Iterator[R
             yield report
     else:
         yield _Lines(every_step=verbose)
+
+
+def raise_failures(failures: Mapping[str, EdgekitError], made: int) -> None:
+    """Raise what kept artifacts from being made: the error of one, or a summary of several."""
+    found = list(failures.values())
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise EdgekitError(
+            f"{len(found)} of {made + len(found)} artifacts were not made",
+            *(error.message for error in found),
+            hint=next((error.hint for error in found if error.hint), None),
+        )
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -237,13 +237,14 @@ def image_size(spec: InputSpec, *, owner: str) -> tuple[int, int]:
     Raises:
         DataError: The input is not a picture with 1 or 3 channels.
     """
-    if spec.layout != "HWC" or len(spec.shape) != 3 or spec.shape[2] not in (1, 3):
+    if spec.channels not in (1, 3) or len(spec.shape) != 3:
         raise DataError(
             f"{owner}: the input {spec.name!r} takes {list(spec.shape)}, not pictures",
             hint='an input for pictures has layout = "HWC" and shape [height, width, 3] or '
             "[height, width, 1]",
         )
-    return spec.shape[0], spec.shape[1]
+    first = 1 if spec.layout == "CHW" else 0
+    return spec.shape[first], spec.shape[first + 1]
 
 
 def fit_pixels(pixels: Array, spec: InputSpec) -> Array:
@@ -255,18 +256,36 @@ def fit_pixels(pixels: Array, spec: InputSpec) -> Array:
             channel is ITU-R 601 luma.
 
     Returns:
-        [..., height, width, channels] of `spec.dtype`; integers rounded to nearest.
+        [..., height, width, channels] of `spec.dtype`, channels first where the layout is "CHW";
+        integers rounded to nearest.
     """
     import numpy as np
 
-    if spec.shape[-1] == 1:
+    fitted = _levels(pixels, spec)
+    return np.ascontiguousarray(np.moveaxis(fitted, -1, -3)) if spec.layout == "CHW" else fitted
+
+
+def _levels(pixels: Array, spec: InputSpec) -> Array:
+    import numpy as np
+
+    if (spec.channels or spec.shape[-1]) == 1:
         luma = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         pixels = np.rint(luma)[..., None].astype(np.uint8)
-    low, high = spec.range
-    if spec.dtype == "uint8" and (low, high) == (0.0, 255.0):
+    if spec.dtype == "uint8" and spec.range == (0.0, 255.0) and not spec.channel_ranges:
         return pixels
-    # 256 entries computed in double: every picture gets exactly the same value for a level.
+    if spec.channel_ranges:
+        tables = [_table(limits, spec.dtype) for limits in spec.channel_ranges]
+        return np.stack([table[pixels[..., i]] for i, table in enumerate(tables)], axis=-1)
+    return np.asarray(_table(spec.range, spec.dtype)[pixels])
+
+
+def _table(limits: tuple[float, float], dtype: str) -> Array:
+    """What each of the 256 levels becomes."""
+    import numpy as np
+
+    # Computed in double: every picture gets exactly the same value for a level.
+    low, high = limits
     table = low + np.arange(256, dtype=np.float64) * ((high - low) / 255.0)
-    if np.issubdtype(np.dtype(spec.dtype), np.integer):
+    if np.issubdtype(np.dtype(dtype), np.integer):
         table = np.rint(table)
-    return np.asarray(table.astype(spec.dtype)[pixels])
+    return table.astype(dtype)

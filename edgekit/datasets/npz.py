@@ -66,16 +66,7 @@ class NpzFile(Dataset):
         import numpy as np
 
         values = self._inputs[split][list(indices)]
-        if values.shape[1:] != spec.shape:
-            if (*values.shape[1:], 1) != spec.shape:
-                raise DataError(
-                    f"{self._path}: samples are {list(values.shape[1:])}; "
-                    f"the input {spec.name!r} takes {list(spec.shape)}",
-                    hint="store them in the model's shape; image folders are resized",
-                )
-            values = values[..., None]
-        if values.dtype == np.uint8 and spec.layout == "HWC" and spec.dtype != "uint8":
-            values = fit_pixels(values, spec)
+        values = self._fitted(values, spec)
         if values.dtype != np.dtype(spec.dtype):
             values = self._cast(values, spec)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -85,6 +76,35 @@ class NpzFile(Dataset):
             )
         labels = self._labels.get(split)
         return Samples(values, None if labels is None else labels[list(indices)])
+
+    def limits(self, dtype_kind: str) -> tuple[float, float] | None:
+        """Lowest and highest stored value, if the samples are of this kind ("f": floats)."""
+        arrays = list(self._inputs.values())
+        if any(array.dtype.kind != dtype_kind for array in arrays):
+            return None
+        return (
+            min(float(array.min()) for array in arrays if len(array)),
+            max(float(array.max()) for array in arrays if len(array)),
+        )
+
+    def _fitted(self, values: Array, spec: InputSpec) -> Array:
+        """Samples in the shape of the input; 8-bit pictures also on its scale."""
+        import numpy as np
+
+        shape, first = values.shape[1:], spec.layout == "CHW"
+        pictures = values.dtype == np.uint8 and spec.channels > 0 and spec.dtype != "uint8"
+        wanted = (*spec.shape[1:], spec.shape[0]) if first and pictures else spec.shape
+        if (*shape, 1) == wanted:
+            values = values[..., None]
+        elif first and pictures and shape == spec.shape:
+            values = np.moveaxis(values, 1, -1)
+        elif shape != wanted:
+            raise DataError(
+                f"{self._path}: samples are {list(shape)}; "
+                f"the input {spec.name!r} takes {list(spec.shape)}",
+                hint="store them in the model's shape; image folders are resized",
+            )
+        return fit_pixels(values, spec) if pictures else values
 
     def _cast(self, values: Array, spec: InputSpec) -> Array:
         import numpy as np

@@ -22,11 +22,21 @@ from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
 
 KERAS = "keras"  # the source of a chain: the traced and frozen model
+FILE = "file"  # the source of a chain: a float file that somebody else made
 
 LOOPS = "recurrent layers over longer sequences stay loops, which this target lacks; shorten them"
 
 # What must be found among a file's tensors for its precision to be more than a name.
-_PROMISED_DTYPES = {"fp16": ("float16",), "dynamic": ("int8", "uint8"), "int8": ("int8", "uint8")}
+# One of each group.
+_BYTES = ("int8", "uint8")
+_PROMISED_DTYPES = {
+    "fp16": (("float16",),),
+    "dynamic": (_BYTES,),
+    "int4": (("int4", "uint4"),),
+    "int8": (_BYTES,),
+    "16x8": (("int16", "uint16"), _BYTES),
+}
+_CALIBRATED = ("int8", "16x8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +198,8 @@ class Exporter(ABC):
             )
         if conversion.io not in IO:
             raise UsageError(f"unknown --io {conversion.io!r}", hint=f"one of: {', '.join(IO)}")
-        if conversion.precision == "int8" and conversion.calibration is None:
-            raise ConversionError(f"{self.target}-int8 needs calibration samples")
+        if conversion.precision in _CALIBRATED and conversion.calibration is None:
+            raise ConversionError(f"{self.target}-{conversion.precision} needs calibration samples")
         if any(conversion.destination.iterdir()):
             raise ConversionError(f"{conversion.destination} is not empty")
 
@@ -213,15 +223,16 @@ class Exporter(ABC):
                 f"{what}: inputs without a fixed shape: {', '.join(open_axes)}",
                 hint="--input-shape fixes them",
             )
-        promised = _PROMISED_DTYPES.get(conversion.precision)
+        promised = _PROMISED_DTYPES.get(conversion.precision, ())
         # An input of bytes is none of the step's doing.
         inner = Counter(graph.dtypes) - Counter(tensor.dtype for tensor in graph.inputs)
-        if promised and not set(promised) & set(inner):
-            raise ConversionError(
-                f"{what}: the file holds no {' or '.join(promised)} tensor",
-                f"dtypes in the file: {', '.join(sorted(graph.dtypes))}",
-                hint="this model has nothing that could be quantized by this target",
-            )
+        for group in promised:
+            if not set(group) & set(inner):
+                raise ConversionError(
+                    f"{what}: the file holds no {' or '.join(group)} tensor",
+                    f"dtypes in the file: {', '.join(sorted(graph.dtypes))}",
+                    hint="this model has nothing that could be quantized by this target",
+                )
         return graph
 
 

@@ -14,6 +14,8 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.onnx_int4 import quantize_matrices
+from edgekit.exporters.onnx_int16 import quantize_16x8
 from edgekit.exporters.onnx_ranges import quantize_with_ranges
 from edgekit.ranges.audit import Audit
 
@@ -31,6 +33,7 @@ class OnnxExporter(Exporter):
     runtime: ClassVar[str] = "onnxruntime"
     model_file: ClassVar[str] = "model.onnx"
     extra: ClassVar[str] = "onnx"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int4", "int8", "16x8")
     packages: ClassVar[tuple[str, ...]] = (
         "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime",
     )  # fmt: skip
@@ -50,7 +53,7 @@ class OnnxExporter(Exporter):
             model, audit = _int8(conversion, source)
             onnx_file.sort_nodes(model)
         else:
-            steps = {"fp16": _fp16, "dynamic": _dynamic}
+            steps = {"fp16": _fp16, "dynamic": _dynamic, "int4": _int4, "16x8": _16x8}
             model = steps[conversion.precision](conversion, source)
             onnx_file.sort_nodes(model)
         onnx_file.save(model, conversion.destination / self.model_file)
@@ -97,6 +100,19 @@ def _int8(conversion: Conversion, source: Path) -> tuple[Any, Audit]:
     _discard(file)
     _set_io(model, conversion, samples)
     return model, audit
+
+
+def _int4(_: Conversion, source: Path) -> Any:
+    import onnx
+
+    return quantize_matrices(onnx.load(source))
+
+
+def _16x8(conversion: Conversion, source: Path) -> Any:
+    file = _prepared(conversion, source)
+    model = quantize_16x8(file, conversion.inputs[0].name, calibration_array(conversion))
+    _discard(file)
+    return model
 
 
 def _set_io(model: Any, conversion: Conversion, samples: Any) -> None:

@@ -54,14 +54,14 @@ def inspect(path: Path) -> FileGraph:
     initializers: set[str] = set()
     for graph in _graphs(model.graph):
         initializers |= {tensor.name for tensor in graph.initializer}
-        dtypes.update(_dtype(tensor.data_type) for tensor in graph.initializer)
-        dtypes.update(_dtype(v.type.tensor_type.elem_type) for v in graph.value_info)
+        dtypes.update(dtype_name(tensor.data_type) for tensor in graph.initializer)
+        dtypes.update(dtype_name(v.type.tensor_type.elem_type) for v in graph.value_info)
         for node in graph.node:
             ops[node.op_type] += 1
             if node.domain not in _STOCK_DOMAINS:
                 foreign.add(f"{node.domain}::{node.op_type}")
     inputs = [v for v in model.graph.input if v.name not in initializers]
-    dtypes.update(_dtype(v.type.tensor_type.elem_type) for v in [*inputs, *model.graph.output])
+    dtypes.update(dtype_name(v.type.tensor_type.elem_type) for v in [*inputs, *model.graph.output])
     return FileGraph(
         inputs=tuple(_describe(v, _input_grid(model.graph, v.name)) for v in inputs),
         outputs=tuple(_describe(v, _output_grid(model.graph, v.name)) for v in model.graph.output),
@@ -133,7 +133,7 @@ def sort_nodes(model: Any) -> None:
     """
     nodes = list(model.graph.node)
     maker = {name: index for index, node in enumerate(nodes) for name in node.output}
-    needs = {i: [maker[n] for n in _reads(node) if n in maker] for i, node in enumerate(nodes)}
+    needs = {i: [maker[n] for n in reads(node) if n in maker] for i, node in enumerate(nodes)}
     sorter = graphlib.TopologicalSorter(needs)
     try:
         sorter.prepare()
@@ -284,13 +284,37 @@ def _graphs(graph: Any) -> Iterator[Any]:
                 yield from _graphs(inner)
 
 
-def _reads(node: Any) -> Iterator[str]:
+def reads(node: Any) -> Iterator[str]:
     """Tensors a node takes, those included that only the bodies of a loop or branch read."""
     yield from node.input
     for attribute in node.attribute:
         for body in [attribute.g, *attribute.graphs]:
             for inner in body.node:
-                yield from _reads(inner)
+                yield from reads(inner)
+
+
+def attribute(node: Any, name: str, default: Any) -> Any:
+    """An attribute's value, or what it is where the node does not say."""
+    from onnx import helper
+
+    found = next((entry for entry in node.attribute if entry.name == name), None)
+    return default if found is None else helper.get_attribute_value(found)
+
+
+def all_nodes(model: Any) -> Iterator[Any]:
+    """Every node, those in bodies of loops and branches included."""
+    for graph in _graphs(model.graph):
+        yield from graph.node
+
+
+def all_tensors(model: Any) -> Iterator[Any]:
+    """Every constant that the file holds, as initializer or as attribute."""
+    for graph in _graphs(model.graph):
+        yield from graph.initializer
+        for node in graph.node:
+            for entry in node.attribute:
+                yield from ([entry.t] if entry.HasField("t") else [])
+                yield from entry.tensors
 
 
 def _input_grid(graph: Any, name: str) -> tuple[float, int] | None:
@@ -315,18 +339,24 @@ def _grid(graph: Any, node: Any) -> tuple[float, int]:
     return float(scale), int(zero)
 
 
-def _describe(value: Any, grid: tuple[float, int] | None) -> TensorInfo:
+def declared_shape(value: Any) -> tuple[int, ...]:
+    """Sizes of an input's or output's axes; -1 where one is left open."""
     axes = value.type.tensor_type.shape.dim
+    return tuple(axis.dim_value if axis.HasField("dim_value") else -1 for axis in axes)
+
+
+def _describe(value: Any, grid: tuple[float, int] | None) -> TensorInfo:
     return TensorInfo(
         name=value.name,
-        dtype=_dtype(value.type.tensor_type.elem_type),
-        shape=tuple(axis.dim_value if axis.HasField("dim_value") else -1 for axis in axes),
+        dtype=dtype_name(value.type.tensor_type.elem_type),
+        shape=declared_shape(value),
         scale=grid[0] if grid else None,
         zero_point=grid[1] if grid else None,
     )
 
 
-def _dtype(number: int) -> str:
+def dtype_name(number: int) -> str:
+    """numpy's name of an ONNX element type."""
     import onnx
 
     name: str = onnx.TensorProto.DataType.Name(number).lower()

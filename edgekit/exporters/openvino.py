@@ -24,6 +24,7 @@ from edgekit.tensor import TensorInfo, affine_grid
 _SHORT = {"int8": "i8", "uint8": "u8"}
 _COUNTED = re.compile(r"[A-Z][A-Za-z]*_\d+")  # names that OpenVINO makes up
 _PLACING_SAMPLES = 4  # enough to see where a tensor has a sign
+_BLOCK = 32  # values with one step, in 4 bits
 _NOTE = "edgekit"  # heading of what edgekit notes in a model
 
 
@@ -34,6 +35,7 @@ class OpenvinoExporter(Exporter):
     runtime: ClassVar[str] = "openvino"
     model_file: ClassVar[str] = "model.xml"
     extra: ClassVar[str] = "openvino"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int4", "int8")
     packages: ClassVar[tuple[str, ...]] = (
         "tensorflow", "keras", "tf2onnx", "onnx", "openvino", "nncf",
     )  # fmt: skip
@@ -65,6 +67,8 @@ class OpenvinoExporter(Exporter):
 
             _quiet(nncf)
             model = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
+        elif conversion.precision == "int4":
+            model = _int4(model)
         elif conversion.precision == "int8":
             model, audit = _int8(model, conversion)
         # The path of the ONNX file is no property of the model.
@@ -93,6 +97,22 @@ class OpenvinoExporter(Exporter):
             ops=dict(ops),
             dtypes=dict(dtypes),
         )
+
+
+def _int4(model: Any) -> Any:
+    """Matrices in 4 bits, each block with a step of its own; tables and the last one in 8 bits."""
+    import nncf
+
+    _quiet(nncf)
+    return nncf.compress_weights(
+        model,
+        mode=nncf.CompressWeightsMode.INT4_SYM,
+        group_size=_BLOCK,
+        advanced_parameters=nncf.AdvancedCompressionParameters(
+            # Matrices whose rows don't make whole blocks.
+            group_size_fallback_mode=nncf.GroupSizeFallbackMode.IGNORE
+        ),
+    )
 
 
 def _int8(model: Any, conversion: Conversion) -> tuple[Any, Audit]:

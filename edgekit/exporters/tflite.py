@@ -20,7 +20,9 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
-from edgekit.exporters.tflite_ranges import PLACEHOLDER_SAMPLES, with_ranges
+from edgekit.exporters.tflite_int16 import quantize_16x8
+from edgekit.exporters.tflite_ranges import PLACEHOLDER_SAMPLES, with_placeholders, with_ranges
+from edgekit.exporters.tflite_weights import halve, shrink_kernels
 from edgekit.exporters.tracing import Trace
 from edgekit.ranges.audit import Audit
 
@@ -35,6 +37,7 @@ class TfliteExporter(Exporter):
     runtime: ClassVar[str] = "litert"
     model_file: ClassVar[str] = "model.tflite"
     extra: ClassVar[str] = "tflite"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "dynamic", "int8", "16x8")
     packages: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "ai-edge-litert")
     rewritten: ClassVar[tuple[str, ...]] = ("int8",)
 
@@ -42,13 +45,38 @@ class TfliteExporter(Exporter):
         return KERAS
 
     def _convert(self, conversion: Conversion) -> Audit | None:
+        if (conversion.source / self.model_file).is_file():  # a float file, not a trace
+            return self._from_file(conversion)
         trace = Trace.read(conversion.source)
         audit = None
         if conversion.precision == "int8":
             content, audit = _int8(trace, conversion)
+        elif conversion.precision == "16x8":
+            _refuse_loops(trace.graph_def(), "16x8")
+            content = quantize_16x8(_float(trace, "fp32"), calibration_array(conversion))
         else:
             content = _float(trace, conversion.precision)
         content = tflite_file.with_signature(content, [s.name for s in trace.inputs], trace.outputs)
+        (conversion.destination / self.model_file).write_bytes(content)
+        return audit
+
+    def _from_file(self, conversion: Conversion) -> Audit | None:
+        audit = None
+        file = conversion.source / self.model_file
+        content = file.read_bytes()
+        if conversion.precision == "int8":
+            samples = calibration_array(conversion)
+            content, audit = with_ranges(
+                with_placeholders(content), samples, conversion.ranges, calibrated=False
+            )
+            content = _quantized(content, conversion)
+        elif conversion.precision == "16x8":
+            content = quantize_16x8(content, calibration_array(conversion))
+        elif conversion.precision != "fp32":
+            content = {"fp16": halve, "dynamic": shrink_kernels}[conversion.precision](content)
+        graph = tflite_file.inspect(file)
+        names = ([t.name for t in graph.inputs], [t.name for t in graph.outputs])
+        content = tflite_file.with_signature(content, *names)
         (conversion.destination / self.model_file).write_bytes(content)
         return audit
 
@@ -69,10 +97,9 @@ def _float(trace: Trace, precision: str) -> bytes:
 
 def _int8(trace: Trace, conversion: Conversion) -> tuple[bytes, Audit]:
     import tensorflow as tf
-    from tensorflow.lite.python.convert import mlir_quantize
 
     graph = trace.float_graph_def()
-    _refuse_loops(graph)
+    _refuse_loops(graph, "int8")
     converter = _converter(trace, graph)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _samples(conversion)
@@ -81,11 +108,18 @@ def _int8(trace: Trace, conversion: Conversion) -> tuple[bytes, Audit]:
     calibrated, audit = with_ranges(
         bytes(converter.convert()), calibration_array(conversion), conversion.ranges
     )
+    return _quantized(calibrated, conversion), audit
+
+
+def _quantized(content: bytes, conversion: Conversion) -> bytes:
+    """A float file that has its ranges, by TensorFlow's quantizer, with the inputs asked for."""
+    import tensorflow as tf
+    from tensorflow.lite.python.convert import mlir_quantize
+
     calibrated = tflite_file.with_input_ranges(
-        calibrated, {s.name: s.range for s in trace.inputs if s.dtype in ("uint8", "int8")}
+        content, {s.name: s.range for s in conversion.inputs if s.dtype in ("uint8", "int8")}
     )
-    calibrated = tflite_file.with_relu6_ranges(calibrated)
-    kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in trace.inputs}
+    kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in conversion.inputs}
     kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
     if len(kinds) > 1:
         raise ConversionError(
@@ -98,14 +132,14 @@ def _int8(trace: Trace, conversion: Conversion) -> tuple[bytes, Audit]:
         input_data_type=tf.as_dtype(kinds.pop() if kinds else "float32"),
         output_data_type=tf.as_dtype(output),
     )
-    return bytes(quantized), audit
+    return bytes(quantized)
 
 
-def _refuse_loops(graph: Any) -> None:
+def _refuse_loops(graph: Any, precision: str) -> None:
     """TensorFlow's quantizer dereferences a null pointer on a loop."""
     nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
     if any(node.op in ("While", "StatelessWhile") for node in nodes):
-        raise ConversionError("tflite-int8: a loop cannot be quantized", hint=LOOPS)
+        raise ConversionError(f"tflite-{precision}: a loop cannot be quantized", hint=LOOPS)
 
 
 def _samples(conversion: Conversion) -> Iterator[list[Any]]:

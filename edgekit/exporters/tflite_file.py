@@ -16,7 +16,6 @@ from edgekit.tensor import TensorInfo
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
-_RELU6 = 6.0
 
 
 def inspect(path: Path) -> FileGraph:
@@ -30,8 +29,8 @@ def inspect(path: Path) -> FileGraph:
             code = model.operatorCodes[operator.opcodeIndex]
             if code.customCode:
                 foreign.add(code.customCode.decode())
-            ops[_operator_name(code)] += 1
-        dtypes.update(_dtype(tensor.type) for tensor in graph.tensors)
+            ops[operator_name(code)] += 1
+        dtypes.update(dtype_name(tensor.type) for tensor in graph.tensors)
     main = model.subgraphs[0]
     return FileGraph(
         inputs=tuple(_describe(main.tensors[i]) for i in main.inputs),
@@ -76,26 +75,6 @@ def with_input_ranges(content: bytes, ranges: Mapping[str, tuple[float, float]])
     return pack(model)
 
 
-def with_relu6_ranges(content: bytes) -> bytes:
-    """A calibrated float model in which no output of a fused RELU6 has a range beyond 0…6.
-
-    TensorFlow's calibrator gives such an output the range of the product that reads it, where x is
-    multiplied by relu6(x+3).
-    """
-    model = unpack(content)
-    relu6 = _schema().ActivationFunctionType.RELU6
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            if getattr(operator.builtinOptions, "fusedActivationFunction", None) != relu6:
-                continue
-            found = graph.tensors[operator.outputs[0]].quantization
-            if found is None or found.min is None or not len(found.min):
-                continue
-            if found.min[0] < 0 or found.max[0] > _RELU6:
-                found.min, found.max = [0.0], [_RELU6]
-    return pack(model)
-
-
 def _maps(tensors: Any, indices: Any, names: Sequence[str]) -> list[Any]:
     schema = _schema()
     found = []
@@ -114,14 +93,15 @@ def _describe(tensor: Any) -> TensorInfo:
     per_tensor = steps if steps is not None and len(steps) == 1 else None
     return TensorInfo(
         name=tensor.name.decode(),
-        dtype=_dtype(tensor.type),
+        dtype=dtype_name(tensor.type),
         shape=tuple(int(size) for size in (shape if shape is not None else ())),
         scale=float(per_tensor[0]) if per_tensor is not None else None,
         zero_point=int(tensor.quantization.zeroPoint[0]) if per_tensor is not None else None,
     )
 
 
-def _operator_name(code: Any) -> str:
+def operator_name(code: Any) -> str:
+    """The schema's name of an operator code, or a custom operator's own."""
     # Old writers fill only the 8-bit field, new ones only the 32-bit one.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     if code.customCode:
@@ -129,7 +109,8 @@ def _operator_name(code: Any) -> str:
     return _enum("BuiltinOperator").get(number, f"BUILTIN_{number}")
 
 
-def _dtype(number: int) -> str:
+def dtype_name(number: int) -> str:
+    """The schema's name of an element type, in small letters."""
     return _enum("TensorType").get(number, f"TYPE_{number}").lower()
 
 

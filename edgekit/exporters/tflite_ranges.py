@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from edgekit.exporters.tflite_file import pack, unpack
+from edgekit.exporters.tflite_file import dtype_name, pack, unpack
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.limits import MINMAX
 from edgekit.ranges.observing import Limits, Observations
@@ -27,13 +27,32 @@ PLACEHOLDER_SAMPLES = 2
 _REPAIRED = 0.01  # of the right span: a smaller difference is none
 
 
-def with_ranges(content: bytes, samples: Array, method: str) -> tuple[bytes, Audit]:
-    """The calibrated file with edgekit's ranges, and how far they can be trusted.
+def with_placeholders(content: bytes) -> bytes:
+    """A float file that no calibrator has seen, with room for ranges in every float tensor."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = unpack(content)
+    main = model.subgraphs[0]
+    made = {int(index) for operator in main.operators for index in operator.outputs}
+    for index in made | {int(index) for index in main.inputs}:
+        if dtype_name(main.tensors[index].type) == "float32":
+            grid = schema.QuantizationParametersT()
+            grid.min, grid.max = [0.0], [0.0]
+            main.tensors[index].quantization = grid
+    return pack(model)
+
+
+def with_ranges(
+    content: bytes, samples: Array, method: str, *, calibrated: bool = True
+) -> tuple[bytes, Audit]:
+    """The same file with edgekit's ranges, and how far they can be trusted.
 
     Args:
-        content: A float model, calibrated on the first `PLACEHOLDER_SAMPLES` of the samples.
+        content: A float model whose tensors have ranges.
         samples: [N, *shape] of its only input, of any dtype that converts to the input's.
         method: One of `edgekit.ranges.limits.METHODS`.
+        calibrated: Whether its ranges are TensorFlow's, over the first `PLACEHOLDER_SAMPLES` of the
+            samples, so that the audit says which of them were wrong.
     """
     model = unpack(content)
     main = model.subgraphs[0]
@@ -45,6 +64,8 @@ def with_ranges(content: bytes, samples: Array, method: str) -> tuple[bytes, Aud
     for index, found in seen.limits(method, exact).items():
         grid = main.tensors[index].quantization
         grid.min, grid.max = [found[0]], [found[1]]
+    if not calibrated:
+        return pack(model), seen.audit(method, wanted, exact)
     audit = replace(
         seen.audit(method, wanted, exact),
         repaired=sum(size > _REPAIRED for size in off),

@@ -42,6 +42,7 @@ class Evaluation:
             these very samples.
         placement: Where the ops ran.
         drop_unknown: Why the metric has no drop; None if it has one.
+        reference: What the drop is measured against: "keras", or "file".
     """
 
     artifact: Path
@@ -52,6 +53,7 @@ class Evaluation:
     metric: MetricValue
     placement: Placement | None
     drop_unknown: str | None = None
+    reference: str = "keras"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -62,6 +64,7 @@ class Evaluation:
             "split": self.split,
             "metric": self.metric.to_json(),
             "drop_unknown": self.drop_unknown,
+            "reference": self.reference,
             "placement": self.placement.to_json() if self.placement else None,
         }
 
@@ -139,6 +142,7 @@ def evaluate(
         metric=found,
         placement=result.placement,
         drop_unknown=drop_unknown,
+        reference=artifact.manifest.parity.reference,
     )
 
 

@@ -21,7 +21,7 @@ from edgekit.progress import Progress, Report, silent
 from edgekit.quantization.calibration import SPLIT
 from edgekit.quantization.explain.explaining import FileToExplain, explain_file
 from edgekit.quantization.explain.explanation import Explanation
-from edgekit.quantization.explain.reading import TARGETS
+from edgekit.quantization.explain.reading import FROM_FILE, TARGETS
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.rewrite.applied import Applied
 from edgekit.quantization.worker import ENTRY, lint_request, rewrite_request
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 32
 _LINTED = 4  # samples whose ranges the linter looks at
-_FILES = (".tflite", ".onnx", ".xml")
-_FLOAT = ("fp32", "fp16")
+_FILES, _FLOAT = (".tflite", ".onnx", ".xml"), ("fp32", "fp16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +130,8 @@ def _refuse_unexplainable(artifact: Artifact) -> None:
             f"{artifact.path}: layers of {artifact.target} files cannot be read",
             hint=f"targets whose layers can be: {', '.join(TARGETS)}",
         )
+    if artifact.manifest.parity.reference != "keras":
+        raise ArtifactError(f"{artifact.path}: made from a float file; {FROM_FILE}")
 
 
 # -- an artifact -----------------------------------------------------------------------------------

@@ -13,32 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import edgekit
-from edgekit.artifact import Artifact, is_artifact
+from edgekit.artifact import Artifact
 from edgekit.datasets import Dataset, open_dataset
 from edgekit.errors import (
-    ArtifactError,
-    ConversionError,
     DataError,
     EdgekitError,
-    FileError,
-    GateError,
     ModelError,
     UsageError,
 )
 from edgekit.files import sha256_file, sha256_tree
-from edgekit.metrics import MetricValue
+from edgekit.making import already_made, artifact_json, check_places, failure, refusal
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.pace import Pace, time_against_float
-from edgekit.parity import check_metric
 from edgekit.pipeline import LINT, run_export
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
-from edgekit.proof import foreign_files
 from edgekit.quantization.calibration import concerns
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.rewrite.applied import Applied
 from edgekit.ranges.limits import AUTO
-from edgekit.scheduling import Outcomes
 from edgekit.spec import Gate, Scalar
 from edgekit.tokenizing import keep
 
@@ -123,7 +116,7 @@ class ExportResult:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "artifacts": [_artifact_json(artifact) for artifact in self.artifacts],
+            "artifacts": [artifact_json(artifact) for artifact in self.artifacts],
             "failures": {label: error.to_json() for label, error in self.failures.items()},
             "seconds": round(self.seconds, 3),
             "cached": self.cached,
@@ -197,13 +190,13 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
     """
     start = time.monotonic()
     order, plan = plan_export(request)
-    _check_places(order, force=request.force)
-    ready = {} if request.force else _already_made(order, plan)
+    check_places(order, force=request.force)
+    ready = {} if request.force else already_made(order, plan)
     failures: dict[str, EdgekitError] = {}
     for label, artifact in ready.items():
         report(Progress(label, 1, 1, "unchanged"))
-        if refusal := _refusal(label, artifact, order):
-            failures[label] = refusal
+        if refused := refusal(label, artifact, order):
+            failures[label] = refused
     missing = {step.label for step in plan.wanted} - set(ready)
     findings: tuple[Finding, ...] = ()
     rewrites: tuple[Applied, ...] = ()
@@ -219,7 +212,7 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             if name in outcomes.results:
                 ready[label] = Artifact.open(outcomes.results[name])
             else:
-                failures[label] = _failure(label, name, outcomes)
+                failures[label] = failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
     calibrations = {n: ready[n].manifest.calibration for n in labels if n in ready}
     artifacts = tuple(ready[n] for n in labels if n in ready and n not in failures)
@@ -240,37 +233,6 @@ def _checked_name(name: str) -> str:
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UsageError(f"--name {name!r}: letters, digits, '_', '-' and '.' make a name")
     return name
-
-
-def _check_places(order: ExportOrder, *, force: bool) -> None:
-    """Refuse to replace what edgekit did not write, and a place that cannot be written to."""
-    for step in order.plan.wanted:
-        place = order.out / step.label
-        foreign = foreign_files(place, step.exporter.model_file)
-        if foreign and not force:
-            raise FileError(
-                f"{place} holds what is no part of an artifact: {', '.join(foreign[:3])}",
-                hint="choose another --out, move it away, or --force to replace the folder",
-            )
-    try:
-        order.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            f"{order.out}: cannot be made a folder: {error.strerror or error}",
-            hint="choose a writable place with --out",
-        ) from error
-
-
-def _failure(label: str, task: str, outcomes: Outcomes) -> EdgekitError:
-    """Why an artifact was not made; for one that starts from another, say which failed."""
-    cause = outcomes.skipped.get(task, task)
-    error = outcomes.errors[cause]
-    failed = cause.partition(":")[2]
-    if failed == label:
-        return error
-    return ConversionError(
-        f"{label} is made from {failed}, which failed", error.message, hint=error.hint
-    )
 
 
 def _data_and_weights(
@@ -354,50 +316,6 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         "rewriting": sha256_tree(package / "quantization" / "rewrite"),
         "input_shape": order.input_shape,
         "input_range": order.input_range,
-    }
-
-
-def _already_made(order: ExportOrder, plan: Plan) -> dict[str, Artifact]:
-    """Artifacts that are whole and were made from the same ingredients."""
-    found = {}
-    for step in plan.wanted:
-        place = order.out / step.label
-        if is_artifact(place):
-            try:
-                artifact = Artifact.open(place)
-            except ArtifactError:
-                continue  # damaged: made anew
-            if artifact.manifest.key == order.keys[step.label]:
-                found[step.label] = artifact
-    return found
-
-
-def _refusal(label: str, artifact: Artifact, order: ExportOrder) -> GateError | None:
-    """The limit may be stricter now than when the artifact was made."""
-    if artifact.manifest.metric is not None:
-        metric = MetricValue.from_json(artifact.manifest.metric)
-        try:
-            check_metric(label, order.source.name, metric, order.gate)
-        except GateError as error:
-            return error
-    return None
-
-
-def _artifact_json(artifact: Artifact) -> dict[str, Any]:
-    manifest = artifact.manifest
-    return {
-        "path": str(artifact.path),
-        "model": manifest.model,
-        "dataset": manifest.dataset,
-        "target": manifest.target,
-        "precision": manifest.precision,
-        "io": manifest.io,
-        "bytes": artifact.bytes,
-        "cost": dict(manifest.cost),
-        "sha256": artifact.sha256,
-        "parity": manifest.parity.to_json(),
-        "metric": manifest.metric,
-        "calibration": manifest.calibration,
     }
 
 

@@ -31,6 +31,28 @@ def test_black_and_white_become_the_ends_of_the_range_and_order_is_kept(low, wid
     assert (np.diff(values[:, 0, 0]) >= 0).all()
 
 
+def test_channels_come_first_where_the_input_has_them_first():
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), np.uint8)
+    last = fit_pixels(pixels, InputSpec("x", "float32", (4, 5, 3), "HWC", (0.0, 1.0)))
+    first = fit_pixels(pixels, InputSpec("x", "float32", (3, 4, 5), "CHW", (0.0, 1.0)))
+    assert np.array_equal(first, last.transpose(0, 3, 1, 2))
+
+
+def test_one_channel_that_comes_first_is_luma():
+    grey = np.full((4, 5, 3), 51, np.uint8)
+    found = fit_pixels(grey, InputSpec("x", "float32", (1, 4, 5), "CHW", (0.0, 1.0)))
+    assert found.shape == (1, 4, 5)
+    assert np.allclose(found, 0.2)
+
+
+def test_each_channel_has_its_own_range_where_they_differ():
+    ranges = ((-1.0, 1.0), (0.0, 1.0), (-2.0, 3.0))
+    spec = InputSpec("x", "float32", (256, 1, 3), "HWC", (-2.0, 3.0), channel_ranges=ranges)
+    found = fit_pixels(LEVELS, spec)
+    assert np.allclose(found[0, 0], [-1, 0, -2])
+    assert np.allclose(found[-1, 0], [1, 1, 3])
+
+
 def test_bytes_for_a_byte_input_are_untouched():
     spec = InputSpec("x", "uint8", (256, 1, 3), "HWC")
     assert fit_pixels(LEVELS, spec) is LEVELS

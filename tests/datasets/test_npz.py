@@ -184,3 +184,24 @@ def test_labels_that_are_no_class_numbers_are_refused_with_the_reason(saved, lab
     with pytest.raises(DataError, match=reason) as caught:
         open_dataset(saved(x=PICTURES, y=labels))
     assert hint is None if caught.value.hint is None else hint in caught.value.hint
+
+
+FIRST = InputSpec("image", "float32", (3, 4, 4), "CHW", (0.0, 1.0))
+
+
+@pytest.mark.parametrize("stored", [PICTURES, PICTURES.transpose(0, 3, 1, 2)])
+def test_stored_pictures_fit_an_input_with_channels_first(saved, stored):
+    dataset = open_dataset(saved(x_train=stored, x_test=stored))
+    found = dataset.read("test", range(50), FIRST).inputs
+    np.testing.assert_allclose(found, PICTURES.transpose(0, 3, 1, 2) / 255, rtol=1e-6)
+
+
+def test_stored_floats_go_into_an_input_with_channels_first_as_they_are(saved):
+    values = np.random.default_rng(0).random((20, 3, 4, 4), np.float32)
+    dataset = open_dataset(saved(x_train=values, x_test=values))
+    assert np.array_equal(dataset.read("test", range(20), FIRST).inputs, values)
+    assert dataset.limits("f") == (values.min(), values.max())
+    last = values.transpose(0, 2, 3, 1)
+    other = open_dataset(saved(x_train=last, x_test=last))
+    with pytest.raises(DataError, match="takes"):
+        other.read("test", [0], FIRST)

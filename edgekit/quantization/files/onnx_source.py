@@ -1,0 +1,259 @@
+"""Check somebody else's ONNX file, give it the form the rest expects, and condition it.
+
+Imports onnx and ONNX Runtime. The file is untrusted: bounded in size, all weights inside, stock
+operators only. It is written anew with fixed shapes and one sample a run; the function is the same.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.errors import ModelError
+from edgekit.exporters import onnx_file
+from edgekit.quantization.files.description import (
+    QUANTIZED,
+    Description,
+    Reading,
+    clean_name,
+    fixed_shape,
+    input_spec,
+    read_bounded,
+)
+from edgekit.quantization.files.onnx_graph import LINEAR, OnnxGraph
+from edgekit.quantization.files.walk import Walked, walk
+from edgekit.tensor import TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgekit.spec import InputSpec
+
+    Array = np.ndarray[Any, Any]
+
+MODEL = "model.onnx"
+
+_OLDEST, _PER_CHANNEL, _USUAL = 7, 13, 17  # opsets: readable, with scales per channel, written
+_STOCK = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+_QUANTIZED_OPS = (
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
+    "ConvInteger", "MatMulInteger", "MatMulNBits",
+)  # fmt: skip
+_WEIGHTY = (*LINEAR, "LSTM", "GRU", "RNN", "Attention")
+
+
+def prepare_onnx(path: Path, folder: Path, reading: Reading) -> Description:
+    """Check a file and write it to `folder` with fixed shapes.
+
+    Raises:
+        ModelError: Damaged, quantized already, with operators or weights from elsewhere, or it does
+            not run.
+        UsageError: Its input has to be described better (`Reading`).
+    """
+    model = _load(path)
+    _refuse(model, path)
+    model = _upgraded(model, path)
+    value = _only_input(model, path)
+    declared = onnx_file.declared_shape(value)
+    shape = fixed_shape(value.name, declared, reading.input_shape)
+    for axis, size in zip(value.type.tensor_type.shape.dim, (1, *shape), strict=True):
+        axis.dim_value = size
+    names = _clean_names(model, value.name)
+    dtype = onnx_file.dtype_name(value.type.tensor_type.elem_type)
+    spec = input_spec(names[0], dtype, shape, reading)
+    _infer(model)
+    outputs = _outputs(model, spec, path)
+    _declare(model, outputs)
+    onnx_file.save(model, folder / MODEL)
+    return Description(
+        spec=spec,
+        inputs=(TensorInfo(spec.name, dtype, (1, *shape)),),
+        outputs=outputs,
+        cost=_cost(model, spec),
+    )
+
+
+def condition_onnx(source: Path, calibration: Path, destination: Path) -> Walked:
+    """Fold, round and correct: a folder with `model.onnx` in, another out.
+
+    Raises:
+        ConversionError: As `walk`.
+    """
+    import numpy as np
+    import onnx
+
+    from edgekit.quantization.files.onnx_fold import folded
+
+    rows = np.load(calibration / "inputs.npy", mmap_mode="r", allow_pickle=False)
+    destination.mkdir()
+    model = folded(onnx.load(source / MODEL), destination)
+    graph = OnnxGraph(model, np.asarray(rows[:1]))
+    found = walk(graph, rows, destination.parent)
+    result = graph.finish()
+    onnx_file.save(result, destination / MODEL)
+    return found
+
+
+def _load(path: Path) -> Any:
+    import onnx
+
+    content = read_bounded(path)
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # protobuf's own
+        raise ModelError(f"{path}: not an ONNX file: {str(error).partition(chr(10))[0]}") from error
+    if not model.graph.node:
+        raise ModelError(f"{path}: not an ONNX file, or one without operators")
+    for tensor in onnx_file.all_tensors(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ModelError(
+                f"{path}: weights lie in another file",
+                hint="onnx.save(onnx.load(path), one_file) puts them into one",
+            )
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    try:
+        onnx.checker.check_model(model)
+    except Exception as error:  # ValidationError, and what schemas raise
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"{path}: not a valid ONNX graph: {reason}") from error
+    return model
+
+
+def _refuse(model: Any, path: Path) -> None:
+    ops = {node.op_type for node in onnx_file.all_nodes(model)}
+    foreign = {
+        f"{node.domain}::{node.op_type}"
+        for node in onnx_file.all_nodes(model)
+        if node.domain not in _STOCK
+    }
+    if foreign:
+        raise ModelError(
+            f"{path}: operators that a stock ONNX Runtime does not have: "
+            f"{', '.join(sorted(foreign)[:5])}"
+        )
+    dtypes = {onnx_file.dtype_name(tensor.data_type) for tensor in onnx_file.all_tensors(model)}
+    if found := ops & set(_QUANTIZED_OPS):
+        raise ModelError(f"{path}: {QUANTIZED}", f"it has {', '.join(sorted(found))}")
+    if "float16" in dtypes or "bfloat16" in dtypes:
+        raise ModelError(f"{path}: its weights are of 16 bits; edgekit starts from float32 files")
+    if not ops & set(_WEIGHTY) or "float32" not in dtypes:
+        raise ModelError(
+            f"{path}: nothing in it has weights to quantize",
+            f"its operators: {', '.join(sorted(ops)[:12])}",
+        )
+
+
+def _upgraded(model: Any, path: Path) -> Any:
+    """The model in an opset whose quantized operators know scales per channel."""
+    import onnx
+
+    version = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    if version < _OLDEST:
+        raise ModelError(f"{path}: opset {version}", limit=f"opset {_OLDEST} at least")
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in initializers]
+    del model.graph.input[:]  # old files list their weights among the inputs
+    model.graph.input.extend(inputs)
+    if version >= _PER_CHANNEL:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, _USUAL)
+    except Exception as error:
+        raise ModelError(
+            f"{path}: opset {version} cannot be brought to {_USUAL}: "
+            f"{str(error).partition(chr(10))[0]}",
+            hint=f"export it with opset {_USUAL}",
+        ) from error
+
+
+def _only_input(model: Any, path: Path) -> Any:
+    if len(model.graph.input) != 1:
+        names = ", ".join(value.name for value in model.graph.input)
+        raise ModelError(
+            f"{path}: {len(model.graph.input)} inputs ({names}); calibration samples feed one"
+        )
+    value = model.graph.input[0]
+    if not value.type.tensor_type.HasField("shape"):
+        raise ModelError(f"{path}: the input {value.name!r} has no number of axes")
+    return value
+
+
+def _clean_names(model: Any, given: str) -> list[str]:
+    """Rename input and outputs so that every format accepts their names."""
+    taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    names = [given, *(value.name for value in model.graph.output)]
+    free = taken - set(names)
+    clean = [
+        clean_name(name, free, "input" if i == 0 else "output") for i, name in enumerate(names)
+    ]
+    onnx_file.rename(model, dict(zip(names, clean, strict=True)))
+    return clean
+
+
+def _infer(model: Any) -> None:
+    """Shapes of one sample over those of any batch."""
+    import onnx
+
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception:  # the runtime infers them for itself
+        return
+    model.graph.value_info.extend(inferred.graph.value_info)
+
+
+def _outputs(model: Any, spec: InputSpec, path: Path) -> tuple[TensorInfo, ...]:
+    """What the file gives for one sample, asked of the runtime."""
+    from edgekit.golden import extremes
+    from edgekit.quantization.files.onnx_graph import session
+
+    sample = extremes(spec)[-1:]
+    try:
+        opened = session(model)
+        found = opened.run(None, {spec.name: sample})
+    except Exception as error:
+        reason = str(error).partition("\n")[0].split(" : ")[-1]
+        raise ModelError(
+            f"{path}: does not run in ONNX Runtime: {reason[:300]}",
+            hint="--input-shape and --input-range say what it takes",
+        ) from error
+    names = [value.name for value in model.graph.output]
+    for name, array in zip(names, found, strict=True):
+        if not hasattr(array, "dtype") or array.ndim < 1 or array.shape[0] != 1:
+            raise ModelError(
+                f"{path}: the output {name!r} is {list(getattr(array, 'shape', ()))} for one "
+                "sample: without a batch axis it cannot be compared"
+            )
+    return tuple(
+        TensorInfo(name, array.dtype.name, array.shape)
+        for name, array in zip(names, found, strict=True)
+    )
+
+
+def _declare(model: Any, outputs: tuple[TensorInfo, ...]) -> None:
+    import numpy as np
+    from onnx import helper
+
+    del model.graph.output[:]
+    for tensor in outputs:
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+        model.graph.output.append(helper.make_tensor_value_info(tensor.name, kind, tensor.shape))
+
+
+def _cost(model: Any, spec: InputSpec) -> dict[str, int]:
+    import onnx
+
+    from edgekit.golden import extremes
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    tensors = onnx_file.all_tensors(model)
+    floats = [t for t in tensors if t.data_type == onnx.TensorProto.FLOAT]
+    return {
+        "parameters": sum(math.prod(tensor.dims) for tensor in floats),
+        "multiply_adds": OnnxGraph(copy, extremes(spec)[-1:]).multiply_adds,
+    }

@@ -1,0 +1,249 @@
+"""`edgekit quantize`: the artifacts of an export, made from a float file that somebody else made.
+
+Chooses the file, data and limits. The work itself is `edgekit.quantizing`'s.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import edgekit
+from edgekit.artifact import Artifact
+from edgekit.datasets import Dataset
+from edgekit.errors import DataError, EdgekitError, ModelError, UsageError
+from edgekit.files import sha256_file, sha256_tree
+from edgekit.making import already_made, artifact_json, check_places, failure, refusal
+from edgekit.models import ModelSource
+from edgekit.pipeline import run_export
+from edgekit.plan import Plan, artifact_key, exporters_named, plan_for_file
+from edgekit.progress import Progress, Report, silent
+from edgekit.quantization.files.description import Reading
+from edgekit.quantizing import RUNTIMES, FileOrder, FilePipeline
+from edgekit.spec import Gate
+
+# What each kind of file can become.
+TARGETS = {".onnx": ("onnx", "openvino"), ".tflite": ("tflite",)}
+
+_CALIBRATION = 128
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeRequest:
+    """What a person asks for. None means edgekit's default.
+
+    Attributes:
+        file: A float `.onnx` or `.tflite`.
+        data: A user's own samples, for calibration and proof.
+        dataset: Name of a known data set instead.
+        targets: Targets; empty for all that the file can become.
+        precisions: Precisions.
+        io: Input and output types of int8 files.
+        reading: What the file's input expects.
+        labels: Whether the labels of the data count.
+        metric: How outputs are scored.
+        calibration_samples: How many.
+        evaluation_samples: How many.
+        condition: Condition the file for what is calibrated (docs/quantize.md).
+        max_drop: Points of the metric an artifact may lose.
+        out: Folder that gets `<name>/<target>-<precision>`.
+        name: Name in folders and manifests; by default the file's.
+        force: Convert again even if nothing changed.
+    """
+
+    file: Path
+    data: Path | None = None
+    dataset: str | None = None
+    targets: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("int8",)
+    io: str = "native"
+    reading: Reading = field(default_factory=Reading)
+    labels: bool = True
+    metric: str = "top1"
+    calibration_samples: int | None = None
+    evaluation_samples: int | None = None
+    condition: bool = True
+    max_drop: float | None = None
+    out: Path = Path("build")
+    name: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizeResult:
+    """What exists now, and what does not.
+
+    Attributes:
+        artifacts: In the order of the plan.
+        failures: Artifact label → why it was not made.
+        seconds: Wall time.
+        cached: Whether nothing had to be converted.
+    """
+
+    artifacts: tuple[Artifact, ...]
+    failures: Mapping[str, EdgekitError]
+    seconds: float
+    cached: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "artifacts": [artifact_json(artifact) for artifact in self.artifacts],
+            "failures": {label: error.to_json() for label, error in self.failures.items()},
+            "seconds": round(self.seconds, 3),
+            "cached": self.cached,
+        }
+
+
+def quantize(request: QuantizeRequest, *, report: Report = silent) -> QuantizeResult:
+    """Make every artifact asked for, or find it made already.
+
+    Raises:
+        UsageError: An option that does not fit the file.
+        ModelError: The file is missing, damaged, quantized already, or not one that can be.
+        DataError: Data that cannot be used, or int8 without data.
+        EdgekitError: The file or the data cannot be used at all. What fails for one artifact only
+            is in the result's `failures`.
+    """
+    start = time.monotonic()
+    order, plan = _order(request)
+    check_places(order, force=request.force)
+    ready = {} if request.force else already_made(order, plan)
+    failures: dict[str, EdgekitError] = {}
+    for label, artifact in ready.items():
+        report(Progress(label, 1, 1, "unchanged"))
+        if refused := refusal(label, artifact, order):
+            failures[label] = refused
+    missing = {step.label for step in plan.wanted} - set(ready)
+    if missing:
+        outcomes = run_export(replace(order, plan=plan.only(missing)), report, FilePipeline)
+        for label in missing:
+            name = f"publish:{label}"
+            if name in outcomes.results:
+                ready[label] = Artifact.open(outcomes.results[name])
+            else:
+                failures[label] = failure(label, name, outcomes)
+    labels = [step.label for step in plan.wanted]
+    return QuantizeResult(
+        artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
+        failures={label: failures[label] for label in labels if label in failures},
+        seconds=time.monotonic() - start,
+        cached=not missing,
+    )
+
+
+def _order(request: QuantizeRequest) -> tuple[FileOrder, Plan]:
+    source = _source(request)
+    targets = request.targets or TARGETS[source.path.suffix]
+    exporters = exporters_named(targets)
+    if foreign := sorted(set(exporters) - set(TARGETS[source.path.suffix])):
+        raise UsageError(
+            f"{source.path.suffix} files become {' or '.join(TARGETS[source.path.suffix])}, "
+            f"not {foreign[0]}",
+            hint="edgekit export makes every target from a Keras model",
+        )
+    if "fp32" in request.precisions:
+        raise UsageError(
+            f"{request.file} is the float32 file itself",
+            hint="--precision int8, fp16 or dynamic",
+        )
+    plan = plan_for_file(exporters, request.precisions, request.io, condition=request.condition)
+    dataset = _dataset(request)
+    if dataset is None and any(step.needs_calibration for step in plan.steps):
+        raise DataError(
+            f"int8 of {request.file.name} needs data: its ranges come from calibration samples",
+            hint="--data PATH (a folder of pictures, or an .npz)",
+        )
+    gate = Gate()
+    if request.max_drop is not None:
+        gate = replace(gate, max_drop=request.max_drop, origin="--max-drop")
+    order = FileOrder(
+        source=source,
+        plan=plan,
+        keys={},
+        out=request.out / source.name,
+        weights=None,
+        dataset=dataset,
+        classes=dataset.classes if dataset else (),
+        calibration_samples=request.calibration_samples or _CALIBRATION,
+        evaluation_samples=request.evaluation_samples or gate.samples,
+        metric=request.metric,
+        activation="",
+        gate=gate,
+        reading=_reading(request, dataset),
+    )
+    ingredients = _ingredients(order)
+    return replace(
+        order, keys={step.label: artifact_key(step, ingredients) for step in plan.wanted}
+    ), plan
+
+
+def _source(request: QuantizeRequest) -> ModelSource:
+    path = request.file.expanduser()
+    if path.suffix not in RUNTIMES:
+        raise UsageError(
+            f"{path}: edgekit quantizes .onnx and .tflite files",
+            hint="edgekit export takes Keras models",
+        )
+    if not path.is_file():
+        raise ModelError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}")
+    if request.name is not None and not re.fullmatch(r"\w[\w.-]*", request.name):
+        raise UsageError(f"--name {request.name!r}: letters, digits, '_', '-' and '.' make a name")
+    name = request.name or re.sub(r"[^\w.-]+", "-", path.stem).strip("-.") or "model"
+    return ModelSource(name, "file", path.resolve(), None)
+
+
+def _dataset(request: QuantizeRequest) -> Dataset | None:
+    from edgekit.datasets.unlabelled import open_samples
+
+    if request.data is not None and request.dataset is not None:
+        raise UsageError("--dataset and --data both say what to calibrate with", hint="give one")
+    reference = request.data if request.data is not None else request.dataset
+    return None if reference is None else open_samples(reference, labelled=request.labels)
+
+
+def _reading(request: QuantizeRequest, dataset: Dataset | None) -> Reading:
+    """The range of stored floats is known: they go in as they are."""
+    from edgekit.datasets.npz import NpzFile
+
+    reading = request.reading
+    if reading.limits is None and not (reading.mean or reading.std):
+        stored = getattr(dataset, "inner", dataset)
+        if isinstance(stored, NpzFile) and (limits := stored.limits("f")):
+            return replace(reading, limits=limits)
+    return reading
+
+
+def _ingredients(order: FileOrder) -> dict[str, Any]:
+    package = Path(edgekit.__file__).parent
+    data = None
+    if order.dataset is not None:
+        data = {
+            "fingerprint": order.dataset.fingerprint(),
+            "evaluation": order.evaluation_samples,
+            "metric": order.metric,
+        }
+    conditioning = [sha256_tree(package / "quantization" / "files")]
+    conditioning += [
+        sha256_file(package / "quantization" / "condition" / f"{name}.py")
+        for name in ("grid", "store")
+    ]
+    return {
+        # The code that decides bytes and figures: a change of it makes old artifacts old.
+        "edgekit": [
+            edgekit.__version__,
+            sha256_tree(package / "exporters"),
+            *(sha256_file(package / f"{name}.py") for name in ("proof", "golden")),
+            *conditioning,
+        ],
+        "file": sha256_file(order.source.path),
+        "name": order.source.name,
+        "classes": list(order.classes),
+        "data": data,
+        "calibration": order.calibration_samples,
+        "conditioning": conditioning,
+        "reading": order.reading.to_json(),
+    }
