@@ -20,7 +20,7 @@ _IDENTIFIER = b"TFL3"
 
 def inspect(path: Path) -> FileGraph:
     """Operators and dtypes over all subgraphs; inputs and outputs of the main one."""
-    model = _unpack(path.read_bytes())
+    model = unpack(path.read_bytes())
     ops: Counter[str] = Counter()
     dtypes: Counter[str] = Counter()
     foreign: set[str] = set()
@@ -47,7 +47,7 @@ def with_signature(content: bytes, inputs: Sequence[str], outputs: Sequence[str]
     A file converted from a frozen function has no signature, and its output is called `Identity`.
     """
     schema = _schema()
-    model = _unpack(content)
+    model = unpack(content)
     main = model.subgraphs[0]
     definition = schema.SignatureDefT()
     definition.signatureKey = SIGNATURE.encode()
@@ -55,7 +55,7 @@ def with_signature(content: bytes, inputs: Sequence[str], outputs: Sequence[str]
     definition.inputs = _maps(main.tensors, main.inputs, inputs)
     definition.outputs = _maps(main.tensors, main.outputs, outputs)
     model.signatureDefs = [definition]
-    return _pack(model)
+    return pack(model)
 
 
 def with_input_ranges(content: bytes, ranges: Mapping[str, tuple[float, float]]) -> bytes:
@@ -64,7 +64,7 @@ def with_input_ranges(content: bytes, ranges: Mapping[str, tuple[float, float]])
     For an 8-bit picture the range is known exactly: with (0, 255) the step is 1 and an app passes
     pixels as they are, whatever the brightest calibration pixel was.
     """
-    model = _unpack(content)
+    model = unpack(content)
     main = model.subgraphs[0]
     for index in main.inputs:
         tensor = main.tensors[index]
@@ -72,7 +72,7 @@ def with_input_ranges(content: bytes, ranges: Mapping[str, tuple[float, float]])
         if name in ranges and tensor.quantization is not None:
             low, high = ranges[name]
             tensor.quantization.min, tensor.quantization.max = [low], [high]
-    return _pack(model)
+    return pack(model)
 
 
 def _maps(tensors: Any, indices: Any, names: Sequence[str]) -> list[Any]:
@@ -118,12 +118,14 @@ def _enum(name: str) -> dict[int, str]:
     return {value: key for key, value in values if isinstance(value, int)}
 
 
-def _unpack(content: bytes) -> Any:
+def unpack(content: bytes) -> Any:
+    """The file as objects of LiteRT's schema."""
     schema = _schema()
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
-def _pack(model: Any) -> bytes:
+def pack(model: Any) -> bytes:
+    """The file of such objects."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)

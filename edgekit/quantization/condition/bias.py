@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.quantization.condition.execution import Executor, Samples, register_functions
 from edgekit.quantization.condition.graph import Graph, attribute, owner
-from edgekit.quantization.condition.grid import on_grid
+from edgekit.quantization.condition.grid import codes, on_grid
 from edgekit.quantization.condition.linear import (
     Bias,
     Linear,
@@ -60,7 +60,27 @@ class _Statistics:
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def round_and_correct(graph: Graph, samples: Mapping[str, Array], scratch: Path) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """What happened to one linear node.
+
+    Attributes:
+        kernel: Its float kernel, as it was.
+        codes: The int8 numbers of the rounded one.
+        bias: Its corrected bias [C]; None where it has none of its own.
+        kept_bias: What the bias would be with the float kernel: corrected for what the nodes before
+            do to its inputs, but not for its own rounding. None likewise.
+    """
+
+    kernel: Array
+    codes: Array
+    bias: Array | None
+    kept_bias: Array | None
+
+
+def round_and_correct(
+    graph: Graph, samples: Mapping[str, Array], scratch: Path
+) -> tuple[list[Rounded], int]:
     """Put all kernels onto the int8 grid and correct the biases behind them.
 
     Args:
@@ -69,7 +89,7 @@ def round_and_correct(graph: Graph, samples: Mapping[str, Array], scratch: Path)
         scratch: Empty folder for what does not fit into memory.
 
     Returns:
-        Numbers of kernels rounded and of biases corrected.
+        What happened to each linear node, and the number of biases corrected.
     """
     shapes = Shapes(graph.definition())
     biases = {
@@ -78,13 +98,13 @@ def round_and_correct(graph: Graph, samples: Mapping[str, Array], scratch: Path)
     graph.tidy()
     linears = {linear.node.name: linear for linear in linear_nodes(graph)}
     if not linears:
-        return 0, 0
+        return [], 0
     walk = _Walk(graph, linears, shapes, samples)
     target = walk.float_pass()
-    for linear in linears.values():
-        set_kernel(graph, linear, on_grid(kernel_of(graph, linear), linear.axes))
+    for name, linear in linears.items():
+        set_kernel(graph, linear, on_grid(walk.kernels[name], linear.axes))
     corrected = walk.quantized_pass(target, biases, Store(scratch, _STORE_BYTES))
-    return len(linears), corrected
+    return [walk.rounded(linear, biases[name]) for name, linear in linears.items()], corrected
 
 
 class _Walk:
@@ -97,6 +117,8 @@ class _Walk:
     ) -> None:
         self.graph = graph
         self.linears = linears
+        self.kernels = {name: kernel_of(graph, linear) for name, linear in linears.items()}
+        self._undone: dict[str, Array] = {}  # what undoing its rounding takes from a node's mean
         self.samples = samples
         self.count = len(next(iter(samples.values())))
         register_functions(graph.functions)
@@ -143,6 +165,19 @@ class _Walk:
                 corrected += 1
         return corrected
 
+    def rounded(self, linear: Linear, bias: Bias | None) -> Rounded:
+        """What became of a node, after the passes."""
+        import numpy as np
+
+        kernel = self.kernels[linear.node.name]
+        found = codes(kernel, linear.axes)
+        value = self.graph.constant(bias.node.input[bias.place]) if bias else None
+        if value is None or value.size != linear.channels:
+            return Rounded(kernel, found, None, None)
+        corrected = value.reshape(-1)
+        kept = corrected + self._undone[linear.node.name]
+        return Rounded(kernel, found, corrected, kept.astype(np.float32))
+
     def _run_stage(
         self, stage: list[Any], later: set[str], target: _Statistics, store: Store
     ) -> Array:
@@ -152,6 +187,7 @@ class _Walk:
         made = {node.name for node in stage}
         taken = {name for node in stage for name in node.input}
         mean: Array | float = 0.0
+        float_mean: Array | float = 0.0
         for index, (start, stop) in enumerate(self._chunks()):
             values = {
                 name: store.get(name, index)
@@ -164,13 +200,21 @@ class _Walk:
                 if node is stage[-1]:
                     channels = self.linears[node.name].channels
                     mean += _mean(given[node.name], channels) * (stop - start)
+                    real = self._with_float_kernel(node, values, stop - start)
+                    float_mean += _mean(real, channels) * (stop - start)
                 for name, value in given.items():
                     values[name] = self._quantized(name, value, target)
                     if name in later:
                         store.put(name, index, values[name])
                 for name in last.get(node.name, ()):
                     values.pop(name, None)
+        self._undone[stage[-1].name] = np.asarray((mean - float_mean) / self.count)
         return np.asarray(mean / self.count)
+
+    def _with_float_kernel(self, node: Any, values: Mapping[str, Any], count: int) -> Any:
+        operands = self._operands(node, values)
+        operands[self.linears[node.name].kernel] = self.kernels[node.name]
+        return self.executor.run(node, operands, count)[0]
 
     # -- the order of things -----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from edgekit.files import canonical_json
 from edgekit.quantization.condition.bias import round_and_correct
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
+from edgekit.quantization.condition.originals import ORIGINALS, write_originals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,8 +70,8 @@ def condition_trace(source: Path, calibration: Path, destination: Path) -> Condi
     graph = Graph(
         trace.graph_def(), [spec.name for spec in trace.inputs], list(trace.output_tensors)
     )
-    found = condition(graph, {trace.inputs[0].name: rows}, destination.parent)
     destination.mkdir()
+    found = condition(graph, {trace.inputs[0].name: rows}, destination)
     made = replace(trace, folder=destination)
     (destination / "graph.pb").write_bytes(graph.definition().SerializeToString(deterministic=True))
     (destination / "trace.json").write_text(canonical_json(made.to_json()), encoding="utf-8")
@@ -85,7 +86,8 @@ def condition(
     Args:
         graph: The frozen graph, traced for one sample.
         samples: Input name → [N, *shape] of its dtype, N ≥ 1.
-        scratch: Where activations go that don't fit into memory; by default the system's place.
+        scratch: Where activations go that don't fit into memory, and what layers kept in float get
+            (`originals`); by default the system's place, and nowhere.
     """
     count = len(next(iter(samples.values())))
     if count > MOST_SAMPLES:
@@ -94,5 +96,7 @@ def condition(
     folded = fold(graph)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         rounded, corrected = round_and_correct(graph, samples, Path(place))
+    if scratch is not None:
+        write_originals(scratch / ORIGINALS, rounded)
     graph.tidy()
-    return Conditioned(folded, rounded, corrected, min(count, MOST_SAMPLES))
+    return Conditioned(folded, len(rounded), corrected, min(count, MOST_SAMPLES))
