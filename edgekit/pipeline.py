@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -22,15 +23,17 @@ from edgekit.errors import ConversionError, DataError, EdgekitError
 from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.worker import ENTRY, Preparation
 from edgekit.feeding import run_samples, write_samples
-from edgekit.files import replace_folder, scratch_folder
+from edgekit.files import emptied, replace_folder, scratch_folder
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
+from edgekit.mixing import rescue
 from edgekit.plan import CONDITIONED, EVALUATION_SPLIT, ExportOrder, Step
 from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
 from edgekit.quantization.calibration import draw_calibration
 from edgekit.quantization.lint.finding import Finding
+from edgekit.quantization.mixed.layers import Mixed
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
 from edgekit.scheduling import Outcomes, Task, run_tasks
@@ -61,11 +64,13 @@ def run_export(order: ExportOrder, report: Report) -> Outcomes:
     Raises:
         EdgekitError: The model or the data cannot be used at all.
     """
+    started = time.monotonic()
     order.out.mkdir(parents=True, exist_ok=True)
     with scratch_folder(order.out / "artifacts") as scratch:
         pipeline = _Pipeline(order, scratch, report)
         try:
             outcomes = run_tasks(pipeline.tasks(), slots=max(2, available_cores()))
+            outcomes = rescue(pipeline, outcomes, started)
         finally:
             pipeline.close()
     for name, error in outcomes.errors.items():
@@ -244,18 +249,9 @@ class _Pipeline:
 
     def run_reference(self, proof: Path) -> Path:
         self.report(Progress("running the source model", 0, 1))
-        trace_names = self._trace_names()
-        target = self.scratch / ("reference.npy" if len(trace_names[1]) == 1 else "reference")
-        answer = self._ask_tensorflow(
-            {
-                "do": "reference",
-                "inputs": str(proof),
-                "outputs": str(target),
-                "names": trace_names[0],
-                "output_names": trace_names[1],
-                "preparation": self._preparation(),
-            }
-        )
+        single = len(self._trace_names()[1]) == 1
+        target = self.scratch / ("reference.npy" if single else "reference")
+        answer = self.references(proof, target)
         if answer["nonfinite"]:
             raise ConversionError(
                 f"{self.order.source.name}: the source model itself gives "
@@ -265,14 +261,29 @@ class _Pipeline:
         self.report(Progress("running the source model", 1, 1))
         return target
 
-    def run(self, step: Step, graph: FileGraph, proof: Path) -> list[Any]:
+    def references(self, inputs: Path, target: Path) -> dict[str, Any]:
+        """Write the source model's outputs for samples; the number of those that are not finite."""
+        names, output_names = self._trace_names()
+        return self._ask_tensorflow(
+            {
+                "do": "reference",
+                "inputs": str(inputs),
+                "outputs": str(target),
+                "names": names,
+                "output_names": output_names,
+                "preparation": self._preparation(),
+            }
+        )
+
+    def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
+        """Run the file in `files/<name>`, by default the step's own, on the proof's inputs."""
         self.report(Progress(step.label, 1, _STAGES, "running"))
-        scratch = self.scratch / "runs" / step.label
-        scratch.mkdir(parents=True)
+        name = name or step.label
+        scratch = emptied(self.scratch / "runs" / name)
         job = Job(
             action="run",
             runtime=step.exporter.runtime,
-            model=str(self.scratch / "files" / step.label / step.exporter.model_file),
+            model=str(self.scratch / "files" / name / step.exporter.model_file),
         )
         outputs, _ = run_samples(
             LocalTransport(),
@@ -284,17 +295,25 @@ class _Pipeline:
         )
         return outputs
 
-    def publish(self, step: Step, graph: FileGraph, outputs: list[Any], *results: Any) -> Path:
+    def publish(
+        self,
+        step: Step,
+        graph: FileGraph,
+        outputs: list[Any],
+        *results: Any,
+        name: str = "",
+        mixed: Mixed | None = None,
+    ) -> Path:
+        """Judge the file in `files/<name>`, by default the step's own, and make it an artifact."""
         self.report(Progress(step.label, 2, _STAGES, "proving"))
         reference, trace, *drawn = results
         evaluation: Drawn | None = drawn[0] if self.order.dataset is not None else None
         calibration: Drawn | None = drawn[-1] if step.needs_calibration else None
-        folder = self.scratch / "publish" / step.label
-        folder.mkdir(parents=True)
+        folder = emptied(self.scratch / "publish" / step.label)
         evidence = Evidence(
             order=self.order,
             step=step,
-            files=self.scratch / "files" / step.label,
+            files=self.scratch / "files" / (name or step.label),
             graph=graph,
             inputs=_inputs(trace),
             output_names=tuple(trace["outputs"]),
@@ -304,6 +323,7 @@ class _Pipeline:
             evaluation=evaluation,
             calibration=calibration,
             cost=trace["cost"],
+            mixed=mixed,
         )
         note = write_artifact(evidence, folder)
         place = self.order.out / step.label

@@ -115,6 +115,9 @@ class ExportOrder:
         gate: Limits.
         input_shape: Override of open axes.
         input_range: Range of values a float image input expects.
+        budget_s: After how many seconds no layers are searched any more that keep an int8 file
+            within its gate (`edgekit.mixing`); None for no search.
+        allow_drop: Keep an artifact that loses too much of the metric, and say so in its manifest.
     """
 
     source: ModelSource
@@ -131,6 +134,8 @@ class ExportOrder:
     gate: Gate
     input_shape: tuple[int, ...] | None = None
     input_range: tuple[float, float] | None = None
+    budget_s: float | None = None
+    allow_drop: bool = False
 
 
 def exporters_named(names: Sequence[str]) -> dict[str, Exporter]:

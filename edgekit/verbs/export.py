@@ -27,6 +27,7 @@ from edgekit.errors import (
 )
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
+from edgekit.mixing import Rescue, is_settled
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.parity import check_metric
 from edgekit.pipeline import LINT, run_export
@@ -39,6 +40,7 @@ from edgekit.spec import Gate, Scalar
 from edgekit.tokenizing import keep
 
 DEFAULT_OUT = Path("build")
+DEFAULT_BUDGET_S = 300.0
 _DEFAULT_CALIBRATION = 128
 
 
@@ -58,6 +60,9 @@ class ExportRequest:
         evaluation_samples: How many.
         condition: Condition the model for what is calibrated (docs/quantize.md).
         max_drop: Points of the metric an artifact may lose.
+        budget_s: Where an int8 file loses more, seconds after which no layers are searched any more
+            that have to stay in float; None for no search (docs/mixed.md).
+        allow_drop: Keep an artifact that loses more all the same, and say so in its manifest.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
         input_range: Range of values a float image input expects.
@@ -78,6 +83,8 @@ class ExportRequest:
     evaluation_samples: int | None = None
     condition: bool = True
     max_drop: float | None = None
+    budget_s: float | None = DEFAULT_BUDGET_S
+    allow_drop: bool = False
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
     input_range: tuple[float, float] | None = None
@@ -97,6 +104,7 @@ class ExportResult:
         seconds: Wall time.
         cached: Whether nothing had to be converted.
         findings: What in the float graph 8 bits pay for, where int8 was made (docs/explain.md).
+        rescued: Artifact label → how it was brought within its gate, where layers were searched.
     """
 
     artifacts: tuple[Artifact, ...]
@@ -104,6 +112,7 @@ class ExportResult:
     seconds: float
     cached: bool
     findings: tuple[Finding, ...] = ()
+    rescued: Mapping[str, Rescue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -112,6 +121,7 @@ class ExportResult:
             "seconds": round(self.seconds, 3),
             "cached": self.cached,
             "findings": [finding.to_json() for finding in self.findings],
+            "mixed": {label: found.to_json() for label, found in self.rescued.items()},
         }
 
 
@@ -160,6 +170,8 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
         gate=gate,
         input_shape=request.input_shape,
         input_range=request.input_range,
+        budget_s=None if request.allow_drop else request.budget_s,
+        allow_drop=request.allow_drop,
     )
     ingredients = _ingredients(order)
     keys = {step.label: artifact_key(step, ingredients) for step in plan.wanted}
@@ -184,6 +196,7 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             failures[label] = refusal
     missing = {step.label for step in plan.wanted} - set(ready)
     findings: tuple[Finding, ...] = ()
+    rescued: dict[str, Rescue] = {}
     if missing:
         outcomes = run_export(replace(order, plan=plan.only(missing)), report)
         findings = outcomes.results.get(LINT, ())
@@ -193,6 +206,8 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             name = f"publish:{label}"
             if name in outcomes.results:
                 ready[label] = Artifact.open(outcomes.results[name])
+                if found := outcomes.results.get(f"mixed:{label}"):
+                    rescued[label] = found
             else:
                 failures[label] = _failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
@@ -202,6 +217,7 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
         seconds=time.monotonic() - start,
         cached=not missing,
         findings=findings,
+        rescued=rescued,
     )
 
 
@@ -334,7 +350,7 @@ def _already_made(order: ExportOrder, plan: Plan) -> dict[str, Artifact]:
                 artifact = Artifact.open(place)
             except ArtifactError:
                 continue  # damaged: made anew
-            if artifact.manifest.key == order.keys[step.label]:
+            if artifact.manifest.key == order.keys[step.label] and is_settled(artifact, order):
                 found[step.label] = artifact
     return found
 
@@ -364,6 +380,9 @@ def _artifact_json(artifact: Artifact) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "parity": manifest.parity.to_json(),
         "metric": manifest.metric,
+        "gate": manifest.gate,
+        "kept": [dict(layer) for layer in manifest.kept],
+        "search": manifest.search,
     }
 
 

@@ -105,3 +105,35 @@ def grouped(operators: Sequence[Operator]) -> tuple[list[MixedLayer], dict[int, 
         for start, own in zip(starts, members, strict=True)
     ]
     return layers, of
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """What an artifact says of itself when some of its layers were kept in float.
+
+    Attributes:
+        kept: They, in the order of execution.
+        layers: How many there are in all.
+        candidates: Mixed files that were tried on the search's samples.
+        attempts: Files that were measured by the gate, the plain one included.
+        samples: What the candidates were judged by: "dataset", "split", "count", "digest".
+    """
+
+    kept: tuple[MixedLayer, ...]
+    layers: int
+    candidates: int
+    attempts: int
+    samples: Mapping[str, Any]
+
+    def kept_json(self) -> list[dict[str, Any]]:
+        """For `Manifest.kept`."""
+        return [{**layer.to_json(), "dtype": "float32"} for layer in self.kept]
+
+    def search_json(self) -> dict[str, Any]:
+        """For `Manifest.search`."""
+        return {
+            "layers": self.layers,
+            "candidates": self.candidates,
+            "attempts": self.attempts,
+            "samples": dict(self.samples),
+        }

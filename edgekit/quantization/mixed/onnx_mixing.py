@@ -50,7 +50,9 @@ class MixableOnnx(MixableFile):
         self._model = onnx.load_from_string(self._content)
         self._nodes = list(self._model.graph.node)
         self._maker = {name: node for node in self._nodes for name in node.output}
-        self._places = {name: place for place, node in enumerate(self._nodes) for name in node.output}
+        self._places = {
+            name: place for place, node in enumerate(self._nodes) for name in node.output
+        }
         self._readers: dict[str, list[Any]] = {}
         for node in self._nodes:
             for name in node.input:
@@ -90,7 +92,9 @@ class MixableOnnx(MixableFile):
 
     def _is_mixable(self, node: Any) -> bool:
         """Whether it takes and gives what is 8 bits wide."""
-        if node.op_type in (_Q, _DQ) or any(attribute.HasField("g") for attribute in node.attribute):
+        if node.op_type in (_Q, _DQ) or any(
+            attribute.HasField("g") for attribute in node.attribute
+        ):
             return False
         makers = [self._maker[name] for name in node.input if name in self._maker]
         return any(maker.op_type == _DQ for maker in makers) and any(
@@ -252,7 +256,9 @@ class _Rewrite:
                 names.append(self._constant(f"{given}/{kind}", np.repeat(value, shape[axis])))
             new = f"{given}/spread"
             inputs = [last.input[0], *names]
-            self._nodes.append(helper.make_node(_DQ, inputs, [new], f"{last.name}/spread", axis=axis))
+            self._nodes.append(
+                helper.make_node(_DQ, inputs, [new], f"{last.name}/spread", axis=axis)
+            )
             self._spread[given] = new
         return self._spread.get(given, str(given))
 

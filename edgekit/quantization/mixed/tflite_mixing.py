@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.exporters import tflite_file
+from edgekit.quantization.condition.originals import Constant, Originals
 from edgekit.quantization.mixed import flatbuffer
 from edgekit.quantization.mixed.flatbuffer import is_quantized, kind_of, type_number
 from edgekit.quantization.mixed.layers import MixableFile, Operator, grouped
-from edgekit.quantization.condition.originals import Constant, Originals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -168,7 +168,11 @@ class _Rewrite:
     def _pass(self, operator: Any) -> None:
         kind = kind_of(self.model, operator)
         first = int(operator.inputs[0]) if len(operator.inputs) else -1
-        if kind == "DEQUANTIZE" and self._is_float_only(first) and self._float[first] >= self._plain:
+        if (
+            kind == "DEQUANTIZE"
+            and self._is_float_only(first)
+            and self._float[first] >= self._plain
+        ):
             self._rename(first, int(operator.outputs[0]))
             return
         for index in map(int, operator.inputs):
