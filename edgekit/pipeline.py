@@ -90,7 +90,8 @@ class _Pipeline:
         temporary.mkdir()
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         self.environment = _REPEATABLE | places
-        self._tensorflow: Child | None = None
+        # A child ends with the thread that started it, and this one outlives those of the tasks.
+        self._tensorflow: Child | None = Child(TENSORFLOW_ENTRY, environment=self.environment)
         self._lock = threading.Lock()
 
     # -- what needs what ---------------------------------------------------------------------------
