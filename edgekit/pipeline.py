@@ -26,7 +26,7 @@ from edgekit.feeding import run_samples, write_samples
 from edgekit.files import emptied, replace_folder, scratch_folder
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
-from edgekit.mixing import rescue
+from edgekit.mixing.rescue import rescue
 from edgekit.plan import CONDITIONED, EVALUATION_SPLIT, ExportOrder, Step
 from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
 from edgekit.progress import Progress, Report

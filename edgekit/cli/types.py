@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
     """Seconds from `90s`, `5m`, `1h` or a plain number of seconds."""
 
     name = "time"

@@ -64,7 +64,7 @@ def draw(
         FileError: The cache cannot be written.
     """
     try:
-        return _draw(dataset, split, count, spec, beyond, report)
+        return _draw(dataset, split, count, spec, beyond=beyond, report=report)
     except OSError as error:
         raise _refused_by_system(error) from error
 
@@ -86,7 +86,7 @@ def _refused_by_system(error: OSError) -> FileError:
 
 
 def _draw(
-    dataset: Dataset, split: str, count: int, spec: InputSpec, beyond: int, report: Report
+    dataset: Dataset, split: str, count: int, spec: InputSpec, *, beyond: int, report: Report
 ) -> Drawn:
     count = min(count, require_split(dataset, split) - beyond)
     what = {

@@ -27,7 +27,8 @@ from edgekit.errors import (
 )
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.metrics import MetricValue
-from edgekit.mixing import Rescue, is_settled
+from edgekit.mixing.rescue import is_settled
+from edgekit.mixing.search import Rescue
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.parity import check_metric
 from edgekit.pipeline import LINT, run_export

@@ -68,14 +68,13 @@ class Rounded:
         kernel: Its float kernel, as it was.
         codes: The int8 numbers of the rounded one.
         bias: Its corrected bias [C]; None where it has none of its own.
-        kept_bias: What the bias would be with the float kernel: corrected for what the nodes before
-            do to its inputs, but not for its own rounding. None likewise.
+        float_bias: Its bias as it was, likewise.
     """
 
     kernel: Array
     codes: Array
     bias: Array | None
-    kept_bias: Array | None
+    float_bias: Array | None
 
 
 def round_and_correct(
@@ -118,7 +117,7 @@ class _Walk:
         self.graph = graph
         self.linears = linears
         self.kernels = {name: kernel_of(graph, linear) for name, linear in linears.items()}
-        self._undone: dict[str, Array] = {}  # what undoing its rounding takes from a node's mean
+        self._added: dict[str, Array] = {}  # node → what its bias was corrected by
         self.samples = samples
         self.count = len(next(iter(samples.values())))
         register_functions(graph.functions)
@@ -161,7 +160,8 @@ class _Walk:
             name = stage[-1].name
             bias = biases[name]
             if bias is not None:
-                add_to_bias(self.graph, bias, target.means[name] - mean)
+                self._added[name] = target.means[name] - mean
+                add_to_bias(self.graph, bias, self._added[name])
                 corrected += 1
         return corrected
 
@@ -175,8 +175,8 @@ class _Walk:
         if value is None or value.size != linear.channels:
             return Rounded(kernel, found, None, None)
         corrected = value.reshape(-1)
-        kept = corrected + self._undone[linear.node.name]
-        return Rounded(kernel, found, corrected, kept.astype(np.float32))
+        before = (corrected - self._added[linear.node.name]).astype(np.float32)
+        return Rounded(kernel, found, corrected, before)
 
     def _run_stage(
         self, stage: list[Any], later: set[str], target: _Statistics, store: Store
@@ -187,7 +187,6 @@ class _Walk:
         made = {node.name for node in stage}
         taken = {name for node in stage for name in node.input}
         mean: Array | float = 0.0
-        float_mean: Array | float = 0.0
         for index, (start, stop) in enumerate(self._chunks()):
             values = {
                 name: store.get(name, index)
@@ -200,21 +199,13 @@ class _Walk:
                 if node is stage[-1]:
                     channels = self.linears[node.name].channels
                     mean += _mean(given[node.name], channels) * (stop - start)
-                    real = self._with_float_kernel(node, values, stop - start)
-                    float_mean += _mean(real, channels) * (stop - start)
                 for name, value in given.items():
                     values[name] = self._quantized(name, value, target)
                     if name in later:
                         store.put(name, index, values[name])
                 for name in last.get(node.name, ()):
                     values.pop(name, None)
-        self._undone[stage[-1].name] = np.asarray((mean - float_mean) / self.count)
         return np.asarray(mean / self.count)
-
-    def _with_float_kernel(self, node: Any, values: Mapping[str, Any], count: int) -> Any:
-        operands = self._operands(node, values)
-        operands[self.linears[node.name].kernel] = self.kernels[node.name]
-        return self.executor.run(node, operands, count)[0]
 
     # -- the order of things -----------------------------------------------------------------------
 

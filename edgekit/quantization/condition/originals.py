@@ -1,8 +1,7 @@
 """The kernels and biases that kept layers get: the float model's own, not the rounded ones.
 
 Conditioning rounds every kernel onto the int8 grid, and a file holds those very numbers: a kernel
-in a file is found again by them, whatever its layout. Its float original comes with a bias that is
-corrected for what the layers before do to its inputs, but not for a rounding that is undone.
+in a file is found again by them, whatever its layout.
 """
 
 from __future__ import annotations
@@ -54,19 +53,20 @@ class Originals:
         """From what `write_originals` wrote."""
         import numpy as np
 
-        found = []
+        found: list[Rounded] = []
         for file in files:
             with np.load(file, allow_pickle=False) as known:
                 arrays = {name: known[name] for name in known.files}
-            for number in range(sum(name.startswith("kernel_") for name in arrays)):
-                found.append(
-                    Rounded(
-                        kernel=arrays[f"kernel_{number}"],
-                        codes=arrays[f"codes_{number}"],
-                        bias=arrays.get(f"bias_{number}"),
-                        kept_bias=arrays.get(f"kept_bias_{number}"),
-                    )
+            count = sum(name.startswith("kernel_") for name in arrays)
+            found += [
+                Rounded(
+                    kernel=arrays[f"kernel_{number}"],
+                    codes=arrays[f"codes_{number}"],
+                    bias=arrays.get(f"bias_{number}"),
+                    float_bias=arrays.get(f"float_bias_{number}"),
                 )
+                for number in range(count)
+            ]
         return Originals(found)
 
     def in_place_of(self, constants: Sequence[Constant]) -> list[Array]:
@@ -80,13 +80,13 @@ class Originals:
             if constant.codes.dtype.name != "int8" or constant.codes.size < 2:
                 continue
             for entry, kernel in self._of(constant.codes):
-                if entry.bias is None or entry.kept_bias is None:
+                if entry.bias is None or entry.float_bias is None:
                     real[place] = kernel
                     break
                 other = _find(entry.bias, constants)
                 if other is not None:
                     real[place] = kernel
-                    real[other] = entry.kept_bias.reshape(constants[other].real.shape)
+                    real[other] = entry.float_bias.reshape(constants[other].real.shape)
                     break
         return real
 
@@ -124,9 +124,9 @@ def write_originals(file: Path, entries: list[Rounded]) -> None:
     for number, entry in enumerate(entries):
         arrays[f"kernel_{number}"] = entry.kernel
         arrays[f"codes_{number}"] = entry.codes
-        if entry.bias is not None and entry.kept_bias is not None:
+        if entry.bias is not None and entry.float_bias is not None:
             arrays[f"bias_{number}"] = entry.bias
-            arrays[f"kept_bias_{number}"] = entry.kept_bias
+            arrays[f"float_bias_{number}"] = entry.float_bias
     np.savez(file, **arrays)  # type: ignore[arg-type]  # its stubs lack keywords
 
 

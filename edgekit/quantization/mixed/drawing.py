@@ -12,8 +12,8 @@ from edgekit.spec import InputSpec
 VALIDATION = "validation"
 MOST = 1024
 
-# A model is surer of what it was trained on than of anything else: the validation split comes first,
-# unless it is too small to tell candidates apart.
+# A model is surer of what it was trained on than of anything else: the validation split comes
+# first, unless it is too small to tell candidates apart.
 _ENOUGH = 192
 
 

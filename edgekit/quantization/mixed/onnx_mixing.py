@@ -104,10 +104,11 @@ class MixableOnnx(MixableFile):
     def _origins(self, node: Any) -> Iterable[int]:
         """Places of the operators behind its inputs, seen through pairs of Q and DQ."""
         for name in node.input:
-            while name in self._maker and self._maker[name].op_type in (_Q, _DQ):
-                name = self._maker[name].input[0]
-            if name in self._places:
-                yield self._places[name]
+            source = name
+            while source in self._maker and self._maker[source].op_type in (_Q, _DQ):
+                source = self._maker[source].input[0]
+            if source in self._places:
+                yield self._places[source]
 
     def _multiply_adds(self, node: Any) -> int:
         given = math.prod(self._shapes.get(node.output[0], (0,)))
@@ -133,9 +134,8 @@ class MixableOnnx(MixableFile):
                         value = numpy_helper.to_array(self._initializers[name])
                         if value.dtype.name == "float32":
                             found[name] = Constant(value, value, 0.0)
-                    elif maker is not None and maker.op_type == _DQ:
-                        if constant := self._dequantized(maker):
-                            found[name] = constant
+                    elif maker is not None and (constant := self._dequantized(maker)):
+                        found[name] = constant
             real = self._originals.in_place_of(list(found.values()))
             self._real[layer] = dict(zip(found, real, strict=True))
         return self._real[layer]
@@ -145,7 +145,7 @@ class MixableOnnx(MixableFile):
         import numpy as np
         from onnx import numpy_helper
 
-        if any(name not in self._initializers for name in node.input):
+        if node.op_type != _DQ or any(name not in self._initializers for name in node.input):
             return None
         given = [numpy_helper.to_array(self._initializers[name]) for name in node.input]
         codes, scale = given[0], given[1].astype(np.float32)
@@ -317,7 +317,7 @@ def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
 def _removed_activations(
     source: Any, maker: Mapping[str, Any]
 ) -> dict[str, tuple[Any, list[Array]]]:
-    """Tensors that another operator gives now than in the float file, where it was an activation."""
+    """Tensors that an activation gives in the float file, and another operator now."""
     from onnx import numpy_helper
 
     known = {tensor.name: tensor for tensor in source.graph.initializer}

@@ -170,8 +170,8 @@ def _plain(node: Any) -> Array | None:
 
 
 def _multiply_adds(node: Any) -> int:
-    given = math.prod(node.output(0).get_shape())
-    data, kernel = (list(node.input(at).get_shape()) for at in (0, 1))
+    given = math.prod(map(int, node.output(0).get_shape()))
+    data, kernel = ([int(size) for size in node.input(at).get_shape()] for at in (0, 1))
     kind = node.get_type_name()
     if kind == "MatMul":
         return given * data[-2 if node.get_attributes().get("transpose_a") else -1]

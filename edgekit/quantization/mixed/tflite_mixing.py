@@ -168,11 +168,9 @@ class _Rewrite:
     def _pass(self, operator: Any) -> None:
         kind = kind_of(self.model, operator)
         first = int(operator.inputs[0]) if len(operator.inputs) else -1
-        if (
-            kind == "DEQUANTIZE"
-            and self._is_float_only(first)
-            and self._float[first] >= self._plain
-        ):
+        # What an earlier DEQUANTIZE gave has its name already.
+        free = self._is_float_only(first) and self._float[first] >= self._plain
+        if kind == "DEQUANTIZE" and free:
             self._rename(first, int(operator.outputs[0]))
             return
         for index in map(int, operator.inputs):
@@ -183,19 +181,21 @@ class _Rewrite:
             self._stored.add(int(operator.outputs[0]))
 
     def _keep(self, operator: Any, constants: dict[int, Array]) -> None:
-        inputs = []
-        for index in map(int, operator.inputs):
-            if index in constants:
-                index = self._new_constant(index, constants[index])
-            elif index >= 0 and is_quantized(self._tensors[index], _REAL):
-                index = self._in_float(index)
-            inputs.append(index)
+        inputs = [self._taken(int(index), constants) for index in operator.inputs]
         outputs = []
         for index in map(int, operator.outputs):
             self._float[index] = self._new_tensor(index)
             outputs.append(self._float[index])
         operator.inputs, operator.outputs = inputs, outputs
         self._operators.append(operator)
+
+    def _taken(self, index: int, constants: dict[int, Array]) -> int:
+        """What a kept operator takes in place of a tensor."""
+        if index in constants:
+            return self._new_constant(index, constants[index])
+        if index >= 0 and is_quantized(self._tensors[index], _REAL):
+            return self._in_float(index)
+        return index
 
     def _is_float_only(self, index: int) -> bool:
         return index in self._float and index not in self._stored
