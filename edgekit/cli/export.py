@@ -202,8 +202,14 @@ def _print_kept(result: ExportResult) -> None:
 
 
 def _losses(result: ExportResult) -> list[str]:
-    """Artifacts that are there although they miss their gate."""
-    return [
+    """Artifacts that miss their gate, or pay for keeping it with more time than float takes."""
+    slow = [
+        f"{label} takes {rescue.cost.mixed_ms:.2f} ms with {len(rescue.mixed.kept)} layers in "
+        f"float, the fp32 file {rescue.cost.fp32_ms:.2f} ms"
+        for label, rescue in result.rescued.items()
+        if rescue.cost and not rescue.cost.pays
+    ]
+    return slow + [
         f"{artifact.label} loses {artifact.manifest.metric['drop']:.2f} points of "
         f"{artifact.manifest.metric['name']}, more than the limit of "
         f"{artifact.manifest.gate['max_drop']:.2f}; --allow-drop kept it"
