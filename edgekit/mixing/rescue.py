@@ -52,13 +52,13 @@ def rescue(workshop: Workshop, outcomes: Outcomes, started: float) -> Outcomes:
 def is_settled(artifact: Artifact, order: ExportOrder) -> bool:
     """Whether an artifact made before is what an export with this order would leave or refuse.
 
-    It is not where layers would be searched now, or were for another limit, or where its manifest
-    would say something else of the gate.
+    It is not where layers would be searched now, or were for a stricter limit, or where its
+    manifest would say something else of the gate.
     """
     gate, metric, limit = artifact.manifest.gate, artifact.manifest.metric, order.gate.max_drop
     if gate is None or metric is None:
         return True
-    if artifact.manifest.kept and gate["max_drop"] != limit:
+    if artifact.manifest.kept and gate["max_drop"] < limit:
         return False
     if metric["drop"] <= limit:
         return bool(gate["met"])

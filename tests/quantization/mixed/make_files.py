@@ -19,6 +19,7 @@ from edgekit.quantization.condition.conditioning import condition_trace
 
 CLEAR = 0.35  # how much a sample's highest output is above the next
 EACH = 150  # samples of a class
+SABOTAGED = "project"
 
 
 def network():

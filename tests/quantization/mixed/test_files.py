@@ -85,9 +85,9 @@ def test_the_kernel_that_8_bits_ruin_is_restored_from_the_float_model(
     mixed, rounded = mixable(target), mixable(target, originals=False)
     everything = range(len(mixed.layers))
     mixed.write(everything, tmp_path)
-    restored = error(outputs(target, tmp_path), reference)
+    assert error(outputs(target, tmp_path), reference) < 1e-6
     rounded.write(everything, tmp_path)
-    assert error(outputs(target, tmp_path), reference) > 1e-3 > 1e-6 > restored
+    assert error(outputs(target, tmp_path), reference) > 1e-3
 
 
 @each_target
@@ -107,7 +107,7 @@ def test_keeping_the_ruined_layer_takes_most_of_the_noise_away(
 def test_layers_are_listed_in_order_with_their_part_of_the_multiply_adds(mixable, target):
     layers = [layer for layer in mixable(target).layers if layer.share]
     out = {"first": 36 * 27 * 8, "depthwise": 36 * 9 * 8, "project": 36 * 8 * 8,
-           "last": 36 * 72 * 8, "logits": 8 * 4}  # fmt: skip
+           "last": 16 * 72 * 8, "logits": 8 * 4}  # fmt: skip
     total = sum(out.values())
     found = [layer.share for layer in layers]
     np.testing.assert_allclose(found, [value / total for value in out.values()], rtol=1e-6)
