@@ -248,11 +248,22 @@ class _Pipeline:
             raise _named(step.label, error) from error
         return FileGraph.from_json(answer["graph"])
 
-    def run_reference(self, proof: Path) -> Path:
+    def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
+        """Run the source model on samples; its outputs lie in a folder, by default the scratch."""
         self.report(Progress("running the source model", 0, 1))
-        single = len(self._trace_names()[1]) == 1
-        target = self.scratch / ("reference.npy" if single else "reference")
-        answer = self.references(proof, target)
+        names, output_names = self._trace_names()
+        target = (folder or self.scratch) / "reference"
+        target = target.with_suffix(".npy") if len(output_names) == 1 else target
+        answer = self._ask_tensorflow(
+            {
+                "do": "reference",
+                "inputs": str(proof),
+                "outputs": str(target),
+                "names": names,
+                "output_names": output_names,
+                "preparation": self._preparation(),
+            }
+        )
         if answer["nonfinite"]:
             raise ConversionError(
                 f"{self.order.source.name}: the source model itself gives "
@@ -262,22 +273,7 @@ class _Pipeline:
         self.report(Progress("running the source model", 1, 1))
         return target
 
-    def references(self, inputs: Path, target: Path) -> dict[str, Any]:
-        """Write the source model's outputs for samples; the number of those that are not finite."""
-        names, output_names = self._trace_names()
-        return self._ask_tensorflow(
-            {
-                "do": "reference",
-                "inputs": str(inputs),
-                "outputs": str(target),
-                "names": names,
-                "output_names": output_names,
-                "preparation": self._preparation(),
-            }
-        )
-
     def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
-        """Run the file in `files/<name>`, by default the step's own, on the proof's inputs."""
         self.report(Progress(step.label, 1, _STAGES, "running"))
         name = name or step.label
         scratch = emptied(self.scratch / "runs" / name)
@@ -297,15 +293,9 @@ class _Pipeline:
         return outputs
 
     def publish(
-        self,
-        step: Step,
-        graph: FileGraph,
-        outputs: list[Any],
-        *results: Any,
-        name: str = "",
-        mixed: Mixed | None = None,
-    ) -> Path:
-        """Judge the file in `files/<name>`, by default the step's own, and make it an artifact."""
+        self, step: Step, graph: FileGraph, outputs: list[Any], *results: Any,
+        name: str = "", mixed: Mixed | None = None,
+    ) -> Path:  # fmt: skip
         self.report(Progress(step.label, 2, _STAGES, "proving"))
         reference, trace, *drawn = results
         evaluation: Drawn | None = drawn[0] if self.order.dataset is not None else None

@@ -55,7 +55,7 @@ class Trials:
         self._graph, self._outputs = graph, outputs
         self._folder = emptied(workshop.scratch / "mixed" / step.label)
         self._samples = self._folder / "samples.npy"
-        self._reference = self._folder / ("reference.npy" if len(outputs) == 1 else "reference")
+        self._reference = self._folder  # until there is one
         self._encoded = self._samples
         self._labels: Any = None
         self.count = 0
@@ -93,7 +93,7 @@ class Trials:
         self._encode()
         labels = drawn.drawn.folder / "labels.npy"
         self._labels = np.load(labels, allow_pickle=False)[rows] if labels.is_file() else None
-        self._workshop.references(self._samples, self._reference)
+        self._reference = self._workshop.run_reference(self._samples, self._folder)
 
     def noise(self, seconds: float) -> list[float]:
         """What each layer alone adds to the outputs' noise, all others in float.

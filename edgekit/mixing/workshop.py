@@ -40,5 +40,5 @@ class Workshop(Protocol):
     ) -> Path:
         """Judge that file and make it an artifact."""
 
-    def references(self, inputs: Path, target: Path) -> dict[str, Any]:
-        """Write what the source model gives for samples."""
+    def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
+        """Write what the source model gives for samples into a folder; where it lies."""
