@@ -101,7 +101,13 @@ class ConversionError(EdgekitError):
 
 
 class GateError(ConversionError):
-    """The artifact was measured and misses a limit."""
+    """The artifact was measured and misses a limit.
+
+    Attributes:
+        drop: Points of the metric it loses, where that is the limit.
+    """
+
+    drop: float | None = None
 
 
 class DeviceError(EdgekitError):

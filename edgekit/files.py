@@ -89,6 +89,13 @@ def scratch_folder(beside: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def emptied(folder: Path) -> Path:
+    """The folder, there and with nothing in it; for places of one's own only."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 def replace_folder(new: Path, place: Path) -> None:
     """Put the folder `new` at `place`; whoever looks sees the old one or the new one, whole.
 

@@ -11,6 +11,7 @@ from typing import Any
 from edgekit.artifact import Artifact, is_artifact
 from edgekit.errors import ArtifactError, ConversionError, EdgekitError, FileError, GateError
 from edgekit.metrics import MetricValue
+from edgekit.mixing.rescue import is_settled
 from edgekit.parity import check_metric
 from edgekit.plan import ExportOrder, Plan
 from edgekit.proof import foreign_files
@@ -58,7 +59,7 @@ def already_made(order: ExportOrder, plan: Plan) -> dict[str, Artifact]:
                 artifact = Artifact.open(place)
             except ArtifactError:
                 continue  # damaged: made anew
-            if artifact.manifest.key == order.keys[step.label]:
+            if artifact.manifest.key == order.keys[step.label] and is_settled(artifact, order):
                 found[step.label] = artifact
     return found
 
@@ -90,4 +91,7 @@ def artifact_json(artifact: Artifact) -> dict[str, Any]:
         "parity": manifest.parity.to_json(),
         "metric": manifest.metric,
         "calibration": manifest.calibration,
+        "gate": manifest.gate,
+        "kept": [dict(layer) for layer in manifest.kept],
+        "search": manifest.search,
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from edgekit.spec import DTYPES, InputSpec
 from edgekit.tensor import TensorInfo
 
 # History: 1 (0.1.0) the first. 2: `cost`; `preprocessing` says tokenizer and rate. 3: `calibration`
-# may say the classes of its samples and how ranges were found.
+# may say the classes of its samples and how ranges were found; `gate`, `kept` and `search`.
 FORMAT = 3
 OLDEST_FORMAT = 2
 
@@ -108,6 +108,12 @@ class Manifest:
         metric: `MetricValue.to_json()`; None without labelled data.
         cost: "parameters" and "multiply_adds" of the source model, for one sample.
         tools: Package → version that took part.
+        gate: {"max_drop", "met"}: the limit on the metric's drop, and whether the file keeps it;
+            None without a metric.
+        kept: Layers of an int8 file that were kept in float (docs/mixed.md), each {"name", "op",
+            "ops", "share", "dtype"}.
+        search: How they were found: {"layers", "candidates", "attempts", "samples"}; None where
+            none were kept.
     """
 
     key: str
@@ -132,6 +138,17 @@ class Manifest:
     metric: Mapping[str, Any] | None
     cost: Mapping[str, int] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
+    gate: Mapping[str, Any] | None = None
+    kept: Sequence[Mapping[str, Any]] = ()
+    search: Mapping[str, Any] | None = None
+
+    @property
+    def shown_precision(self) -> str:
+        """For tables: "int8", or "int8, 3 layers float32"."""
+        if not self.kept:
+            return self.precision
+        count = len(self.kept)
+        return f"{self.precision}, {count} layer{'s' * (count > 1)} {self.kept[0]['dtype']}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -142,6 +159,7 @@ class Manifest:
             "outputs": [tensor.to_json() for tensor in self.outputs],
             "preprocessing": [entry.to_json() for entry in self.preprocessing],
             "parity": self.parity.to_json(),
+            "kept": [dict(entry) for entry in self.kept],
         }
 
     @staticmethod
@@ -179,6 +197,9 @@ class Manifest:
             metric=_metric(fields),
             cost=fields.counts("cost", most=16, high=2**60),
             tools=_tools(fields),
+            gate=_gate(fields),
+            kept=tuple(_kept(entry) for entry in fields.items("kept", (), most=_MOST_FILES)),
+            search=_search(fields),
         )
         fields.done()
         return manifest
@@ -238,6 +259,39 @@ def _metric(fields: Fields) -> dict[str, Any] | None:
         if value.reference is None or value.drop is None or value.drop_ci95 is None:
             raise fields.fail("metric", "reference, drop and drop_ci95 are needed")
     return data
+
+
+def _gate(fields: Fields) -> dict[str, Any] | None:
+    if not fields.has("gate"):
+        return fields.optional_mapping("gate")
+    entry = fields.table("gate")
+    gate = {"max_drop": entry.number("max_drop", high=sys.float_info.max), "met": entry.flag("met")}
+    entry.done()
+    return gate
+
+
+def _kept(data: Any) -> dict[str, Any]:
+    entry = Fields(data, "kept", ArtifactError)
+    kept = {
+        "name": entry.name("name", longest=4096),
+        "op": entry.name("op"),
+        "ops": entry.integer("ops", high=_MOST_COUNT),
+        "share": entry.number("share", high=1.0),
+        "dtype": entry.text("dtype", choices=_TENSOR_DTYPES),
+    }
+    entry.done()
+    return kept
+
+
+def _search(fields: Fields) -> dict[str, Any] | None:
+    if not fields.has("search"):
+        return fields.optional_mapping("search")
+    entry = fields.table("search")
+    counts = ("layers", "candidates", "attempts")
+    found: dict[str, Any] = {name: entry.integer(name, high=_MOST_COUNT) for name in counts}
+    found["samples"] = _samples(entry, "samples")
+    entry.done()
+    return found
 
 
 def _tools(fields: Fields) -> dict[str, str]:

@@ -111,11 +111,13 @@ def check_metric(label: str, model: str, metric: MetricValue, gate: Gate) -> Non
     if metric.drop is None or metric.drop_ci95 is None or metric.drop <= gate.max_drop:
         return
     low, high = metric.drop_ci95
-    raise GateError(
+    error = GateError(
         f"{model} {label} loses {metric.drop:.2f} points of {metric.name}; "
         f"the limit is {gate.max_drop:.2f}",
         f"source {metric.reference:.2f} %, artifact {metric.value:.2f} %, over {metric.samples:,} "
         f"samples; the drop's 95 % interval is {low:.2f} to {high:.2f}",
         limit=f"max_drop of {gate.origin}",
-        hint="more --calibration-samples, or --max-drop if you accept the loss",
+        hint="more --calibration-samples, or --allow-drop if you accept the loss",
     )
+    error.drop = metric.drop
+    raise error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -23,9 +24,10 @@ from edgekit.errors import ConversionError, DataError, EdgekitError
 from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.worker import ENTRY, Preparation
 from edgekit.feeding import run_samples, write_samples
-from edgekit.files import replace_folder, scratch_folder
+from edgekit.files import emptied, replace_folder, scratch_folder
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
+from edgekit.mixing.rescue import rescue
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Start, Step
 from edgekit.preparing import Prepared, Starts
 from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
@@ -33,6 +35,7 @@ from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
 from edgekit.quantization.calibration import check_apart, draw_calibration
 from edgekit.quantization.lint.finding import Finding
+from edgekit.quantization.mixed.layers import Mixed
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
 from edgekit.scheduling import Outcomes, Task, run_tasks
@@ -63,11 +66,13 @@ def run_export(order: ExportOrder, report: Report, kind: type[Pipeline] | None =
     Raises:
         EdgekitError: The model or the data cannot be used at all.
     """
+    started = time.monotonic()
     order.out.mkdir(parents=True, exist_ok=True)
     with scratch_folder(order.out / "artifacts") as scratch:
         pipeline = (kind or Pipeline)(order, scratch, report)
         try:
             outcomes = run_tasks(pipeline.tasks(), slots=max(2, available_cores()))
+            outcomes = rescue(pipeline, outcomes, started)
         finally:
             pipeline.close()
     for name, error in outcomes.errors.items():
@@ -91,7 +96,8 @@ class Pipeline:
         temporary.mkdir()
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
         self.environment = _REPEATABLE | places
-        self._tensorflow: Child | None = None
+        # A child ends with the thread that started it, and this one outlives those of the tasks.
+        self._tensorflow: Child | None = Child(self.entry, environment=self.environment)
         self._lock = threading.Lock()
         self.starts = Starts(
             self.trace,
@@ -240,17 +246,19 @@ class Pipeline:
             raise _named(step.label, error) from error
         return FileGraph.from_json(answer["graph"])
 
-    def run_reference(self, proof: Path) -> Path:
+    def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
+        """Run the source model on samples; its outputs lie in a folder, by default the scratch."""
         self.report(Progress("running the source model", 0, 1))
-        trace_names = self._trace_names()
-        target = self.scratch / ("reference.npy" if len(trace_names[1]) == 1 else "reference")
+        names, output_names = self._trace_names()
+        target = (folder or self.scratch) / "reference"
+        target = target.with_suffix(".npy") if len(output_names) == 1 else target
         answer = self._ask_tensorflow(
             {
                 "do": "reference",
                 "inputs": str(proof),
                 "outputs": str(target),
-                "names": trace_names[0],
-                "output_names": trace_names[1],
+                "names": names,
+                "output_names": output_names,
                 "preparation": self._preparation(),
             }
         )
@@ -263,14 +271,14 @@ class Pipeline:
         self.report(Progress("running the source model", 1, 1))
         return target
 
-    def run(self, step: Step, graph: FileGraph, proof: Path) -> list[Any]:
+    def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
         self.report(Progress(step.label, 1, _STAGES, "running"))
-        scratch = self.scratch / "runs" / step.label
-        scratch.mkdir(parents=True)
+        name = name or step.label
+        scratch = emptied(self.scratch / "runs" / name)
         job = Job(
             action="run",
             runtime=step.exporter.runtime,
-            model=str(self.scratch / "files" / step.label / step.exporter.model_file),
+            model=str(self.scratch / "files" / name / step.exporter.model_file),
         )
         outputs, _ = run_samples(
             LocalTransport(),
@@ -282,17 +290,19 @@ class Pipeline:
         )
         return outputs
 
-    def publish(self, step: Step, graph: FileGraph, outputs: list[Any], *results: Any) -> Path:
+    def publish(
+        self, step: Step, graph: FileGraph, outputs: list[Any], *results: Any,
+        name: str = "", mixed: Mixed | None = None,
+    ) -> Path:  # fmt: skip
         self.report(Progress(step.label, 2, _STAGES, "proving"))
         reference, trace, *drawn = results
         evaluation: Drawn | None = drawn[0] if self.order.dataset is not None else None
         calibration: Drawn | None = drawn[-1] if step.needs_calibration else None
-        folder = self.scratch / "publish" / step.label
-        folder.mkdir(parents=True)
+        folder = emptied(self.scratch / "publish" / step.label)
         evidence = Evidence(
             order=self.order,
             step=replace(step, chain=self.starts.chain(step)),
-            files=self.scratch / "files" / step.label,
+            files=self.scratch / "files" / (name or step.label),
             graph=graph,
             inputs=_inputs(trace),
             output_names=tuple(trace["outputs"]),
@@ -302,6 +312,7 @@ class Pipeline:
             evaluation=evaluation,
             calibration=calibration,
             cost=trace["cost"],
+            mixed=mixed,
         )
         note = write_artifact(evidence, folder)
         place = self.order.out / step.label

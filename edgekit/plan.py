@@ -159,6 +159,9 @@ class ExportOrder:
         input_shape: Override of open axes.
         input_range: Range of values a float image input expects.
         ranges: How ranges of int8 files are chosen, one of `edgekit.ranges.limits.ASKABLE`.
+        budget_s: After how many seconds no layers are searched any more that keep an int8 file
+            within its gate (`edgekit.mixing`); None for no search.
+        allow_drop: Keep an artifact that loses too much of the metric, and say so in its manifest.
     """
 
     source: ModelSource
@@ -176,6 +179,8 @@ class ExportOrder:
     input_shape: tuple[int, ...] | None = None
     input_range: tuple[float, float] | None = None
     ranges: str = AUTO
+    budget_s: float | None = None
+    allow_drop: bool = False
 
 
 def exporters_named(names: Sequence[str]) -> dict[str, Exporter]:

@@ -7,14 +7,14 @@ does not run anything.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import artifact
 from edgekit.datasets import Drawn
-from edgekit.errors import ConversionError
+from edgekit.errors import ConversionError, GateError
 from edgekit.exporters.base import FileGraph
 from edgekit.feeding import read_samples, write_samples
 from edgekit.golden import EXTREMES, FROM_DATA
@@ -23,6 +23,7 @@ from edgekit.metrics import MetricValue, score
 from edgekit.parity import check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
 from edgekit.quantization import calibration as calibration_rules
+from edgekit.quantization.mixed.layers import Mixed
 from edgekit.spec import InputSpec
 from edgekit.tokenizing import tokenizer_file
 
@@ -49,6 +50,7 @@ class Evidence:
         evaluation: The samples among them that have labels; None without data.
         calibration: What int8 was calibrated with; None for other precisions.
         cost: Parameters and multiply-adds of the source model.
+        mixed: What was kept in float, and how that was found; None for a file as it was converted.
     """
 
     order: ExportOrder
@@ -63,6 +65,7 @@ class Evidence:
     evaluation: Drawn | None
     calibration: Drawn | None
     cost: Mapping[str, int] = field(default_factory=dict)
+    mixed: Mixed | None = None
 
 
 def write_artifact(evidence: Evidence, folder: Path) -> str:
@@ -72,11 +75,11 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
         A few words on what was found.
 
     Raises:
-        GateError: Parity or metric miss a limit.
+        GateError: Parity or metric miss a limit; the metric only where the order does not allow it.
         ConversionError: The outputs don't match the source model's.
     """
     order, step = evidence.order, evidence.step
-    outputs = _in_source_order(evidence)
+    outputs = in_source_order(step.label, evidence.graph, evidence.outputs, evidence.output_names)
     reference = list(read_samples(evidence.reference, evidence.output_names).values())
     # Extremes lie outside the ranges int8 was calibrated for: saturating there is no difference
     # that matters, and it would hide those that do.
@@ -85,8 +88,14 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     parity = replace(parity, reference=step.chain[0])
     check_parity(step.label, step.precision, parity, reference, order.gate)
     metric = _metric(evidence, outputs, reference)
+    met = True
     if metric is not None:
-        check_metric(step.label, order.source.name, metric, order.gate)
+        try:
+            check_metric(step.label, order.source.name, metric, order.gate)
+        except GateError:
+            if not order.allow_drop:
+                raise
+            met = False
     for path in sorted(evidence.files.iterdir()):
         shutil.copyfile(path, folder / path.name)
     if order.classes:
@@ -95,7 +104,7 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     if order.source.tokenizer:
         shutil.copyfile(tokenizer_file(order.source.tokenizer), folder / artifact.TOKENIZER)
     _write_golden(evidence, outputs, reference, folder)
-    artifact.write_manifest(folder, _manifest(evidence, folder, parity, metric))
+    artifact.write_manifest(folder, _manifest(evidence, folder, parity, metric, met))
     drop = f", drop {metric.drop:+.2f}" if metric and metric.drop is not None else ""
     return f"max difference {parity.max_abs:.2g}{drop}"
 
@@ -114,17 +123,28 @@ def foreign_files(place: Path, model_file: str) -> list[str]:
     )
 
 
-def _in_source_order(evidence: Evidence) -> list[Array]:
-    """Outputs by name where the file kept the names, else as they come."""
-    names = [tensor.name for tensor in evidence.graph.outputs]
-    if set(names) != set(evidence.output_names):
-        if len(names) != len(evidence.output_names):
+def in_source_order(
+    label: str, graph: FileGraph, outputs: list[Array], wanted: Sequence[str]
+) -> list[Array]:
+    """A file's outputs by name where it kept the source's names, else as they come.
+
+    Args:
+        label: Of the artifact.
+        graph: What is in its file.
+        outputs: In the order of `graph.outputs`.
+        wanted: The source model's outputs.
+
+    Raises:
+        ConversionError: The source model has another number of outputs.
+    """
+    names = [tensor.name for tensor in graph.outputs]
+    if set(names) != set(wanted):
+        if len(names) != len(wanted):
             raise ConversionError(
-                f"{evidence.step.label} has {len(names)} outputs, "
-                f"the source model {len(evidence.output_names)}"
+                f"{label} has {len(names)} outputs, the source model {len(wanted)}"
             )
-        return evidence.outputs
-    return [evidence.outputs[names.index(name)] for name in evidence.output_names]
+        return outputs
+    return [outputs[names.index(name)] for name in wanted]
 
 
 def _metric(evidence: Evidence, outputs: list[Array], reference: list[Array]) -> MetricValue | None:
@@ -158,9 +178,9 @@ def _write_golden(
 
 
 def _manifest(
-    evidence: Evidence, folder: Path, parity: Parity, metric: MetricValue | None
+    evidence: Evidence, folder: Path, parity: Parity, metric: MetricValue | None, met: bool
 ) -> Manifest:
-    order, step, graph = evidence.order, evidence.step, evidence.graph
+    order, step, graph, mixed = evidence.order, evidence.step, evidence.graph, evidence.mixed
     name = order.dataset.name if order.dataset else None
     return Manifest(
         key=order.keys[step.label],
@@ -185,6 +205,9 @@ def _manifest(
         metric=metric.to_json() if metric else None,
         cost=evidence.cost,
         tools=tool_versions((*step.exporter.packages, "numpy")),
+        kept=mixed.kept_json() if mixed else (),
+        search=mixed.search_json() if mixed else None,
+        gate={"max_drop": order.gate.max_drop, "met": met} if metric else None,
     )
 
 

@@ -120,7 +120,7 @@ class FilePipeline(Pipeline):
         self.report(Progress(name, 1, 1, found))
         return answer
 
-    def run_reference(self, proof: Path) -> Path:
+    def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
         name = f"running {self.order.source.path.name}"
         self.report(Progress(name, 0, 1))
         runtime, file = RUNTIMES[self.order.source.path.suffix]
@@ -148,7 +148,7 @@ class FilePipeline(Pipeline):
             ) from error
         named = {tensor.name: array for tensor, array in zip(outputs, arrays, strict=True)}
         self.report(Progress(name, 1, 1))
-        return write_samples(self.scratch / "reference", named)
+        return write_samples((folder or self.scratch) / "reference", named)
 
     def _preparation(self) -> dict[str, Any]:
         return {

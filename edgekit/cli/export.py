@@ -9,11 +9,14 @@ import click
 
 from edgekit.cli import output
 from edgekit.cli.names import complete_models
-from edgekit.cli.types import FiniteFloat, numbers, value_range
+from edgekit.cli.types import Duration, FiniteFloat, numbers, value_range
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.verbs.export import ExportResult
+
+
+_SHOWN = 6  # names of kept layers
 
 
 @click.command("export")
@@ -73,6 +76,17 @@ if TYPE_CHECKING:
     help="Time quantized artifacts against fp32 ones on this machine, some seconds a pair.",
 )
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
+@click.option(
+    "--budget",
+    "budget_s",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    metavar="TIME",
+    help="Where int8 loses more: time for the export and a search of layers to keep in float.",
+)
+@click.option("--no-search", is_flag=True, help="Refuse such a file without a search.")
+@click.option("--allow-drop", is_flag=True, help="Keep such a file; its manifest says so.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
 @click.option(
@@ -99,6 +113,8 @@ def command(
     input_range: str | None,
     samples: int | None,
     out: str,
+    budget_s: float,
+    no_search: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -123,6 +139,7 @@ def command(
         precisions=(*precisions, *(["fp32", *sugar] if sugar or not precisions else [])),
         evaluation_samples=samples,
         out=Path(out),
+        budget_s=None if no_search else budget_s,
         parameters=parse_settings(parameters),
         input_shape=numbers("--input-shape", input_shape, int) if input_shape else None,
         input_range=value_range(input_range) if input_range else None,
@@ -138,7 +155,9 @@ def command(
     else:
         if result.artifacts:
             _print_table(result)
+            _print_kept(result)
         output.print_warnings(_warnings(result, fix=request.fix))
+    output.print_warnings(_losses(result))
     output.raise_failures(result.failures, len(result.artifacts))
 
 
@@ -165,11 +184,15 @@ def _print_table(result: ExportResult) -> None:
     rows = []
     for artifact in result.artifacts:
         parity = artifact.manifest.parity
-        row = [str(artifact.path), output.megabytes(artifact.bytes)]
+        path = str(artifact.path)
+        if artifact.manifest.kept:
+            path += f" ({artifact.manifest.shown_precision})"
+        row = [path, output.megabytes(artifact.bytes)]
         if metric := artifact.manifest.metric:
             low, high = metric["drop_ci95"]
             row += [f"{metric['reference']:.2f} %", f"{metric['value']:.2f} %"]
-            row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]"]
+            missed = artifact.manifest.gate is not None and not artifact.manifest.gate["met"]
+            row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]{' missed' if missed else ''}"]
         row += [str(paces.get(artifact.label, ""))] if paces else []
         rows.append((*row, f"{parity.max_abs:.2g}", f"{parity.top1_agreement:.2%}"))
     measured = (f"{name} source", name, "drop [95 %]") if name else ()
@@ -201,3 +224,40 @@ def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
                 f"{pace.why_slower()}; {offer}"
             )
     return lines
+
+
+def _print_kept(result: ExportResult) -> None:
+    """What was kept in float, and what that costs."""
+    for artifact in result.artifacts:
+        manifest = artifact.manifest
+        if not manifest.kept:
+            continue
+        share = sum(layer["share"] for layer in manifest.kept)
+        count = len(manifest.kept)
+        rescue = result.rescued.get(artifact.label)
+        of = manifest.search["layers"] if manifest.search else "?"
+        text = f"{artifact.label}: {count} of {of} layers kept in float32, {share:.0%} of the "
+        text += "multiply-adds"
+        if rescue and rescue.cost:
+            text += f": {rescue.cost}"
+        click.echo(text)
+        names = [layer["name"] for layer in manifest.kept]
+        more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+        click.echo(f"  {', '.join(names[:_SHOWN])}{more}")
+
+
+def _losses(result: ExportResult) -> list[str]:
+    """Artifacts that miss their gate, or pay for keeping it with more time than float takes."""
+    slow = [
+        f"{label} takes {rescue.cost.mixed_ms:.2f} ms with {len(rescue.mixed.kept)} layers in "
+        f"float, the fp32 file {rescue.cost.fp32_ms:.2f} ms"
+        for label, rescue in result.rescued.items()
+        if rescue.cost and not rescue.cost.pays
+    ]
+    return slow + [
+        f"{artifact.label} loses {artifact.manifest.metric['drop']:.2f} points of "
+        f"{artifact.manifest.metric['name']}, more than the limit of "
+        f"{artifact.manifest.gate['max_drop']:.2f}; --allow-drop kept it"
+        for artifact in result.artifacts
+        if artifact.manifest.gate and artifact.manifest.metric and not artifact.manifest.gate["met"]
+    ]

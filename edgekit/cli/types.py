@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import click
 
 from edgekit.errors import UsageError
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """Seconds from `90s`, `5m`, `1h` or a plain number of seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smh]?)", str(value).strip())
+        if found is None:
+            self.fail(f"{value!r}: expected a time like 90s, 5m or 1h", param, ctx)
+        return float(found[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]
 
 
 class FiniteFloat(click.FloatRange):

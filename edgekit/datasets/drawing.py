@@ -45,19 +45,26 @@ class Drawn:
 
 
 def draw(
-    dataset: Dataset, split: str, count: int, spec: InputSpec, *, report: Report = silent
+    dataset: Dataset,
+    split: str,
+    count: int,
+    spec: InputSpec,
+    *,
+    beyond: int = 0,
+    report: Report = silent,
 ) -> Drawn:
     """Put `count` samples of a split on disk, classes balanced as far as possible.
 
     Deterministic: the same data set, split, count and spec give the same bytes. Cached below
-    `files.cache_folder()`; a cold draw of a costly data set is spread over processes.
+    `files.cache_folder()`; a cold draw of a costly data set is spread over processes. With `beyond`
+    none of the samples is among those that a draw of that many gives.
 
     Raises:
         DataError: The split has no samples, or one cannot be read.
         FileError: The cache cannot be written.
     """
     try:
-        return _draw(dataset, split, count, spec, report=report)
+        return _draw(dataset, split, count, spec, beyond=beyond, report=report)
     except OSError as error:
         raise _refused_by_system(error) from error
 
@@ -78,17 +85,18 @@ def _refused_by_system(error: OSError) -> FileError:
     )
 
 
-def _draw(dataset: Dataset, split: str, count: int, spec: InputSpec, *, report: Report) -> Drawn:
-    count = min(count, require_split(dataset, split))
-    key = digest_json(
-        {
-            "format": _FORMAT,
-            "dataset": dataset.fingerprint(),
-            "split": split,
-            "count": count,
-            "spec": spec.to_json(),
-        }
-    )
+def _draw(
+    dataset: Dataset, split: str, count: int, spec: InputSpec, *, beyond: int, report: Report
+) -> Drawn:
+    count = min(count, require_split(dataset, split) - beyond)
+    what = {
+        "format": _FORMAT,
+        "dataset": dataset.fingerprint(),
+        "split": split,
+        "count": count,
+        "spec": spec.to_json(),
+    }
+    key = digest_json(what | ({"beyond": beyond} if beyond else {}))
     place = cache_folder() / "samples" / key
     if (known := _cached(place)) is not None:
         return known
@@ -96,12 +104,19 @@ def _draw(dataset: Dataset, split: str, count: int, spec: InputSpec, *, report: 
         folder = scratch / "drawn"
         folder.mkdir()
         create_arrays(folder, count, spec, dataset, labelled=dataset.is_labelled(split))
-        indices = dataset.choose(split, count)
+        indices = _chosen(dataset, split, count, beyond)
         _fill(folder, dataset, split=split, indices=indices, spec=spec, report=report)
         digest = _digest(folder)
         write_atomic(folder / "drawn.json", json.dumps({"count": count, "digest": digest}))
         replace_folder(folder, place)
     return Drawn(place, count, digest)
+
+
+def _chosen(dataset: Dataset, split: str, count: int, beyond: int) -> Sequence[int]:
+    if not beyond:
+        return dataset.choose(split, count)
+    taken = set(dataset.choose(split, beyond))
+    return [index for index in dataset.choose(split, beyond + count) if index not in taken]
 
 
 def _cached(place: Path) -> Drawn | None:

@@ -23,6 +23,7 @@ from edgekit.errors import (
 )
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.making import already_made, artifact_json, check_places, failure, refusal
+from edgekit.mixing.search import Rescue
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.pace import Pace, time_against_float
 from edgekit.pipeline import LINT, run_export
@@ -36,6 +37,7 @@ from edgekit.spec import Gate, Scalar
 from edgekit.tokenizing import keep
 
 DEFAULT_OUT = Path("build")
+DEFAULT_BUDGET_S = 300.0
 _DEFAULT_CALIBRATION = 128
 
 
@@ -58,6 +60,9 @@ class ExportRequest:
         fix: Rewrite what costs a target time or accuracy in 8 bits (docs/speed.md).
         timing: Time quantized artifacts against float ones, where anything was made.
         max_drop: Points of the metric an artifact may lose.
+        budget_s: Where an int8 file loses more, seconds after which no layers are searched any more
+            that have to stay in float; None for no search (docs/mixed.md).
+        allow_drop: Keep an artifact that loses more all the same, and say so in its manifest.
         parameters: Overrides of `[parameters]`.
         input_shape: Shape of one sample, for a model that leaves axes open.
         input_range: Range of values a float image input expects.
@@ -81,6 +86,8 @@ class ExportRequest:
     fix: bool = True
     timing: bool = False
     max_drop: float | None = None
+    budget_s: float | None = DEFAULT_BUDGET_S
+    allow_drop: bool = False
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
     input_shape: tuple[int, ...] | None = None
     input_range: tuple[float, float] | None = None
@@ -103,6 +110,7 @@ class ExportResult:
         concerns: What is doubtful about the calibration (docs/quantize.md).
         rewrites: What was rewritten for it (docs/speed.md).
         timing: Latency of quantized artifacts against float ones.
+        rescued: Artifact label → how it was brought within its gate, where layers were searched.
     """
 
     artifacts: tuple[Artifact, ...]
@@ -113,6 +121,7 @@ class ExportResult:
     concerns: tuple[str, ...] = ()
     rewrites: tuple[Applied, ...] = ()
     timing: tuple[Pace, ...] = ()
+    rescued: Mapping[str, Rescue] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -124,6 +133,7 @@ class ExportResult:
             "concerns": list(self.concerns),
             "rewrites": [rewrite.to_json() for rewrite in self.rewrites],
             "timing": [pace.to_json() for pace in self.timing],
+            "mixed": {label: found.to_json() for label, found in self.rescued.items()},
         }
 
 
@@ -175,6 +185,8 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
         input_shape=request.input_shape,
         input_range=request.input_range,
         ranges=request.ranges,
+        budget_s=None if request.allow_drop else request.budget_s,
+        allow_drop=request.allow_drop,
     )
     ingredients = _ingredients(order)
     keys = {step.label: artifact_key(step, ingredients) for step in plan.wanted}
@@ -200,6 +212,7 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
     missing = {step.label for step in plan.wanted} - set(ready)
     findings: tuple[Finding, ...] = ()
     rewrites: tuple[Applied, ...] = ()
+    rescued: dict[str, Rescue] = {}
     if missing:
         outcomes = run_export(replace(order, plan=plan.only(missing)), report)
         findings = outcomes.results.get(LINT, ())
@@ -211,6 +224,8 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             name = f"publish:{label}"
             if name in outcomes.results:
                 ready[label] = Artifact.open(outcomes.results[name])
+                if found := outcomes.results.get(f"mixed:{label}"):
+                    rescued[label] = found
             else:
                 failures[label] = failure(label, name, outcomes)
     labels = [step.label for step in plan.wanted]
@@ -226,6 +241,7 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
         concerns=concerns({n: c for n, c in calibrations.items() if c}, len(order.classes)),
         rewrites=rewrites,
         timing=time_against_float(artifacts, report) if timed else (),
+        rescued=rescued,
     )
 
 

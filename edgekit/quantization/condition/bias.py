@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.quantization.condition.execution import Executor, Samples, register_functions
 from edgekit.quantization.condition.graph import Graph, owner
-from edgekit.quantization.condition.grid import on_grid
+from edgekit.quantization.condition.grid import codes, on_grid
 from edgekit.quantization.condition.linear import (
     Bias,
     Linear,
@@ -62,9 +62,26 @@ class _Statistics:
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """What happened to one linear node.
+
+    Attributes:
+        kernel: Its float kernel, as it was.
+        codes: The int8 numbers of the rounded one.
+        bias: Its corrected bias [C]; None where it has none of its own.
+        float_bias: Its bias as it was, likewise.
+    """
+
+    kernel: Array
+    codes: Array
+    bias: Array | None
+    float_bias: Array | None
+
+
 def round_and_correct(
     graph: Graph, samples: Mapping[str, Array], scratch: Path, method: str = MINMAX
-) -> tuple[int, int]:
+) -> tuple[list[Rounded], int]:
     """Put all kernels onto the int8 grid and correct the biases behind them.
 
     Args:
@@ -74,7 +91,7 @@ def round_and_correct(
         method: How ranges of activations are chosen, one of `limits.METHODS`.
 
     Returns:
-        Numbers of kernels rounded and of biases corrected.
+        What happened to each linear node, and the number of biases corrected.
     """
     shapes = Shapes(graph.definition())
     biases = {
@@ -83,14 +100,14 @@ def round_and_correct(
     graph.tidy()
     linears = {linear.node.name: linear for linear in linear_nodes(graph)}
     if not linears:
-        return 0, 0
+        return [], 0
     walk = _Walk(graph, linears, shapes, samples)
     target = walk.float_pass()
     target.ranges = {name: limits(seen, method) for name, seen in target.seen.items()}
-    for linear in linears.values():
-        set_kernel(graph, linear, on_grid(kernel_of(graph, linear), linear.axes))
+    for name, linear in linears.items():
+        set_kernel(graph, linear, on_grid(walk.kernels[name], linear.axes))
     corrected = walk.quantized_pass(target, biases, Store(scratch, _STORE_BYTES))
-    return len(linears), corrected
+    return [walk.rounded(linear, biases[name]) for name, linear in linears.items()], corrected
 
 
 class _Walk:
@@ -103,6 +120,8 @@ class _Walk:
     ) -> None:
         self.graph = graph
         self.linears = linears
+        self.kernels = {name: kernel_of(graph, linear) for name, linear in linears.items()}
+        self._added: dict[str, Array] = {}  # node → what its bias was corrected by
         self.samples = samples
         self.count = len(next(iter(samples.values())))
         register_functions(graph.functions)
@@ -145,9 +164,23 @@ class _Walk:
             name = stage[-1].name
             bias = biases[name]
             if bias is not None:
-                add_to_bias(self.graph, bias, target.means[name] - mean)
+                self._added[name] = target.means[name] - mean
+                add_to_bias(self.graph, bias, self._added[name])
                 corrected += 1
         return corrected
+
+    def rounded(self, linear: Linear, bias: Bias | None) -> Rounded:
+        """What became of a node, after the passes."""
+        import numpy as np
+
+        kernel = self.kernels[linear.node.name]
+        found = codes(kernel, linear.axes)
+        value = self.graph.constant(bias.node.input[bias.place]) if bias else None
+        if value is None or value.size != linear.channels:
+            return Rounded(kernel, found, None, None)
+        corrected = value.reshape(-1)
+        before = (corrected - self._added[linear.node.name]).astype(np.float32)
+        return Rounded(kernel, found, corrected, before)
 
     def _run_stage(
         self, stage: list[Any], later: set[str], target: _Statistics, store: Store

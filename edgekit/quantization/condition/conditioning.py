@@ -18,6 +18,7 @@ from edgekit.quantization.condition.bias import round_and_correct
 from edgekit.quantization.condition.choosing import choose
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
+from edgekit.quantization.condition.originals import ORIGINALS, write_originals
 from edgekit.ranges.limits import AUTO
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def condition_trace(
     graph = Graph(
         trace.graph_def(), [spec.name for spec in trace.inputs], list(trace.output_tensors)
     )
-    found = condition(graph, {trace.inputs[0].name: rows}, destination.parent, ranges)
     destination.mkdir()
+    found = condition(graph, {trace.inputs[0].name: rows}, destination, ranges)
     made = replace(trace, folder=destination)
     (destination / "graph.pb").write_bytes(graph.definition().SerializeToString(deterministic=True))
     (destination / "trace.json").write_text(canonical_json(made.to_json()), encoding="utf-8")
@@ -99,7 +100,8 @@ def condition(
     Args:
         graph: The frozen graph, traced for one sample.
         samples: Input name → [N, *shape] of its dtype, N ≥ 1.
-        scratch: Where activations go that don't fit into memory; by default the system's place.
+        scratch: Where activations go that don't fit into memory, and what layers kept in float get
+            (`originals`); by default the system's place, and nowhere.
         ranges: How ranges of activations are chosen, one of `limits.ASKABLE`.
     """
     count = len(next(iter(samples.values())))
@@ -110,6 +112,8 @@ def condition(
     choice = choose(graph, samples, ranges)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         rounded, corrected = round_and_correct(graph, samples, Path(place), choice.method)
+    if scratch is not None:
+        write_originals(scratch / ORIGINALS, rounded)
     graph.tidy()
     used = min(count, MOST_SAMPLES)
-    return Conditioned(folded, rounded, corrected, used, choice.method, choice.signal_db)
+    return Conditioned(folded, len(rounded), corrected, used, choice.method, choice.signal_db)

@@ -1,0 +1,47 @@
+"""What a search uses of the export it belongs to. Data and a protocol; nothing runs here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgekit.exporters.base import FileGraph
+from edgekit.plan import ExportOrder, Step
+from edgekit.preparing import Starts
+from edgekit.progress import Report
+from edgekit.quantization.mixed.layers import Mixed
+
+
+class Workshop(Protocol):
+    """The pipeline of an export.
+
+    Attributes:
+        order: What is exported.
+        scratch: Holds `files/<label>` with what was converted.
+        report: Told about progress.
+        environment: Variables for processes.
+        starts: What the steps' chains begin with.
+    """
+
+    order: ExportOrder
+    scratch: Path
+    report: Report
+    environment: dict[str, str]
+    starts: Starts
+
+    def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
+        """Outputs of the file in `files/<name>` for the gate's samples."""
+
+    def publish(
+        self,
+        step: Step,
+        graph: FileGraph,
+        outputs: list[Any],
+        *results: Any,
+        name: str = "",
+        mixed: Mixed | None = None,
+    ) -> Path:
+        """Judge that file and make it an artifact."""
+
+    def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
+        """Write what the source model gives for samples into a folder; where it lies."""
