@@ -11,9 +11,17 @@ from edgekit import registry
 from edgekit.errors import UsageError
 from edgekit.exporters.base import Exporter
 from edgekit.manifest import PRECISIONS
-from edgekit.plan import artifact_key, exporters_named, make_plan, tool_versions
+from edgekit.plan import (
+    CALIBRATED,
+    artifact_key,
+    exporters_named,
+    make_plan,
+    plan_for_file,
+    tool_versions,
+)
 
 TARGETS = ("tflite", "onnx", "openvino")
+COMMON = tuple(p for p in PRECISIONS if p not in ("int4", "16x8"))  # every target has them
 
 
 class Circular(Exporter):
@@ -74,8 +82,8 @@ def test_only_int8_gets_the_io_type_and_it_is_in_the_label():
 
 
 def test_unknown_precisions_are_refused_with_what_was_meant():
-    with pytest.raises(UsageError, match="unknown precision 'int4'") as caught:
-        make_plan(exporters_named(()), ["int4"], "native")
+    with pytest.raises(UsageError, match="unknown precision 'int5'") as caught:
+        make_plan(exporters_named(()), ["int5"], "native")
     assert "int8" in caught.value.hint
 
 
@@ -91,7 +99,7 @@ def test_third_party_steps_in_a_circle_are_refused(circular):
 
 @given(
     st.lists(st.sampled_from(TARGETS), min_size=1, max_size=4),
-    st.lists(st.sampled_from(PRECISIONS), min_size=1, max_size=5),
+    st.lists(st.sampled_from(COMMON), min_size=1, max_size=5),
     st.data(),
 )
 def test_every_source_comes_first_and_part_of_a_plan_is_a_whole_plan(targets, precisions, data):
@@ -109,13 +117,13 @@ def test_every_source_comes_first_and_part_of_a_plan_is_a_whole_plan(targets, pr
 
 @given(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3))
 def test_only_what_is_calibrated_starts_from_the_conditioned_model(targets):
-    plan = make_plan(exporters_named(targets), PRECISIONS, "native", condition=True)
+    plan = make_plan(exporters_named(targets), COMMON, "native", condition=True)
     for step in plan.steps:
         aside = step.label == "onnx-fp32-conditioned"
         assert step.conditioned == (step.precision == "int8" or aside)
         assert not (aside and step.wanted)
         assert step.needs_tensorflow == (step.source in ("keras", "conditioned"))
-    assert {step.label for step in plan.wanted} == {f"{t}-{p}" for t in targets for p in PRECISIONS}
+    assert {step.label for step in plan.wanted} == {f"{t}-{p}" for t in targets for p in COMMON}
 
 
 def test_a_change_of_the_conditioning_makes_only_what_is_conditioned_old():
@@ -175,3 +183,18 @@ def test_another_model_tool_or_io_gives_another_key(monkeypatch):
 
 def test_a_tool_that_is_not_installed_is_absent():
     assert tool_versions(["no-such-distribution"]) == {"no-such-distribution": "absent"}
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_of_a_file_every_step_starts_from_the_file_or_its_conditioned_copy(condition):
+    exporters = exporters_named(["onnx", "openvino"])
+    plan = plan_for_file(exporters, ["int8", "dynamic", "16x8"], "native", condition=condition)
+    for step in plan.steps:
+        between = ("conditioned",) if condition and step.precision in CALIBRATED else ()
+        assert step.chain == ("file", *between, step.label)
+        assert step.source == step.chain[-2]
+        assert step.wanted
+        assert not step.needs_tensorflow
+    assert [step.label for step in plan.steps] == [
+        "onnx-dynamic", "openvino-dynamic", "onnx-int8", "openvino-int8", "onnx-16x8",
+    ]  # fmt: skip

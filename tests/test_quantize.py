@@ -125,6 +125,7 @@ def test_labels_are_scored_and_the_artifact_can_be_evaluated(onnx_files, tmp_pat
         (["net.onnx", "--data", "words.npz", "--input-range", "0,1"], 1, "samples are [12]"),
         (["net.onnx", "--data", "rows.npz", "--layout", "NHWC"], 2, "--layout NHWC"),
         (["net.onnx", "--data", "rows.npz", "--mean", "a,b"], 2, "expected numbers"),
+        (["net.onnx", "--data", "rows.npz", "--metric", "top2"], 2, "unknown metric 'top2'"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_error(onnx_files, tmp_path, arguments, status, said):
@@ -152,6 +153,7 @@ def test_a_run_that_is_ended_leaves_nothing(onnx_files, tmp_path):
     assert list(tmp_path.rglob("*.*")) == []
 
 
+@pytest.mark.slow  # TensorFlow starts twice
 def test_a_tflite_file_becomes_every_precision_that_tflite_has(tflite_files, tmp_path):
     wanted = {"int8": "int8", "16x8": "int16", "dynamic": "int8", "fp16": "float16"}
     found = quantize(

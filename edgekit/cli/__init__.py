@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 VERBS = {
     "train": "Train MODEL and keep its best weights.",
     "export": "Convert MODEL to artifacts, each proven against it.",
-    "quantize": "Quantize FILE, a float .onnx or .tflite, and prove the result against it.",
+    "quantize": "Quantize FILE, a float .onnx or .tflite, and prove the result.",
     "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",

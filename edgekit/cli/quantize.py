@@ -91,7 +91,7 @@ def command(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Quantize FILE, a float .onnx or .tflite, and prove the result against it.
+    """Quantize FILE, a float .onnx or .tflite, and prove the result.
 
     What somebody else made gets the same care as a Keras model: batch norms folded, kernels
     rounded, biases corrected, outputs compared with the float file's in its own runtime.

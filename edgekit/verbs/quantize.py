@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import edgekit
+from edgekit import registry
 from edgekit.artifact import Artifact
 from edgekit.datasets import Dataset
 from edgekit.errors import DataError, EdgekitError, ModelError, UsageError
 from edgekit.files import sha256_file, sha256_tree
 from edgekit.making import already_made, artifact_json, check_places, failure, refusal
+from edgekit.metrics import METRICS
 from edgekit.models import ModelSource
 from edgekit.pipeline import run_export
 from edgekit.plan import Plan, artifact_key, exporters_named, plan_for_file
@@ -170,7 +172,7 @@ def _order(request: QuantizeRequest) -> tuple[FileOrder, Plan]:
         classes=dataset.classes if dataset else (),
         calibration_samples=request.calibration_samples or _CALIBRATION,
         evaluation_samples=request.evaluation_samples or gate.samples,
-        metric=request.metric,
+        metric=registry.resolve(request.metric, METRICS, what="metric"),
         activation="",
         gate=gate,
         reading=_reading(request, dataset),
