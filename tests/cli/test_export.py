@@ -29,8 +29,10 @@ def test_what_is_slower_is_warned_of_with_what_cuts_it_and_the_rewrite_that_was_
     said = warnings(findings=(SWISH,), timing=(pace((2.2, 2.4)),), fix=False)
     assert said == [
         "hard-swish: a/mul: 1 hard-swish; --fix rewrites it",
-        "tflite-int8 is slower than fp32 here, 2.30 [2.20, 2.40] of its time: the delegate runs it "
-        "in 19 pieces (float: 1), cut by HARD_SWISH ×18; --fix rewrites it",
+        (
+            "tflite-int8 is slower than fp32 here, 2.30 [2.20, 2.40] of its time: the delegate runs it "
+            "in 19 pieces (float: 1), cut by HARD_SWISH ×18; --fix rewrites it"
+        ),
     ]
 
 
