@@ -15,6 +15,9 @@ SWISH = Finding(
 SILU = Finding("silu", ("b/mul",), 10.0, "1 SiLU", "rounds twice", ("tflite",), "train anew")
 
 
+CUT = "the delegate runs it in 19 pieces (float: 1), cut by HARD_SWISH ×18; --fix rewrites it"
+
+
 def pace(ci95, label="tflite-int8"):
     cut = Placement(109, 90, 19, {"XNNPACK": 90}, "test", {"HARD_SWISH": 18})
     whole = Placement(108, 107, 1, {"XNNPACK": 107}, "test")
@@ -29,10 +32,7 @@ def test_what_is_slower_is_warned_of_with_what_cuts_it_and_the_rewrite_that_was_
     said = warnings(findings=(SWISH,), timing=(pace((2.2, 2.4)),), fix=False)
     assert said == [
         "hard-swish: a/mul: 1 hard-swish; --fix rewrites it",
-        (
-            "tflite-int8 is slower than fp32 here, 2.30 [2.20, 2.40] of its time: the delegate runs it "
-            "in 19 pieces (float: 1), cut by HARD_SWISH ×18; --fix rewrites it"
-        ),
+        "tflite-int8 is slower than fp32 here, 2.30 [2.20, 2.40] of its time: " + CUT,
     ]
 
 
