@@ -216,9 +216,8 @@ def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
     for pace in result.timing:
         if pace.slower:
             fixes = [f for f in result.findings if f.fix and pace.target in f.targets and not fix]
-            offer = (
-                "--fix rewrites it" if fixes else "fp16 or dynamic may pay more, or fp32 as it is"
-            )
+            other = "fp16" if pace.label.endswith("-dynamic") else "dynamic (-p dynamic) or fp16"
+            offer = "--fix rewrites it" if fixes else f"{other} may pay more"
             lines.append(
                 f"{pace.label} is slower than fp32 here, {pace} of its time: "
                 f"{pace.why_slower()}; {offer}"

@@ -1,8 +1,8 @@
 """hard-swish: x·relu6(x+3)/6 without the 1/6, which goes into the kernels that read the product.
 
 TFLite's converter fuses the three into HARD_SWISH, which XNNPACK refuses in 8 bits: each one cuts
-the graph, and LiteRT's own kernel is some forty times slower than what an ADD with RELU6 and a MUL
-cost, which XNNPACK takes. Without the 1/6 nothing is fused. The hard sigmoid of squeeze-and-excite
+the graph, and LiteRT's own kernel takes most of the model's time. An ADD with RELU6 and a MUL cost
+next to nothing, and without the 1/6 nothing is fused. The hard sigmoid of squeeze-and-excite
 (relu6(x+3)/6) loses its 1/6 in the same way, and its 3 to the bias before it.
 
 Applies where every path from the product leads to a convolution or a product of matrices

@@ -37,6 +37,7 @@ def test_the_default_delegate_takes_every_op_and_a_delegate_node_proves_it(load)
     assert placement.partitions == 1
     assert placement.delegated == placement.ops > 0
     assert placement.executors == {"XNNPACK": placement.ops}
+    assert placement.left_out == {}
 
 
 def test_without_a_delegate_the_same_values_come_from_plain_kernels(load):
@@ -50,6 +51,7 @@ def test_an_op_the_delegate_lacks_splits_the_graph_and_is_counted_apart(load):
     placement = load("islands", "xnnpack").placement()
     assert placement.partitions == 2
     assert placement.executors == {"XNNPACK": placement.ops - 1, "kernels": 1}
+    assert sum(placement.left_out.values()) == 1
 
 
 def test_a_delegate_that_this_device_lacks_is_an_error_not_a_slow_success(load):

@@ -35,6 +35,7 @@ def test_each_nodes_provider_is_read_from_a_profile(load):
     assert placement.executors == {"CPU": placement.ops}
     assert placement.ops >= 2
     assert placement.delegated == 0
+    assert sum(placement.left_out.values()) == placement.ops  # all of it is float
 
 
 def test_a_piece_ends_where_another_provider_runs():

@@ -28,6 +28,7 @@ def test_it_computes_in_f32_and_says_so(load):
     model([image()])
     assert model.facts["inference_precision"] == "f32"
     assert set(model.placement().executors) == {"f32"}
+    assert sum(model.placement().left_out.values()) == model.placement().ops
 
 
 def test_its_outputs_are_those_of_onnxruntime_to_float_accuracy(load, tiny_models):
