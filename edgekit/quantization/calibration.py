@@ -43,7 +43,7 @@ def draw_calibration(dataset: Dataset, count: int, spec: InputSpec, report: Repo
     drawn = draw(dataset, SPLIT, count, spec, report=report)
     if len(_digests(drawn)) == 1:
         raise DataError(
-            f"{dataset.name}: all {drawn.count:,} calibration samples are equal: they show no range",
+            f"{dataset.name}: all {drawn.count:,} calibration samples are equal and show no range",
             hint="look at what the data set gives for the split 'train': edgekit data info",
         )
     return drawn
