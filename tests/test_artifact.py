@@ -203,6 +203,15 @@ PARITY = {"max_abs": 1e-7, "top1_agreement": 1.0, "samples": 12, "reference": "k
 PICTURE = {**SPEC.to_json(), "layout": "HWC", "resize": "bilinear"}
 TENSOR = TensorInfo("image", "float32", (1, 8, 8, 3)).to_json()
 SAMPLES = {"dataset": "glyphs", "split": "test", "count": 40, "digest": "0" * 64}
+RANGES = {
+    "method": "mse", "tensors": 9, "clipped": 0.01, "clipped_unseen": 0.02, "unstable": 0.1,
+    "repaired": 3, "largest_repair": 2.5,
+}  # fmt: skip
+
+
+def test_manifests_of_the_format_before_are_read(artifact):
+    amend(artifact, format=2)
+    assert Artifact.open(artifact.path).manifest == artifact.manifest
 
 
 def test_a_full_manifest_survives_json(make_artifact):
@@ -212,7 +221,7 @@ def test_a_full_manifest_survives_json(make_artifact):
         dataset="glyphs",
         chain=("keras", "onnx-fp32", "onnx-int8"),
         preprocessing=(InputSpec.from_json(PICTURE),),
-        calibration={**SAMPLES, "split": "train"},
+        calibration={**SAMPLES, "split": "train", "classes": 36, "ranges": RANGES},
         evaluation=SAMPLES,
         metric=METRIC,
         tools={"numpy": "2.1.0"},
@@ -235,6 +244,13 @@ def test_a_full_manifest_survives_json(make_artifact):
         *[{key: value} for key in ("calibration", "evaluation") for value in ([], 3, {})],
         *[{"evaluation": {**SAMPLES, "count": value}} for value in ("x", -1, 10**400)],
         *[{"evaluation": {**SAMPLES, "split": value}} for value in (3, "evil")],
+        *[
+            {"evaluation": {**SAMPLES, "classes": 36}},
+            {"evaluation": {**SAMPLES, "ranges": RANGES}},
+        ],
+        *[{"calibration": {**SAMPLES, "classes": value}} for value in ("x", -1)],
+        *[{"calibration": {**SAMPLES, "ranges": value}} for value in (3, {}, {**RANGES, "x": 1})],
+        {"calibration": {**SAMPLES, "ranges": {**RANGES, "method": "guess"}}},
         *[{"dtypes": value} for value in (3, {"x": "y"}, {"\x1b[2J": 1}, {"float32": -1})],
         *[{"tools": value} for value in (3, {"x": 1}, {"x": "\x1b[2J"})],
         *[{"files": {"model.onnx": value}} for value in (3, {}, {"sha256": 3, "bytes": 1})],

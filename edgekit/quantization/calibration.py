@@ -30,7 +30,7 @@ def draw_calibration(dataset: Dataset, count: int, spec: InputSpec, report: Repo
     """Draw calibration samples, classes balanced.
 
     Raises:
-        DataError: Fewer than `MIN_SAMPLES` are asked for, or there.
+        DataError: Fewer than `MIN_SAMPLES` are asked for, or there; or all are equal.
     """
     available = dataset.size(SPLIT)
     if min(count, available) < MIN_SAMPLES:
@@ -40,7 +40,13 @@ def draw_calibration(dataset: Dataset, count: int, spec: InputSpec, report: Repo
             limit=f"at least {MIN_SAMPLES} samples",
             hint="--calibration-samples 128, or a data set with more samples",
         )
-    return draw(dataset, SPLIT, count, spec, report=report)
+    drawn = draw(dataset, SPLIT, count, spec, report=report)
+    if len(_digests(drawn)) == 1:
+        raise DataError(
+            f"{dataset.name}: all {drawn.count:,} calibration samples are equal and show no range",
+            hint="look at what the data set gives for the split 'train': edgekit data info",
+        )
+    return drawn
 
 
 def check_apart(calibration: Drawn, evaluation: Drawn) -> None:

@@ -53,3 +53,13 @@ def test_fewer_than_ten_are_refused_whether_asked_for_or_there(data):
     assert caught.value.limit == f"at least {MIN_SAMPLES} samples"
     with pytest.raises(DataError, match="split 'train': 6 are there"):
         draw_calibration(data(6), 128, SPEC, silent)
+
+
+def test_samples_that_are_all_equal_are_refused(tmp_path):
+    rows = np.zeros((20, 4), np.float32)
+    np.savez(
+        tmp_path / "still.npz", x_train=rows, y_train=np.arange(20) % 4,
+        x_validation=rows[:1], y_validation=np.zeros(1, int), x_test=rows[:1], y_test=[0],
+    )  # fmt: skip
+    with pytest.raises(DataError, match="all 20 calibration samples are equal"):
+        draw_calibration(open_dataset(tmp_path / "still.npz"), 20, SPEC, silent)

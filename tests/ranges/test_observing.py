@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,17 @@ def test_an_audit_survives_json_and_strict_reading():
     for change in ({"method": "guess"}, {"clipped": 2.0}, {"more": 1}, {"repaired": -1}):
         with pytest.raises(ArtifactError):
             Audit.from_fields(Fields({**audit.to_json(), **change}, "ranges", ArtifactError))
+
+
+def test_ten_thousand_samples_take_no_more_memory_than_a_hundred():
+    random = np.random.default_rng(0)
+    values = [random.normal(size=(1, 6, 6, 8)).astype(np.float32) for _ in range(10)]
+    taken = []
+    for samples in (100, 10_000):
+        seen = Observations(samples)
+        tracemalloc.start()
+        for place in range(samples):
+            seen.add("x", values[place % 10], place)
+        taken.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert taken[1] < 1.5 * taken[0] < 1_000_000
