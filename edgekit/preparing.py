@@ -85,7 +85,11 @@ class Starts:
 
     def chain(self, step: Step) -> tuple[str, ...]:
         """A step's chain as it came to be: without a rewriting that found nothing to rewrite."""
-        return (*self._made[step.start].start.links, *step.chain[len(step.start.links) :])
+        real = self._made[step.start].start
+        planned, made = f"-{step.start.label}", "" if real == AS_IS else f"-{real.label}"
+        rest = step.chain[len(step.start.links) :]
+        named = (n.removesuffix(planned) + made if n.endswith(planned) else n for n in rest)
+        return (*real.links, *named)
 
     def _rewrite(self, start: Start, calibration: Drawn) -> Prepared:
         task = f"rewriting {self._model}"

@@ -296,7 +296,7 @@ def test_a_dry_run_prints_the_plan_and_imports_no_converter(again, exported):
     document, imports, _ = again("--int8", "--dry-run")
     assert [step["step"] for step in document["plan"] if step["artifact"]] == ALL
     others = [step["step"] for step in document["plan"] if not step["artifact"]]
-    assert others == ["onnx-fp32-conditioned"]
+    assert others == ["onnx-fp32-rewritten-conditioned"]
     assert imports & {"tensorflow", "onnx", "openvino"} == set()
     assert not (exported / "build").exists()
 
