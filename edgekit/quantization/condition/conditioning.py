@@ -109,7 +109,7 @@ def condition(
     folded = fold(graph)
     choice = choose(graph, samples, ranges)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
-        rounded, corrected = round_and_correct(graph, samples, Path(place), choice.method)
+        rounded, corrected = round_and_correct(graph, samples, Path(place))
     graph.tidy()
     used = min(count, MOST_SAMPLES)
     return Conditioned(folded, rounded, corrected, used, choice.method, choice.signal_db)
