@@ -2,9 +2,11 @@
 
 A rounded kernel answers inputs whose mean is not zero with a constant error, one per channel, and a
 constant error belongs to the bias. Two passes over the calibration samples: one with the float
-kernels for the means and ranges to aim at; one in the order of execution with rounded kernels,
-quantized activations and all corrections made before, so that a correction also sees what the nodes
-before it left.
+kernels for the means to aim at; one in the order of execution with rounded kernels and all
+corrections made before, so that a correction also sees what the nodes before it left.
+
+Activations stay in float in both. Their rounding has no mean, and what clipping takes away is not a
+constant but rare large values: given back to every sample as a constant it does harm (docs).
 
 Sources: Nagel et al. 2019 (arXiv 1906.04721, section 4.2, the empirical form), Nagel et al. 2021
 (arXiv 2106.08295).
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +33,7 @@ from edgekit.quantization.condition.linear import (
     linear_nodes,
     set_kernel,
 )
-from edgekit.quantization.condition.points import fake_quantized, stored_tensors
 from edgekit.quantization.condition.store import Store
-from edgekit.quantization.replay import by_sample
-from edgekit.ranges.limits import MINMAX, limits
-from edgekit.ranges.observer import Observer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,21 +43,6 @@ if TYPE_CHECKING:
 # Samples that run together: as many as keep their largest tensor below this.
 _CHUNK_BYTES = 24 * 2**20
 _STORE_BYTES = 384 * 2**20
-
-
-@dataclass(slots=True)
-class _Statistics:
-    """What the float pass finds.
-
-    Attributes:
-        means: Linear node → mean of each output channel [C], float64.
-        seen: Tensor that is stored in 8 bits → what it holds.
-        ranges: Such a tensor → its limits, once they are chosen.
-    """
-
-    means: dict[str, Array] = field(default_factory=dict)
-    seen: dict[str, Observer] = field(default_factory=dict)
-    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +63,7 @@ class Rounded:
 
 
 def round_and_correct(
-    graph: Graph, samples: Mapping[str, Array], scratch: Path, method: str = MINMAX
+    graph: Graph, samples: Mapping[str, Array], scratch: Path
 ) -> tuple[list[Rounded], int]:
     """Put all kernels onto the int8 grid and correct the biases behind them.
 
@@ -88,7 +71,6 @@ def round_and_correct(
         graph: Changed in place; batch norms folded.
         samples: Input name → [N, *shape] of its dtype.
         scratch: Empty folder for what does not fit into memory.
-        method: How ranges of activations are chosen, one of `limits.METHODS`.
 
     Returns:
         What happened to each linear node, and the number of biases corrected.
@@ -101,12 +83,11 @@ def round_and_correct(
     linears = {linear.node.name: linear for linear in linear_nodes(graph)}
     if not linears:
         return [], 0
-    walk = _Walk(graph, linears, shapes, samples)
+    walk = _Walk(graph, linears, samples)
     target = walk.float_pass()
-    target.ranges = {name: limits(seen, method) for name, seen in target.seen.items()}
     for name, linear in linears.items():
         set_kernel(graph, linear, on_grid(walk.kernels[name], linear.axes))
-    corrected = walk.quantized_pass(target, biases, Store(scratch, _STORE_BYTES))
+    corrected = walk.rounded_pass(target, biases, Store(scratch, _STORE_BYTES))
     return [walk.rounded(linear, biases[name]) for name, linear in linears.items()], corrected
 
 
@@ -115,7 +96,6 @@ class _Walk:
         self,
         graph: Graph,
         linears: Mapping[str, Linear],
-        shapes: Shapes,
         samples: Mapping[str, Array],
     ) -> None:
         self.graph = graph
@@ -127,44 +107,45 @@ class _Walk:
         register_functions(graph.functions)
         self.executor = Executor(graph.constant)
         self.order = self._needed()
-        self.points = stored_tensors(graph, linears, shapes)
         widest = self._probe()
         self.chunk = max(1, min(self.count, _CHUNK_BYTES // max(1, widest)))
 
     # -- the passes --------------------------------------------------------------------------------
 
-    def float_pass(self) -> _Statistics:
-        """Means of linear outputs and ranges of the tensors that will be quantized."""
-        found = _Statistics()
+    def float_pass(self) -> dict[str, Array]:
+        """Linear node → mean of each output channel [C], float64."""
+        found: dict[str, Array] = {}
         last = self._last_readers(self.order)
         for start, stop in self._chunks():
             values = self._inputs(start, stop)
-            self._note(found, values, values, stop - start)
             for node in self.order:
                 given = self._run(node, values, stop - start)
-                self._note(found, given, values, stop - start, node.name)
                 values |= given
+                if node.name in self.linears:
+                    channels = self.linears[node.name].channels
+                    part = _mean(given[node.name], channels) * ((stop - start) / self.count)
+                    found[node.name] = found.get(node.name, 0.0) + part
                 for name in last.get(node.name, ()):
                     values.pop(name, None)
         return found
 
-    def quantized_pass(
-        self, target: _Statistics, biases: Mapping[str, Bias | None], store: Store
+    def rounded_pass(
+        self, target: Mapping[str, Array], biases: Mapping[str, Bias | None], store: Store
     ) -> int:
         """Node by node: run all samples up to a linear node, then correct its bias."""
         corrected = 0
         for index, (start, stop) in enumerate(self._chunks()):
             for name, value in self._inputs(start, stop).items():
-                store.put(name, index, self._quantized(name, value, target))
+                store.put(name, index, value)
         stages = list(self._stages())
         for place, stage in enumerate(stages):
             later = {name for after in stages[place + 1 :] for node in after for name in node.input}
-            mean = self._run_stage(stage, later, target, store)
+            mean = self._run_stage(stage, later, store)
             store.keep_only(later)
             name = stage[-1].name
             bias = biases[name]
             if bias is not None:
-                self._added[name] = target.means[name] - mean
+                self._added[name] = target[name] - mean
                 add_to_bias(self.graph, bias, self._added[name])
                 corrected += 1
         return corrected
@@ -182,9 +163,7 @@ class _Walk:
         before = (corrected - self._added[linear.node.name]).astype(np.float32)
         return Rounded(kernel, found, corrected, before)
 
-    def _run_stage(
-        self, stage: list[Any], later: set[str], target: _Statistics, store: Store
-    ) -> Array:
+    def _run_stage(self, stage: list[Any], later: set[str], store: Store) -> Array:
         """Run some nodes on all samples; the mean of the last one's output channels."""
         import numpy as np
 
@@ -204,9 +183,9 @@ class _Walk:
                     channels = self.linears[node.name].channels
                     mean += _mean(given[node.name], channels) * (stop - start)
                 for name, value in given.items():
-                    values[name] = self._quantized(name, value, target)
+                    values[name] = value
                     if name in later:
-                        store.put(name, index, values[name])
+                        store.put(name, index, value)
                 for name in last.get(node.name, ()):
                     values.pop(name, None)
         return np.asarray(mean / self.count)
@@ -279,30 +258,6 @@ class _Walk:
             second |= _named(node, alone[1])
             widest = max(widest, *(_bytes(value) for value in alone[0]))
         return widest
-
-    def _note(
-        self,
-        found: _Statistics,
-        given: Mapping[str, Any],
-        values: Mapping[str, Any],
-        count: int,
-        node: str = "",
-    ) -> None:
-        import numpy as np
-
-        for name, value in given.items():
-            if name in self.points and not isinstance(value, Samples):
-                array = np.asarray(value)
-                # Where samples have no axis of their own, it is the first one that is thinned out.
-                rows = by_sample(array, count)
-                found.seen.setdefault(name, Observer()).add(array if rows is None else rows)
-        if node in self.linears:
-            part = _mean(given[node], self.linears[node].channels) * (count / self.count)
-            found.means[node] = found.means.get(node, 0.0) + part
-
-    def _quantized(self, name: str, value: Any, target: _Statistics) -> Any:
-        chosen = target.ranges.get(name)
-        return value if chosen is None else fake_quantized(value, chosen)
 
 
 def _named(node: Any, given: list[Any]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def condition(
     folded = fold(graph)
     choice = choose(graph, samples, ranges)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
-        rounded, corrected = round_and_correct(graph, samples, Path(place), choice.method)
+        rounded, corrected = round_and_correct(graph, samples, Path(place))
     if scratch is not None:
         write_originals(scratch / ORIGINALS, rounded)
     graph.tidy()

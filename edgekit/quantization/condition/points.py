@@ -5,16 +5,10 @@ Changes no graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from edgekit.quantization.condition.execution import Samples
 from edgekit.quantization.condition.graph import Graph, attribute, owner
-from edgekit.quantization.condition.linear import Linear, Shapes
-
-# A branch that joins another is quantized before it does, in pictures' [N, H, W, C] tensors; what
-# converters quantize between the products of a transformer differs from one to the next.
-_JOINING = ("Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "ConcatV2", "AvgPool", "Mean")
 
 _PASSING = ("Identity", "StopGradient", "Reshape", "Squeeze")
 _CLIPPING = ("Relu", "Relu6")
@@ -23,34 +17,11 @@ _FUSED_BEHIND = {
     **dict.fromkeys(("BiasAdd", "Add", "AddV2", "Sub", "Mul"), _CLIPPING),
 }
 _ARITHMETIC = (
-    *_JOINING, *_CLIPPING, "Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul",
+    "Add", "AddV2", "Sub", "Mul", "Maximum", "Minimum", "ConcatV2", "AvgPool", "Mean", "Relu",
+    "Relu6", "Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul",
     "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "BiasAdd", "SquaredDifference",
     "Rsqrt", "Softmax", "Sigmoid", "Tanh", "Elu", "LeakyRelu", "MaxPool",
 )  # fmt: skip
-
-
-def stored_tensors(graph: Graph, linears: Mapping[str, Linear], shapes: Shapes) -> set[str]:
-    """Tensors that a converter stores in 8 bits, as far as all of them do."""
-    found = set()
-    for node in graph.order:
-        if node.name in linears:
-            linear = linears[node.name]
-            found.add(node.input[linear.data])
-        elif node.op in _JOINING and len(shapes.of(node.name) or ()) == 4:
-            operands = [name for name in node.input if graph.constant(name) is None]
-            if len(operands) > 1 or node.op in ("AvgPool", "Mean"):
-                found |= set(operands)
-    return {name for name in found if _is_float(graph, name)}
-
-
-def _is_float(graph: Graph, tensor: str) -> bool:
-    import tensorflow as tf
-
-    node = graph.nodes[owner(tensor)[0]]
-    return attribute(node, "T").type == tf.float32.as_datatype_enum or node.op in (
-        "Cast",
-        "GatherV2",
-    )
 
 
 def arithmetic_tensors(graph: Graph) -> set[str]:
@@ -82,3 +53,13 @@ def fake_quantized(value: Any, limits: tuple[float, float]) -> Any:
     if isinstance(value, Samples) or not high - low > 1e-30:
         return value
     return tf.quantization.fake_quant_with_min_max_args(value, low, high)
+
+
+def _is_float(graph: Graph, tensor: str) -> bool:
+    import tensorflow as tf
+
+    node = graph.nodes[owner(tensor)[0]]
+    return attribute(node, "T").type == tf.float32.as_datatype_enum or node.op in (
+        "Cast",
+        "GatherV2",
+    )
