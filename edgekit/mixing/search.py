@@ -1,6 +1,7 @@
 """The search for one artifact: rank, search, prove at the gate, time; or say what was reached.
 
-It ends near its deadline: nothing is begun that is not expected to end before.
+It ends near its deadline: after a first candidate nothing is begun that is not expected to end
+before.
 """
 
 from __future__ import annotations

@@ -63,17 +63,21 @@ class Rounded:
 
 
 def round_and_correct(
-    graph: Graph, samples: Mapping[str, Array], scratch: Path
-) -> tuple[list[Rounded], int]:
+    graph: Graph,
+    samples: Mapping[str, Array],
+    scratch: Path,
+    record: list[Rounded] | None = None,
+) -> tuple[int, int]:
     """Put all kernels onto the int8 grid and correct the biases behind them.
 
     Args:
         graph: Changed in place; batch norms folded.
         samples: Input name → [N, *shape] of its dtype.
         scratch: Empty folder for what does not fit into memory.
+        record: Gets what happened to each linear node.
 
     Returns:
-        What happened to each linear node, and the number of biases corrected.
+        Numbers of kernels rounded and of biases corrected.
     """
     shapes = Shapes(graph.definition())
     biases = {
@@ -82,13 +86,15 @@ def round_and_correct(
     graph.tidy()
     linears = {linear.node.name: linear for linear in linear_nodes(graph)}
     if not linears:
-        return [], 0
+        return 0, 0
     walk = _Walk(graph, linears, samples)
     target = walk.float_pass()
     for name, linear in linears.items():
         set_kernel(graph, linear, on_grid(walk.kernels[name], linear.axes))
     corrected = walk.rounded_pass(target, biases, Store(scratch, _STORE_BYTES))
-    return [walk.rounded(linear, biases[name]) for name, linear in linears.items()], corrected
+    if record is not None:
+        record += [walk.rounded(linear, biases[name]) for name, linear in linears.items()]
+    return len(linears), corrected
 
 
 class _Walk:

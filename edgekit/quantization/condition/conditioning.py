@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ConversionError
 from edgekit.exporters.tracing import Trace
 from edgekit.files import canonical_json
-from edgekit.quantization.condition.bias import round_and_correct
+from edgekit.quantization.condition.bias import Rounded, round_and_correct
 from edgekit.quantization.condition.choosing import choose
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
@@ -111,9 +111,10 @@ def condition(
     folded = fold(graph)
     choice = choose(graph, samples, ranges)
     with tempfile.TemporaryDirectory(dir=scratch) as place:
-        rounded, corrected = round_and_correct(graph, samples, Path(place))
+        record: list[Rounded] = []
+        rounded, corrected = round_and_correct(graph, samples, Path(place), record)
     if scratch is not None:
-        write_originals(scratch / ORIGINALS, rounded)
+        write_originals(scratch / ORIGINALS, record)
     graph.tidy()
     used = min(count, MOST_SAMPLES)
-    return Conditioned(folded, len(rounded), corrected, used, choice.method, choice.signal_db)
+    return Conditioned(folded, rounded, corrected, used, choice.method, choice.signal_db)

@@ -59,7 +59,9 @@ class MixableOnnx(MixableFile):
                 self._readers.setdefault(name, []).append(node)
         self._initializers = {tensor.name: tensor for tensor in self._model.graph.initializer}
         self._shapes = _shapes(self._model)
-        self._removed = _removed_activations(onnx.load(source), self._maker)
+        origin = onnx.load(source)
+        self._removed = _removed_activations(origin, self._maker)
+        self._known = {tensor.name: tensor for tensor in origin.graph.initializer}
         found = [
             self._described(place, node)
             for place, node in enumerate(self._nodes)
@@ -156,7 +158,12 @@ class MixableOnnx(MixableFile):
             shape[axis] = scale.size
         zero = zero.reshape(shape if zero.size > 1 else [1] * codes.ndim)
         steps = (codes.astype(np.int64) - zero.astype(np.int64)).astype(np.float32)
-        return Constant(codes, steps * scale.reshape(shape), float(scale.max()))
+        real = steps * scale.reshape(shape)
+        # Tables and factors of the float file, which conditioning left alone, are in it by name.
+        named = self._known.get(node.input[0].removesuffix("_quantized"))
+        if named is not None and tuple(named.dims) == real.shape:
+            real = numpy_helper.to_array(named).astype(np.float32)
+        return Constant(codes, real, float(scale.max()))
 
 
 class _Rewrite:
