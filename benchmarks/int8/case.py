@@ -210,8 +210,7 @@ class _Run:
             import numpy as np
 
             np.save(one, np.load(samples, mmap_mode="r")[-1:])
-        sample = self.scratch / "samples" / f"{exporter.target}-{folder.name}"
-        sample.mkdir(parents=True)
+        sample = Path(tempfile.mkdtemp(dir=self.scratch))
         return (
             Job(**{**_fields(job), "inputs": str(encode(one, graph.inputs, sample))}),
             given if like is None else _in_order(given, like),
