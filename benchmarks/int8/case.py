@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 EDGEKIT, FLOAT = "edgekit", "fp32"
+RANGES_ALONE = "ranges-alone"  # TFLite without conditioning and rewrites, with edgekit's ranges
 _ANY_DROP = 100.0  # what edgekit would refuse is measured, too
 _STOCK_SECONDS, _OTHER_SECONDS = 1200, 240  # that a converter may take for one file
 
@@ -111,11 +112,14 @@ class _Run:
             (a.manifest.target, a.manifest.precision): Artifact.open(a.path)
             for a in result.artifacts
         }
+        if plain := self._ranges_alone():
+            made["tflite", RANGES_ALONE] = plain
         judge = Judge(self.order.metric, np.load(self.evaluation / "labels.npy"))
         targets, outputs = {}, {}
         for target, exporter in exporters_named(()).items():
             files: dict[str, Path] = {}
-            for name, precision in ((FLOAT, "fp32"), (EDGEKIT, "int8")):
+            sides = ((FLOAT, "fp32"), (EDGEKIT, "int8"), (RANGES_ALONE, RANGES_ALONE))
+            for name, precision in sides:
                 if artifact := made.get((target, precision)):
                     files[name] = artifact.path
             said = self._stock(target, exporter, made[target, "fp32"].model_path)
@@ -137,6 +141,19 @@ class _Run:
             "targets": targets,
             "between_targets": _between(outputs, judge),
         }
+
+    def _ranges_alone(self) -> Artifact | None:
+        """TFLite as it is but for edgekit's ranges: what the repair of the calibrator's gives."""
+        request = replace(
+            self.request,
+            targets=("tflite",),
+            precisions=("int8",),
+            condition=False,
+            fix=False,
+            out=self.scratch / RANGES_ALONE,
+        )
+        found = export(request).artifacts
+        return found[0] if found else None
 
     def _stock(self, target: str, exporter: Exporter, fp32: Path) -> dict[str, dict[str, Any]]:
         order = {
@@ -193,8 +210,7 @@ class _Run:
             import numpy as np
 
             np.save(one, np.load(samples, mmap_mode="r")[-1:])
-        sample = self.scratch / "samples" / f"{exporter.target}-{folder.name}"
-        sample.mkdir(parents=True)
+        sample = Path(tempfile.mkdtemp(dir=self.scratch))
         return (
             Job(**{**_fields(job), "inputs": str(encode(one, graph.inputs, sample))}),
             given if like is None else _in_order(given, like),
