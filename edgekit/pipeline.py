@@ -301,7 +301,7 @@ class Pipeline:
         folder = emptied(self.scratch / "publish" / step.label)
         evidence = Evidence(
             order=self.order,
-            step=replace(step, chain=self.starts.chain(step)),
+            step=replace(step, chain=self.chain(step)),
             files=self.scratch / "files" / (name or step.label),
             graph=graph,
             inputs=_inputs(trace),
@@ -319,6 +319,10 @@ class Pipeline:
         replace_folder(folder, place)
         self.report(Progress(step.label, _STAGES, _STAGES, note))
         return place
+
+    def chain(self, step: Step) -> tuple[str, ...]:
+        """A step's chain as it came to be."""
+        return self.starts.chain(step)
 
     def _check_classes(self, trace: Mapping[str, Any]) -> None:
         shape = trace["output_shapes"][-1]

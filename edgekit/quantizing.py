@@ -19,7 +19,7 @@ from edgekit.exporters.base import FILE
 from edgekit.feeding import run_samples, write_samples
 from edgekit.job import Job
 from edgekit.pipeline import Pipeline
-from edgekit.plan import CONDITIONED, ExportOrder
+from edgekit.plan import CONDITIONED, ExportOrder, Step
 from edgekit.process import ChildCrashed, ChildFailed
 from edgekit.progress import Progress, Report
 from edgekit.quantization.calibration import check_apart
@@ -149,6 +149,9 @@ class FilePipeline(Pipeline):
         named = {tensor.name: array for tensor, array in zip(outputs, arrays, strict=True)}
         self.report(Progress(name, 1, 1))
         return write_samples((folder or self.scratch) / "reference", named)
+
+    def chain(self, step: Step) -> tuple[str, ...]:
+        return step.chain
 
     def _preparation(self) -> dict[str, Any]:
         return {

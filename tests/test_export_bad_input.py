@@ -68,7 +68,7 @@ def test_an_unknown_model_is_a_usage_error_that_says_what_was_meant(work):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--precision", "int4"), "unknown precision 'int4'"),
+        (("--precision", "int2"), "unknown precision 'int2'"),
         (("--target", "onyx"), "unknown target 'onyx'"),
         (("--io", "int16"), "'int16' is not one of"),
         (("--set", "width"), "expected KEY=VALUE"),

@@ -139,7 +139,8 @@ def test_a_change_of_the_conditioning_makes_only_what_is_conditioned_old():
 
 @given(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3), st.booleans())
 def test_only_what_is_calibrated_starts_from_the_rewritten_model(targets, condition):
-    plan = make_plan(exporters_named(targets), PRECISIONS, "native", condition=condition, fix=True)
+    precisions = ("fp32", "fp16", "dynamic", "int8")  # those that every target has
+    plan = make_plan(exporters_named(targets), precisions, "native", condition=condition, fix=True)
     links = ("rewritten", "conditioned") if condition else ("rewritten",)
     for step in plan.steps:
         rewritten = step.precision == "int8" or step.label.endswith("-".join(links))

@@ -25,7 +25,8 @@ def pace(ci95, label="tflite-int8"):
 
 
 def warnings(*, findings=(), rewrites=(), timing=(), fix=True):
-    return _warnings(ExportResult((), {}, 1.0, False, findings, rewrites, timing), fix=fix)
+    result = ExportResult((), {}, 1.0, False, findings=findings, rewrites=rewrites, timing=timing)
+    return _warnings(result, fix=fix)
 
 
 def test_what_is_slower_is_warned_of_with_what_cuts_it_and_the_rewrite_that_was_left_out():

@@ -101,7 +101,11 @@ def test_a_conditioned_trace_is_a_trace_and_says_the_same_of_itself(freeze, tmp_
     np.save(tmp_path / "inputs.npy", samples())
     made = tmp_path / "conditioned"
     condition_trace(trace.folder, tmp_path, made)
-    assert sorted(path.name for path in made.iterdir()) == ["graph.pb", "trace.json"]
+    assert sorted(path.name for path in made.iterdir()) == [
+        "graph.pb",
+        "originals.npz",
+        "trace.json",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conditioned", "inputs.npy"]
     old = json.loads((trace.folder / "trace.json").read_text())
     assert json.loads((made / "trace.json").read_text()) == old
