@@ -18,6 +18,7 @@ NAMES = ("startup", "export", "loop", "feed", "int8", "qat")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--quick", is_flag=True, help="The smallest part that says something.")
 @click.option("--only", multiple=True, metavar="NAME", help="A part by name; repeatable.")
+@click.option("--brief", is_flag=True, help="Without the longest-running sides.")
 @click.option("--fresh", is_flag=True, help="Measure anew what an earlier run has left.")
 def main(name: str, as_json: bool, **options: Any) -> None:
     """Run the benchmark NAME; both sides of every ratio alternate within one run."""

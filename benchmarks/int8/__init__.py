@@ -22,12 +22,15 @@ KEPT = Path("build") / "benchmarks" / "int8"
 _QUICK = ("mobilenet/sign-digits",)
 
 
-def run(*, quick: bool = False, only: Sequence[str] = (), fresh: bool = False) -> dict[str, Any]:
+def run(
+    *, quick: bool = False, only: Sequence[str] = (), brief: bool = False, fresh: bool = False
+) -> dict[str, Any]:
     """All models, or some.
 
     Args:
         quick: One small model alone.
         only: Names as in `CASES`, or of their models.
+        brief: Without what is neither edgekit's nor the converters' own.
         fresh: Measure anew what an earlier run has left.
     """
     chosen = [case for case in CASES if _wanted(case, _QUICK if quick else only)]
@@ -39,7 +42,7 @@ def run(*, quick: bool = False, only: Sequence[str] = (), fresh: bool = False) -
     for case in chosen:
         file = KEPT / f"{case.name.replace('/', '-')}.json"
         if fresh or not file.is_file():
-            write_atomic(file, canonical_json(measure(case)))
+            write_atomic(file, canonical_json(measure(case, brief=brief)))
         found[case.name] = json.loads(file.read_text(encoding="utf-8"))
     return {"benchmark": "int8", "verdicts": verdicts(found), "models": found}
 

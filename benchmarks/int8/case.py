@@ -73,15 +73,16 @@ CASES = (
 )
 
 
-def measure(case: Case) -> dict[str, Any]:
-    """All figures of one model."""
+def measure(case: Case, *, brief: bool) -> dict[str, Any]:
+    """All figures of one model; if brief, without other ways than the converters' own."""
     with tempfile.TemporaryDirectory(prefix="edgekit-benchmark-") as name:
-        return _Run(case, Path(name)).figures()
+        return _Run(case, Path(name), brief=brief).figures()
 
 
 class _Run:
-    def __init__(self, case: Case, scratch: Path) -> None:
+    def __init__(self, case: Case, scratch: Path, *, brief: bool) -> None:
         self.case = case
+        self.brief = brief
         self.scratch = scratch
         self.request = ExportRequest(
             model=case.model,
@@ -168,7 +169,11 @@ class _Run:
         }
         file = self.scratch / f"{target}.json"
         file.write_text(json.dumps(order), encoding="utf-8")
-        return {method: _made(file, method) for method in METHODS[target]}
+        return {
+            method: _made(file, method)
+            for method in METHODS[target]
+            if not self.brief or method == STOCK
+        }
 
     def _target(
         self, exporter: Exporter, files: Mapping[str, Path], judge: Judge
