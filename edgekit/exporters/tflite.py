@@ -132,7 +132,9 @@ def _quantized(content: bytes, conversion: Conversion) -> bytes:
         input_data_type=tf.as_dtype(kinds.pop() if kinds else "float32"),
         output_data_type=tf.as_dtype(output),
     )
-    return bytes(quantized)
+    # Files for integers alone (--io uint8) are for devices that have no float.
+    content = bytes(quantized)
+    return tflite_file.with_cast_inputs(content) if conversion.io == "native" else content
 
 
 def _refuse_loops(graph: Any, precision: str) -> None:

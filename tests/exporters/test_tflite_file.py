@@ -73,3 +73,36 @@ def test_rewriting_twice_gives_the_same_bytes(rewritten):
     once = rewritten("float", amend).read_bytes()
     assert rewritten("float", amend).read_bytes() == once
     assert amend(once) == once
+
+
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+def test_pixels_are_cast_and_quantized_to_the_same_bytes(tmp_path):
+    import tensorflow as tf
+
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 1, 8, 8, 3), np.uint8)
+    image = tf.keras.Input((8, 8, 3))
+    model = tf.keras.Model(image, tf.keras.layers.Conv2D(4, 3, activation="relu")(image))
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    extremes = np.stack([np.zeros((8, 8, 3)), np.full((8, 8, 3), 255)]).astype(np.float32)
+    converter.representative_dataset = lambda: ([row[None]] for row in extremes)
+    converter.inference_input_type = tf.uint8
+    before = converter.convert()
+    after = tflite_file.with_cast_inputs(before)
+    (tmp_path / "after.tflite").write_bytes(after)
+    graph = tflite_file.inspect(tmp_path / "after.tflite")
+    assert graph.ops["CAST"] == 1
+    assert graph.inputs[0].dtype == "uint8"
+    outputs = []
+    for content in (before, after):
+        interpreter = Interpreter(model_content=content)
+        interpreter.allocate_tensors()
+        (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+        rows = []
+        for row in pixels:
+            interpreter.set_tensor(taken["index"], row)
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(given["index"]))
+        outputs.append(np.stack(rows))
+    np.testing.assert_array_equal(*outputs)
+    assert outputs[0].any()
