@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _MOST_SAMPLES = 64
+_JUDGED_SAMPLES = 16
 _TOGETHER = 8
 _WORTH_DB = 1.0  # a sixth of a bit
 _LOUDEST_DB = 120.0  # what float32 itself keeps
@@ -63,10 +64,7 @@ def choose(graph: Graph, samples: Mapping[str, Array], asked: str) -> Choice:
     methods = candidates(asked)
     if len(methods) == 1:
         return Choice(methods[0], {})
-    count = len(next(iter(samples.values())))
-    chosen = [i * count // _MOST_SAMPLES for i in range(_MOST_SAMPLES)]
-    few = samples if count <= _MOST_SAMPLES else {n: a[chosen] for n, a in samples.items()}
-    run = _Run(graph, few)
+    run = _Run(graph, _some(samples, _MOST_SAMPLES))
     right = run.outputs({})
     signal: dict[str, Array] = {}
     known: list[tuple[Mapping[str, Limits], Array]] = []
@@ -77,6 +75,38 @@ def choose(graph: Graph, samples: Mapping[str, Array], asked: str) -> Choice:
         known.append((ranges, signal[method]))
     means = {method: float(np.mean(found)) for method, found in signal.items()}
     return Choice(_best(signal, means), means)
+
+
+def harms(float_: Graph, plain: Graph, changed: Graph, samples: Mapping[str, Array]) -> bool:
+    """Whether one rounded graph is worse than another on calibration samples, by the same rule.
+
+    Activations are on the grids that each graph's own extremes give.
+
+    Args:
+        float_: What both were made from.
+        plain: The one that has to be beaten.
+        changed: The other.
+        samples: Input name → [N, *shape], N ≥ 1.
+    """
+    import numpy as np
+
+    few = _some(samples, _JUDGED_SAMPLES)
+    right = _Run(float_, few).outputs({})
+    signal = []
+    for graph in (plain, changed):
+        run = _Run(graph, few)
+        run.outputs({})
+        ranges = {name: limits(seen, MINMAX) for name, seen in run.seen.items()}
+        signal.append(_signal_db(right, run.outputs(ranges)))
+    loss = signal[0] - signal[1]
+    error = float(np.std(loss)) / math.sqrt(len(loss))
+    return float(np.mean(loss)) > max(_WORTH_DB, 2 * error)
+
+
+def _some(samples: Mapping[str, Array], most: int) -> Mapping[str, Array]:
+    count = len(next(iter(samples.values())))
+    chosen = [i * count // most for i in range(most)]
+    return samples if count <= most else {name: array[chosen] for name, array in samples.items()}
 
 
 def _best(signal: Mapping[str, Array], means: Mapping[str, float]) -> str:

@@ -15,9 +15,11 @@ from edgekit.errors import ConversionError
 from edgekit.exporters.tracing import Trace
 from edgekit.files import canonical_json
 from edgekit.quantization.condition.bias import Rounded, round_and_correct
-from edgekit.quantization.condition.choosing import choose
+from edgekit.quantization.condition.choosing import choose, harms
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
+from edgekit.quantization.condition.grid import on_grid
+from edgekit.quantization.condition.linear import kernel_of, linear_nodes, set_kernel
 from edgekit.quantization.condition.originals import ORIGINALS, write_originals
 from edgekit.ranges.limits import AUTO
 
@@ -37,7 +39,7 @@ class Conditioned:
     Attributes:
         folded: Linear nodes that a batch norm or a factor was folded into.
         rounded: Kernels put onto the int8 grid.
-        corrected: Biases corrected.
+        corrected: Biases corrected; 0 where the corrected graph was worse on the samples.
         samples: Calibration samples used.
         ranges: How ranges of activations are to be chosen, one of `edgekit.ranges.limits.METHODS`.
         signal_db: Method → what it leaves of the outputs, signal over noise in dB; empty where
@@ -110,11 +112,18 @@ def condition(
         samples = {name: array[chosen] for name, array in samples.items()}
     folded = fold(graph)
     choice = choose(graph, samples, ranges)
+    original, plain = graph.copy(), graph.copy()
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         record: list[Rounded] = []
         rounded, corrected = round_and_correct(graph, samples, Path(place), record)
     if scratch is not None:
         write_originals(scratch / ORIGINALS, record)
     graph.tidy()
+    # Where a kernel's largest weight leaves nothing of the others, a mean is no remedy.
+    for linear in linear_nodes(plain):
+        set_kernel(plain, linear, on_grid(kernel_of(plain, linear), linear.axes))
+    if corrected and harms(original, plain, graph, samples):
+        graph.take(plain)
+        corrected = 0
     used = min(count, MOST_SAMPLES)
     return Conditioned(folded, rounded, corrected, used, choice.method, choice.signal_db)

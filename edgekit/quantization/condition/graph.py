@@ -50,6 +50,15 @@ class Graph:
         graph.versions.CopyFrom(self._versions)
         return graph
 
+    def copy(self) -> Graph:
+        """The graph as it is now, to be changed on its own."""
+        return Graph(self.definition(), self.inputs, self.outputs)
+
+    def take(self, other: Graph) -> None:
+        """Become another graph of the same inputs and outputs."""
+        self.nodes, self._constants = dict(other.nodes), dict(other._constants)
+        self._index()
+
     @property
     def functions(self) -> list[Any]:
         """Bodies of loops and branches."""

@@ -3,10 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.quantization.condition import choosing
-from edgekit.quantization.condition.choosing import choose
+from edgekit.quantization.condition import bias, choosing
+from edgekit.quantization.condition.choosing import choose, harms
 from edgekit.quantization.condition.conditioning import condition
 from edgekit.quantization.condition.fold import fold
+from edgekit.quantization.condition.grid import on_grid
+from edgekit.quantization.condition.linear import (
+    Shapes,
+    add_to_bias,
+    ensure_bias,
+    kernel_of,
+    linear_nodes,
+    set_kernel,
+)
 from edgekit.quantization.condition.points import arithmetic_tensors
 from edgekit.ranges.limits import METHODS
 
@@ -100,3 +109,30 @@ def test_what_is_fused_or_given_is_not_stored(freeze):
     graph = folded(freeze, net())
     names = {graph.nodes[name].op for name in arithmetic_tensors(graph)}
     assert names == {"Relu", "Mean"}
+
+
+def test_a_graph_whose_biases_were_spoiled_does_harm_and_its_own_copy_does_not(freeze):
+    graph, trace = freeze(net())
+    samples = {trace.inputs[0].name: pictures()}
+    fold(graph)
+    spoiled = graph.copy()
+    for linear in linear_nodes(spoiled)[:1]:
+        found = ensure_bias(spoiled, linear, Shapes(spoiled.definition()))
+        add_to_bias(spoiled, found, np.full(linear.channels, 3.0))
+    assert harms(graph, graph.copy(), spoiled, samples)
+    assert not harms(graph, spoiled, graph.copy(), samples)
+    assert not harms(graph, graph.copy(), graph.copy(), samples)
+
+
+def test_corrections_that_do_harm_are_taken_back(freeze, compute, monkeypatch):
+    graph, trace = freeze(net())
+    samples = {trace.inputs[0].name: pictures()}
+    rounded = graph.copy()
+    fold(rounded)
+    for linear in linear_nodes(rounded):
+        set_kernel(rounded, linear, on_grid(kernel_of(rounded, linear), linear.axes))
+    monkeypatch.setattr(bias, "add_to_bias", lambda g, b, v: add_to_bias(g, b, v + 5.0))
+    done = condition(graph, samples)
+    assert done.corrected == 0
+    for ours, plain in zip(compute(graph, pictures(4)), compute(rounded, pictures(4)), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-5)
