@@ -83,10 +83,12 @@ _SHOWN = 6  # names of kept layers
     default="5m",
     show_default=True,
     metavar="TIME",
-    help="Where int8 loses more: time for the export and a search of layers to keep in float.",
+    help="Time for the export and, where int8 loses too much, a search of layers to keep in float.",
 )
-@click.option("--no-search", is_flag=True, help="Refuse such a file without a search.")
-@click.option("--allow-drop", is_flag=True, help="Keep such a file; its manifest says so.")
+@click.option("--no-search", is_flag=True, help="Refuse an int8 file that loses too much at once.")
+@click.option(
+    "--allow-drop", is_flag=True, help="Keep a file that loses too much; its manifest says so."
+)
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--input-shape", metavar="H,W,C", help="For a model that leaves axes open.")
 @click.option(
