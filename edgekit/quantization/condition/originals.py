@@ -1,8 +1,9 @@
 """The kernels and biases that kept layers get: the float model's own, not the rounded ones.
 
 Conditioning rounds every kernel onto the int8 grid, and a file holds those very numbers: a kernel
-in a file is found again by them, whatever its layout. A converter may fold a factor before or behind
-a layer into its kernel: the numbers stay, the steps are others, and the original gets that factor.
+in a file is found again by them, whatever its layout. A converter may fold a factor before or
+behind a layer into its kernel: the numbers stay, the steps are others, and the original gets that
+factor.
 """
 
 from __future__ import annotations
@@ -78,9 +79,9 @@ class Originals:
         """Float values of the constants of one layer, float32 of their shapes.
 
         A kernel gets its original together with its bias, or not at all: each is corrected for the
-        other. Both get the factor that the file's steps have beyond the graph's, the bias only where
-        the file's has it, too: a factor before the layer leaves the bias alone. What is not known
-        keeps the values that the file's numbers stand for.
+        other. Both get the factor that the file's steps have beyond the graph's, the bias only
+        where the file's has it, too: a factor before the layer leaves the bias alone. What is not
+        known keeps the values that the file's numbers stand for.
         """
         import numpy as np
 

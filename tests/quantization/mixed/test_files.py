@@ -77,7 +77,9 @@ def test_a_factor_that_a_converter_folded_into_a_kernel_is_in_the_kept_one(
     mixed = mixable(target, files=files)
     mixed.write(range(len(mixed.layers)), tmp_path)
     reference = outputs(target, files / f"{target}-fp32", files)
-    np.testing.assert_allclose(outputs(target, tmp_path, files), reference, rtol=0, atol=1e-4)
+    # OpenVINO's converter moves biases a little of its own: such a layer keeps its rounded values.
+    apart = 1e-3 if target == "openvino" else 1e-5
+    np.testing.assert_allclose(outputs(target, tmp_path, files), reference, rtol=0, atol=apart)
 
 
 @each_target
