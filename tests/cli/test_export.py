@@ -92,8 +92,8 @@ def test_a_mixed_file_that_is_nearly_float_is_said_to_be_so(mixed):
 def test_a_mixed_file_that_is_no_faster_is_warned_of_once(mixed):
     assert mixed(0.5, ci95=(1.1, 1.3)) == [
         (
-            "tflite-int8 with 1 layer in float, 50% of the multiply-adds, is no faster than the float "
-            "file, 1.20 [1.10, 1.30] of fp32's time; fp32 or fp16 is the better one"
+            "tflite-int8 with 1 layer in float, 50% of the multiply-adds, is no faster than the "
+            "float file, 1.20 [1.10, 1.30] of fp32's time; fp32 or fp16 is the better one"
         )
     ]
 
