@@ -22,7 +22,7 @@ from edgekit.feeding import golden_sample
 from edgekit.job import Job, Timing
 from edgekit.measure import Measurement, Placement
 from edgekit.progress import Progress, Report
-from edgekit.statistics import median, median_interval, quantile
+from edgekit.statistics import median, median_interval
 from edgekit.transports.local import LocalTransport
 
 FLOAT = "fp32"
@@ -129,15 +129,15 @@ def time_pair(artifact: Artifact, other: Artifact, report: Report) -> Pace:
         for number in range(_PROCESSES):
             turns += _turns(jobs)
             report(Progress(task, number + 1, _PROCESSES))
-    ratios = [_cost(mine) / _cost(theirs) for mine, theirs in turns]
+    ratios = [mine.cost_ns / theirs.cost_ns for mine, theirs in turns]
     return Pace(
         label=artifact.label,
         against=other.label,
         target=artifact.target,
         ratio=median(ratios),
         ci95=median_interval(ratios),
-        ms=median([_cost(mine) for mine, _ in turns]) / 1e6,
-        against_ms=median([_cost(theirs) for _, theirs in turns]) / 1e6,
+        ms=median([mine.cost_ns for mine, _ in turns]) / 1e6,
+        against_ms=median([theirs.cost_ns for _, theirs in turns]) / 1e6,
         placement=turns[-1][0].placement,
         against_placement=turns[-1][1].placement,
     )
@@ -168,16 +168,6 @@ def _turns(jobs: Sequence[Job]) -> list[tuple[Measurement, Measurement]]:
                 first, second = mine(_TURN), theirs(_TURN)
             found.append((first, second))
     return found
-
-
-def _cost(measurement: Measurement) -> float:
-    """Processor time of a call in nanoseconds: the lower quartile of a turn's.
-
-    With one thread that is its wall time on an idle machine. On a busy one wall time holds waiting
-    for the processor, which grows with the length of a call and says nothing of the file. Where
-    the system's clock of processor time is too coarse for a call, it is wall time.
-    """
-    return quantile(measurement.cpu_ns, 0.25) or quantile(measurement.samples_ns, 0.25)
 
 
 def _largest(mine: Mapping[str, int], other: Mapping[str, int]) -> str:

@@ -111,9 +111,9 @@ def check_metric(label: str, model: str, metric: MetricValue, gate: Gate) -> Non
     if metric.drop is None or metric.drop_ci95 is None or metric.drop <= gate.max_drop:
         return
     low, high = metric.drop_ci95
+    drop, limit = told_apart(metric.drop, gate.max_drop)
     error = GateError(
-        f"{model} {label} loses {metric.drop:.2f} points of {metric.name}; "
-        f"the limit is {gate.max_drop:.2f}",
+        f"{model} {label} loses {drop} points of {metric.name}; the limit is {limit}",
         f"source {metric.reference:.2f} %, artifact {metric.value:.2f} %, over {metric.samples:,} "
         f"samples; the drop's 95 % interval is {low:.2f} to {high:.2f}",
         limit=f"max_drop of {gate.origin}",
@@ -121,3 +121,12 @@ def check_metric(label: str, model: str, metric: MetricValue, gate: Gate) -> Non
     )
     error.drop = metric.drop
     raise error
+
+
+def told_apart(drop: float, limit: float) -> tuple[str, str]:
+    """Both as text, with as many decimals as it takes to see that they differ: 2 to 6."""
+    for digits in range(2, 7):
+        texts = f"{drop:.{digits}f}", f"{limit:.{digits}f}"
+        if texts[0] != texts[1]:
+            break
+    return texts

@@ -32,6 +32,12 @@ def test_each_process_counts_once_however_many_calls_it_made():
     assert summarise([*measured(1.0, 2.0), *busy]).median_ms == 2.0
 
 
+def test_files_are_compared_by_processor_time_or_wall_time_where_that_clock_is_too_coarse():
+    (one,) = measured(2.0)
+    assert one.cost_ns == 1e6
+    assert replace(one, cpu_ns=(0,) * 100).cost_ns == 2e6
+
+
 def test_seven_processes_give_a_true_interval_of_the_median():
     figures = summarise(measured(1, 2, 3, 4, 5, 6, 7))
     assert (figures.median_ms, figures.ci95_ms) == (4.0, (1.0, 7.0))

@@ -13,10 +13,13 @@ from edgekit.cli.types import Duration, FiniteFloat, numbers, value_range
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgekit.mixing.search import Rescue
+    from edgekit.pace import Pace
     from edgekit.verbs.export import ExportResult
 
 
 _SHOWN = 6  # names of kept layers
+_NEARLY_ALL = 0.9  # of the multiply-adds in float: nearly the float file
 
 
 @click.command("export")
@@ -215,8 +218,9 @@ def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
             lines.append(f"{finding}{offer}")
     lines += [str(entry) for entry in result.rewrites if entry.problem]
     lines += result.concerns
+    kept = {artifact.label for artifact in result.artifacts if artifact.manifest.kept}
     for pace in result.timing:
-        if pace.slower:
+        if pace.slower and pace.label not in kept:  # of those `_float_alike` speaks
             fixes = [f for f in result.findings if f.fix and pace.target in f.targets and not fix]
             other = "fp16" if pace.label.endswith("-dynamic") else "dynamic (-p dynamic) or fp16"
             offer = "--fix rewrites it" if fixes else f"{other} may pay more"
@@ -248,17 +252,45 @@ def _print_kept(result: ExportResult) -> None:
 
 
 def _losses(result: ExportResult) -> list[str]:
-    """Artifacts that miss their gate, or pay for keeping it with more time than float takes."""
-    slow = [
-        f"{label} takes {rescue.cost.mixed_ms:.2f} ms with {len(rescue.mixed.kept)} layers in "
-        f"float, the fp32 file {rescue.cost.fp32_ms:.2f} ms"
-        for label, rescue in result.rescued.items()
-        if rescue.cost and not rescue.cost.pays
-    ]
-    return slow + [
-        f"{artifact.label} loses {artifact.manifest.metric['drop']:.2f} points of "
-        f"{artifact.manifest.metric['name']}, more than the limit of "
-        f"{artifact.manifest.gate['max_drop']:.2f}; --allow-drop kept it"
-        for artifact in result.artifacts
-        if artifact.manifest.gate and artifact.manifest.metric and not artifact.manifest.gate["met"]
-    ]
+    """Artifacts that miss their gate, or keep it by being nearly the float file."""
+    from edgekit.parity import told_apart
+
+    lines = _float_alike(result)
+    for artifact in result.artifacts:
+        gate, metric = artifact.manifest.gate, artifact.manifest.metric
+        if gate and metric and not gate["met"]:
+            drop, limit = told_apart(metric["drop"], gate["max_drop"])
+            lines.append(
+                f"{artifact.label} loses {drop} points of {metric['name']}, more than the limit "
+                f"of {limit}; --allow-drop kept it"
+            )
+    return lines
+
+
+def _float_alike(result: ExportResult) -> list[str]:
+    """Mixed files whose multiply-adds are in float nearly all, or that are no faster than fp32."""
+    paces = {pace.label: pace for pace in result.timing}
+    lines = []
+    for artifact in result.artifacts:
+        kept = artifact.manifest.kept
+        share = sum(layer["share"] for layer in kept)
+        speed = _no_faster(paces.get(artifact.label), result.rescued.get(artifact.label))
+        if kept and (share >= _NEARLY_ALL or speed):
+            layers = f"{len(kept)} layers in float" if len(kept) > 1 else "1 layer in float"
+            lines.append(
+                f"{artifact.label} is nearly the float file: {layers}, {share:.0%} of the "
+                f"multiply-adds{speed}; fp32 or fp16 is the better one"
+                if share >= _NEARLY_ALL
+                else f"{artifact.label} with {layers}, {share:.0%} of the multiply-adds, is no "
+                f"faster than the float file{speed}; fp32 or fp16 is the better one"
+            )
+    return lines
+
+
+def _no_faster(pace: Pace | None, rescue: Rescue | None) -> str:
+    """What a mixed file takes beside fp32, where that is as much; empty where it is less."""
+    if pace is not None:
+        return f", {pace} of fp32's time" if pace.ratio >= 1 else ""
+    if rescue is not None and rescue.cost is not None and not rescue.cost.pays:
+        return f", {rescue.cost.mixed_ms:.2f} ms where fp32 takes {rescue.cost.fp32_ms:.2f} ms"
+    return ""

@@ -18,6 +18,7 @@ from edgekit.exporters.base import FileGraph
 from edgekit.files import emptied
 from edgekit.mixing.trials import Trials
 from edgekit.mixing.workshop import Workshop
+from edgekit.parity import told_apart
 from edgekit.plan import Step
 from edgekit.process import Child, ChildCrashed, ChildFailed
 from edgekit.progress import Progress
@@ -35,6 +36,7 @@ _RANKING_PART = 0.35  # of the time there is
 _CANDIDATES = 14  # how many should fit into the time there is
 _COSTING_S = 6.0  # kept back for timing the file
 _LEAST_S = 3.0  # below that nothing is begun
+_MOST_DROP = 100.0  # points; noise may grow further, the metric cannot fall further
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class Search:
             GateError: Nothing met the limit in time.
         """
         if self._left() < _LEAST_S:
-            raise self._hopeless("no time was left to search layers to keep in float")
+            why = "no time was left to search layers to keep in float"
+            raise self._hopeless(why, longer=True)
         try:
             with Child(ENTRY, environment=self._workshop.environment) as child:
                 return self._find(child)
@@ -152,9 +155,9 @@ class Search:
         """
         lost, noise = trials.run(self._ranking[:count])
         scaled = self._plain_drop * noise / self._plain_noise if self._plain_noise else 0.0
-        drop = scaled if lost is None else max(lost, scaled)
+        drop = min(_MOST_DROP, scaled if lost is None else max(lost, scaled))
         self._candidates += 1
-        self._say(f"{count} of {len(trials.layers)} layers in float", f"drop {drop:.2f}")
+        self._say(f"{count} of {len(trials.layers)} layers in float", f"drop about {drop:.2f}")
         return drop
 
     # -- the gate ----------------------------------------------------------------------------------
@@ -174,8 +177,12 @@ class Search:
                 self._gated.append((count, error.drop))
             more = min(most, max(count + 1, count * 3 // 2))
             again = more > count and len(self._gated) < MOST_ATTEMPTS
-            count = more if again and self._left() > self._gate_s(trials) else None
-        raise self._refused(len(trials.layers), searched)
+            if again and self._left() <= self._gate_s(trials):
+                raise self._refused(len(trials.layers), searched, longer=True)
+            count = more if again else None
+        # At the gate nothing is left to try; before it, the search may have ended for want of time.
+        longer = not self._gated and not searched.complete
+        raise self._refused(len(trials.layers), searched, longer=longer)
 
     def _publish(self, graph: FileGraph, name: str, mixed: Mixed) -> Path:
         results = self._results
@@ -239,23 +246,33 @@ class Search:
     def _say(self, what: str, note: str = "", *, done: int = 1) -> None:
         self._workshop.report(Progress(f"{self._step.label}: {what}", done, 1, note))
 
-    def _hopeless(self, why: str, *details: str) -> GateError:
-        return self._error(
-            self._refusal.message, *self._refusal.details, why, *details, self._time()
-        )
+    def _hopeless(self, why: str, *details: str, longer: bool = False) -> GateError:
+        given = (*self._refusal.details, why, *details, self._time())
+        return self._error(self._refusal.message, *given, longer=longer)
 
-    def _refused(self, layers: int, searched: Searched) -> GateError:
+    def _refused(self, layers: int, searched: Searched, *, longer: bool) -> GateError:
+        """What was reached; `longer`: whether there was more to try, had there been time."""
         tried = [(one.count, one.drop) for one in searched.tried]
         count, drop = min(self._gated or tried, key=lambda entry: entry[1])
         order = self._workshop.order
-        judged = "the gate's samples" if self._gated else "the search's samples"
+        given, limit = told_apart(drop, self._limit)
+        if self._gated:
+            loses = f"still loses {given}"
+            judged = f"by the gate's samples, by which the plain file loses {self._plain_drop:.2f}"
+        else:
+            loses = f"would still lose about {given}"
+            judged = (
+                "an estimate by the search's samples; by the gate's, which are others, the plain "
+                f"file loses {self._plain_drop:.2f}"
+            )
+        ended = "time ran out" if longer else "nothing useful was left to try"
         return self._error(
-            f"{order.source.name} {self._step.label} still loses {drop:.2f} points of "
-            f"{order.metric} with {count} of {layers} layers in float; the limit is "
-            f"{self._limit:.2f}",
-            f"judged by {judged}; the plain file loses {self._plain_drop:.2f} points",
-            f"{self._candidates} candidates, {len(self._gated)} files at the gate",
+            f"{order.source.name} {self._step.label} {loses} points of {order.metric} with "
+            f"{count} of {layers} layers in float; the limit is {limit}",
+            judged,
+            f"{self._candidates} candidates, {len(self._gated)} files at the gate; {ended}",
             self._time(),
+            longer=longer,
         )
 
     def _time(self) -> str:
@@ -265,13 +282,13 @@ class Search:
             f"the search {time.monotonic() - self._start:.0f} s"
         )
 
-    def _error(self, message: str, *details: str) -> GateError:
+    def _error(self, message: str, *details: str, longer: bool) -> GateError:
         error = GateError(
             message,
             *details,
             limit=self._refusal.limit,
-            hint="a longer --budget; -p fp16 or -p dynamic, which lose less; or --allow-drop, "
-            "which keeps the plain file",
+            hint=f"{'a longer --budget; ' if longer else ''}-p fp16 or -p dynamic, which lose "
+            "less; or --allow-drop, which keeps the plain file",
         )
         error.drop = self._refusal.drop
         return error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from edgekit.cli.export import _warnings
+import pytest
+
+from edgekit.cli.export import _losses, _warnings
 from edgekit.measure import Placement
 from edgekit.pace import Pace
 from edgekit.quantization.lint.finding import Finding
@@ -59,3 +61,42 @@ def test_a_dropped_rewrite_is_a_warning_and_cures_nothing():
         "hard-swish: a/mul: 1 hard-swish",
         "hard-swish: 18 places, dropped: outputs differ, 40 dB, where 100 are rounding",
     ]
+
+
+def kept(*shares):
+    entry = {"op": "CONV_2D", "ops": 1, "dtype": "float32"}
+    return [{"name": f"conv{i}", "share": share, **entry} for i, share in enumerate(shares)]
+
+
+@pytest.fixture
+def mixed(make_artifact):
+    """Both kinds of warnings for an int8 artifact with layers in float."""
+
+    def make(*shares, ci95):
+        artifact = make_artifact(precision="int8", kept=kept(*shares))
+        result = ExportResult((artifact,), {}, 1.0, False, timing=(pace(ci95),))
+        return _warnings(result, fix=True) + _losses(result)
+
+    return make
+
+
+def test_a_mixed_file_that_is_nearly_float_is_said_to_be_so(mixed):
+    assert mixed(0.5, 0.45, ci95=(0.7, 0.9)) == [
+        (
+            "tflite-int8 is nearly the float file: 2 layers in float, 95% of the multiply-adds; "
+            "fp32 or fp16 is the better one"
+        )
+    ]
+
+
+def test_a_mixed_file_that_is_no_faster_is_warned_of_once(mixed):
+    assert mixed(0.5, ci95=(1.1, 1.3)) == [
+        (
+            "tflite-int8 with 1 layer in float, 50% of the multiply-adds, is no faster than the "
+            "float file, 1.20 [1.10, 1.30] of fp32's time; fp32 or fp16 is the better one"
+        )
+    ]
+
+
+def test_a_mixed_file_that_pays_is_not_warned_of(mixed):
+    assert mixed(0.5, ci95=(0.5, 0.6)) == []

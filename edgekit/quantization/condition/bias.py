@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.quantization.condition.execution import Executor, Samples, register_functions
 from edgekit.quantization.condition.graph import Graph, owner
-from edgekit.quantization.condition.grid import codes, on_grid
+from edgekit.quantization.condition.grid import codes, on_grid, steps
 from edgekit.quantization.condition.linear import (
     Bias,
     Linear,
@@ -52,12 +52,14 @@ class Rounded:
     Attributes:
         kernel: Its float kernel, as it was.
         codes: The int8 numbers of the rounded one.
+        steps: Its steps, one per output channel, in a shape that broadcasts to it.
         bias: Its corrected bias [C]; None where it has none of its own.
         float_bias: Its bias as it was, likewise.
     """
 
     kernel: Array
     codes: Array
+    steps: Array
     bias: Array | None
     float_bias: Array | None
 
@@ -161,13 +163,13 @@ class _Walk:
         import numpy as np
 
         kernel = self.kernels[linear.node.name]
-        found = codes(kernel, linear.axes)
+        found = codes(kernel, linear.axes), steps(kernel, linear.axes)
         value = self.graph.constant(bias.node.input[bias.place]) if bias else None
         if value is None or value.size != linear.channels:
-            return Rounded(kernel, found, None, None)
+            return Rounded(kernel, *found, None, None)
         corrected = value.reshape(-1)
         before = (corrected - self._added[linear.node.name]).astype(np.float32)
-        return Rounded(kernel, found, corrected, before)
+        return Rounded(kernel, *found, corrected, before)
 
     def _run_stage(self, stage: list[Any], later: set[str], store: Store) -> Array:
         """Run some nodes on all samples; the mean of the last one's output channels."""

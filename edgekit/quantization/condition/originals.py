@@ -1,7 +1,9 @@
 """The kernels and biases that kept layers get: the float model's own, not the rounded ones.
 
 Conditioning rounds every kernel onto the int8 grid, and a file holds those very numbers: a kernel
-in a file is found again by them, whatever its layout.
+in a file is found again by them, whatever its layout. A converter may fold a factor before or
+behind a layer into its kernel: the numbers stay, the steps are others, and the original gets that
+factor.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ ORIGINALS = "originals.npz"  # beside a conditioned trace
 
 # Of a kernel's numbers, those that must be the same: a converter may fold a factor on its own.
 _ENOUGH = 0.995
+
+# A file's steps differ by this part from those of the graph for want of digits, not by a factor.
+_SAME = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Originals:
                 Rounded(
                     kernel=arrays[f"kernel_{number}"],
                     codes=arrays[f"codes_{number}"],
+                    steps=arrays[f"steps_{number}"],
                     bias=arrays.get(f"bias_{number}"),
                     float_bias=arrays.get(f"float_bias_{number}"),
                 )
@@ -73,35 +79,73 @@ class Originals:
         """Float values of the constants of one layer, float32 of their shapes.
 
         A kernel gets its original together with its bias, or not at all: each is corrected for the
-        other. What is not known keeps the values that the file's numbers stand for.
+        other. Both get the factor that the file's steps have beyond the graph's, the bias only
+        where the file's has it, too: a factor before the layer leaves the bias alone. What is not
+        known keeps the values that the file's numbers stand for.
         """
+        import numpy as np
+
         real = [constant.real for constant in constants]
         for place, constant in enumerate(constants):
             if constant.codes.dtype.name != "int8" or constant.codes.size < 2:
                 continue
-            for entry, kernel in self._of(constant.codes):
+            for entry, kernel, factor in self._of(constant):
                 if entry.bias is None or entry.float_bias is None:
                     real[place] = kernel
                     break
-                other = _find(entry.bias, constants)
-                if other is not None:
+                found = _find_bias(entry.bias, factor, constants)
+                if found is not None:
+                    other, times = found
+                    bias = (entry.float_bias * times).astype(np.float32)
                     real[place] = kernel
-                    real[other] = entry.float_bias.reshape(constants[other].real.shape)
+                    real[other] = bias.reshape(constants[other].real.shape)
                     break
         return real
 
-    def _of(self, codes: Array) -> Iterator[tuple[Rounded, Array]]:
-        """The originals of a kernel in a file, each with its float values in the file's layout."""
+    def _of(self, constant: Constant) -> Iterator[tuple[Rounded, Array, Array]]:
+        """The originals of a kernel in a file.
+
+        Each with its float values in the file's layout and scale, and the file's factor [C].
+        """
         import numpy as np
 
+        codes = constant.codes
         shape = tuple(size for size in codes.shape if size != 1)
         wanted = codes.reshape(shape)
         for entry in self._by_size.get(codes.size, ()):
             for form, turn in _layouts(entry.codes.shape, shape):
                 if float(np.mean(entry.codes.reshape(form).transpose(turn) == wanted)) >= _ENOUGH:
-                    kernel = entry.kernel.reshape(form).transpose(turn)
-                    yield entry, np.ascontiguousarray(kernel.reshape(codes.shape))
+                    real = constant.real.reshape(shape).transpose(np.argsort(turn))
+                    factor = _factor(entry, real.reshape(entry.codes.shape))
+                    kernel = entry.kernel * factor.reshape(entry.steps.shape)
+                    kernel = kernel.reshape(form).transpose(turn)
+                    yield entry, np.ascontiguousarray(kernel.reshape(codes.shape)), factor
                     break
+
+
+def _factor(entry: Rounded, real: Array) -> Array:
+    """By what the file's values [as the kernel] exceed the rounded kernel's: float32 [C]."""
+    import numpy as np
+
+    rounded = entry.codes * entry.steps.astype(np.float64)
+    others = tuple(axis for axis, size in enumerate(entry.steps.shape) if size == 1)
+    square = (rounded * rounded).sum(axis=others, keepdims=True)
+    found = (real * rounded).sum(axis=others, keepdims=True) / np.where(square > 0, square, 1)
+    same = (square == 0) | (np.abs(found - 1) < _SAME)
+    return np.where(same, 1, found).astype(np.float32).ravel()
+
+
+def _find_bias(
+    bias: Array, factor: Array, constants: Sequence[Constant]
+) -> tuple[int, Array | float] | None:
+    """The constant that is this bias, and what it is multiplied by: 1, or the kernel's factor."""
+    place = _find(bias, constants)
+    if place is not None:
+        return place, 1.0
+    if factor.size != bias.size or bool((factor == 1).all()):
+        return None
+    place = _find(bias * factor, constants)
+    return None if place is None else (place, factor)
 
 
 def _find(bias: Array, constants: Sequence[Constant]) -> int | None:
@@ -124,6 +168,7 @@ def write_originals(file: Path, entries: list[Rounded]) -> None:
     for number, entry in enumerate(entries):
         arrays[f"kernel_{number}"] = entry.kernel
         arrays[f"codes_{number}"] = entry.codes
+        arrays[f"steps_{number}"] = entry.steps
         if entry.bias is not None and entry.float_bias is not None:
             arrays[f"bias_{number}"] = entry.bias
             arrays[f"float_bias_{number}"] = entry.float_bias

@@ -1,7 +1,7 @@
 """What kept layers cost: a mixed file timed against the plain int8 file and the float file.
 
 Every round starts a fresh process for each file, one after the other, so that what the machine does
-meanwhile falls on all of them; what is compared are pairs of one round.
+meanwhile falls on all of them; what is compared is processor time, pair by pair of one round.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TIMING = Timing(warmup_calls=5, seconds=0.2, min_calls=5)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds of one call, one thread.
+    """Milliseconds of processor time of one call, one thread.
 
     Attributes:
         mixed_ms: Of the mixed file, median of the rounds.
@@ -105,7 +105,7 @@ def measure_cost(
         for name in names:
             measurement = transport.run(jobs[name]).measurement
             assert measurement is not None  # the transport checked
-            found[name] = median(measurement.samples_ns) / 1e6
+            found[name] = measurement.cost_ns / 1e6
         rounds.append(found)
     extra = [one["mixed"] - one["int8"] for one in rounds]
     ratio = [one["mixed"] / one["int8"] for one in rounds]

@@ -1,5 +1,7 @@
 """Make a small network with one kernel that 8 bits ruin, samples for it, and all its files.
 
+In `rescaled` another one, which scales its pixels itself.
+
 python make_files.py FOLDER
 """
 
@@ -71,12 +73,29 @@ def save(folder: Path) -> None:
     )  # fmt: skip
 
 
-def convert(folder: Path) -> None:
+def save_rescaled(folder: Path) -> None:
+    """A network that scales its pixels itself: `network.keras`, `pictures.npz`."""
+    keras.utils.set_random_seed(5)
+    random = np.random.default_rng(5)
+    image = keras.Input((12, 12, 3), name="image")
+    x = layers.Rescaling(1 / 255, name="rescale")(image)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="first")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras.Model(image, layers.Dense(4, name="logits")(x), name="network")
+    for name in ("first", "logits"):
+        kernel, bias = model.get_layer(name).get_weights()
+        model.get_layer(name).set_weights([kernel, random.normal(0, 0.2, bias.shape)])
+    model.save(folder / "network.keras")
+    pictures = random.uniform(0, 255, (48, 12, 12, 3)).astype(np.float32)
+    np.savez(folder / "pictures.npz", x_train=pictures)
+
+
+def convert(folder: Path, input_range: tuple[float, float]) -> None:
     """`trace`, `conditioned` and every target's int8 and fp32 file, as an export makes them."""
     np.save(folder / "inputs.npy", np.load(folder / "pictures.npz")["x_train"][:48])
     (folder / "trace").mkdir()
     model = keras.models.load_model(folder / "network.keras")
-    trace, _ = trace_model(model, folder / "trace", input_range=(-1.0, 1.0))
+    trace, _ = trace_model(model, folder / "trace", input_range=input_range)
     condition_trace(folder / "trace", folder, folder / "conditioned")
     for label, source, place in (
         ("tflite-fp32", "trace", "tflite-fp32"),
@@ -97,4 +116,8 @@ def convert(folder: Path) -> None:
 
 if __name__ == "__main__":
     save(Path(sys.argv[1]))
-    convert(Path(sys.argv[1]))
+    convert(Path(sys.argv[1]), (-1.0, 1.0))
+    rescaled = Path(sys.argv[1]) / "rescaled"
+    rescaled.mkdir()
+    save_rescaled(rescaled)
+    convert(rescaled, (0.0, 255.0))
