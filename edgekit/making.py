@@ -6,6 +6,9 @@ Knows orders, artifacts and outcomes. Does not convert.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact, is_artifact
@@ -35,6 +38,20 @@ def check_places(order: ExportOrder, *, force: bool) -> None:
             f"{order.out}: cannot be made a folder: {error.strerror or error}",
             hint="choose a writable place with --out",
         ) from error
+
+
+@contextmanager
+def no_empty_folder(place: Path) -> Iterator[None]:
+    """Take away what was made of the way to `place`, and holds nothing in the end."""
+    made = [path for path in (place, *place.parents) if not path.exists()]
+    try:
+        yield
+    finally:
+        for path in made:
+            try:
+                path.rmdir()
+            except OSError:  # there is something in it, or it was never made
+                break
 
 
 def failure(label: str, task: str, outcomes: Outcomes) -> EdgekitError:
