@@ -156,10 +156,16 @@ def test_labels_are_scored_and_the_artifact_can_be_evaluated(onnx_files, tmp_pat
         (["net.onnx", "--data", "labelled.npz", "--no-labels", "--max-drop", "1"], 2, "--max-drop"),
         (["net.onnx", "--data", "rows.npz", "--max-drop", "1"], 2, "without labels there is none"),
         (["huge.onnx", "--data", "rows.npz"], 1, "2,147,483,649 bytes"),
-        (["empty.tflite", "--data", "rows.npz", "-p", "16x8", "-p", "int4"], 2,
-         "besides fp32, tflite has fp16, dynamic, int8, 16x8"),
-        (["nan.onnx", "--data", "rows.npz"], 1,
-         "the weight point_w holds 2 values that are NaN or infinite"),
+        (
+            ["empty.tflite", "--data", "rows.npz", "-p", "16x8", "-p", "int4"],
+            2,
+            "besides fp32, tflite has fp16, dynamic, int8, 16x8",
+        ),
+        (
+            ["nan.onnx", "--data", "rows.npz"],
+            1,
+            "the weight point_w holds 2 values that are NaN or infinite",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_error(

@@ -161,9 +161,7 @@ def _refuse_weights(model: Any, path: Path) -> None:
             constants += [(node.output[0], a.t) for a in node.attribute if a.HasField("t")]
     for name, tensor in constants:
         if tensor.data_type == onnx.TensorProto.FLOAT:
-            check_weights(
-                path, name, numpy_helper.to_array(tensor), infinite=name not in finite
-            )
+            check_weights(path, name, numpy_helper.to_array(tensor), infinite=name not in finite)
 
 
 def _upgraded(model: Any, path: Path) -> Any:
