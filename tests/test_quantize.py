@@ -198,6 +198,24 @@ def test_without_labels_a_file_that_gives_something_else_is_refused_unless_it_is
     assert "gives something else" in edgekit(*arguments, status=1).stderr  # it is not taken as made
 
 
+def test_with_labels_too_a_file_that_misses_its_gate_is_kept_if_it_is_wanted(onnx_files, tmp_path):
+    import onnxruntime
+
+    rows, labels = np.load(onnx_files / "rows.npz")["x"], np.arange(160) % 4
+    data = tmp_path / "far.npz"
+    far = {"x_train": rows[:100] * 1000, "y_train": labels[:100]}
+    file = onnxruntime.InferenceSession(onnx_files / "net.onnx")
+    given = file.run(None, {"image": rows[100:]})[0].argmax(1)
+    np.savez(data, **far, x_test=rows[100:], y_test=given)
+    arguments = (onnx_files / "net.onnx", "--data", data, "--out", tmp_path, "--target", "onnx")
+    arguments += ("--max-drop", "0", "--allow-drop")
+    found = quantize(*arguments)
+    assert found["artifacts"][0]["gate"] == {"max_drop": 0, "met": False}
+    again = quantize(*arguments)
+    assert (again["cached"], again["failures"]) == (True, {})
+    assert "--allow-drop" in edgekit("quantize", *arguments[:-1], status=1).stderr
+
+
 def test_a_run_that_is_ended_leaves_nothing(onnx_files, tmp_path):
     process = subprocess.Popen(
         [
