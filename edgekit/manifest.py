@@ -108,8 +108,9 @@ class Manifest:
         metric: `MetricValue.to_json()`; None without labelled data.
         cost: "parameters" and "multiply_adds" of the source model, for one sample.
         tools: Package → version that took part.
-        gate: {"max_drop", "met"}: the limit on the metric's drop, and whether the file keeps it;
-            None without a metric.
+        gate: {"max_drop", "met"}: the limit on the metric's drop, and whether the file keeps it.
+            Of a file made from another without labels, {"min_snr_db", "min_agreement", "met"}.
+            None without either.
         kept: Layers of an int8 file that were kept in float (docs/mixed.md), each {"name", "op",
             "ops", "share", "dtype"}.
         search: How they were found: {"layers", "candidates", "attempts", "samples"}; None where
@@ -265,7 +266,9 @@ def _gate(fields: Fields) -> dict[str, Any] | None:
     if not fields.has("gate"):
         return fields.optional_mapping("gate")
     entry = fields.table("gate")
-    gate = {"max_drop": entry.number("max_drop", high=sys.float_info.max), "met": entry.flag("met")}
+    limits = ("max_drop",) if entry.has("max_drop") else ("min_snr_db", "min_agreement")
+    gate: dict[str, Any] = {name: entry.number(name, high=sys.float_info.max) for name in limits}
+    gate["met"] = entry.flag("met")
     entry.done()
     return gate
 

@@ -102,6 +102,32 @@ def check_parity(
         )
 
 
+def check_likeness(label: str, parity: Parity, reference: Sequence[Array], gate: Gate) -> None:
+    """Refuse an artifact that gives something else than its source, where no metric says so.
+
+    Labels are compared where the source gives one score a class: a single output [N, C].
+
+    Raises:
+        GateError: Signal over noise or the share of equal labels is under its limit.
+    """
+    missed = []
+    snr, share = parity.snr_db, parity.top1_agreement
+    if gate.min_snr_db is not None and snr is not None and snr < gate.min_snr_db:
+        missed.append((f"signal {snr:.1f} dB", f"{gate.min_snr_db:.0f} dB", "min_snr_db"))
+    scores = len(reference) == 1 and reference[0].ndim == 2 and reference[0].shape[1] > 1
+    if gate.min_agreement is not None and scores and share < gate.min_agreement:
+        missed.append((f"same label {share:.1%}", f"{gate.min_agreement:.0%}", "min_agreement"))
+    if missed:
+        found, limits, names = (", ".join(parts) for parts in zip(*missed, strict=True))
+        raise GateError(
+            f"{label} gives something else than its source: {found}; at least {limits} is wanted",
+            f"over {parity.samples:,} samples without labels",
+            limit=f"{names} of {gate.origin}",
+            hint="more --calibration-samples, data like the file's own (--input-range, --mean, "
+            "--std), or --allow-drop if you accept the loss",
+        )
+
+
 def check_metric(label: str, model: str, metric: MetricValue, gate: Gate) -> None:
     """Refuse an artifact that loses too much of the metric.
 

@@ -222,7 +222,10 @@ def make_plan(
     for precision in sorted(dict.fromkeys(wanted), key=PRECISIONS.index):
         having = [e for e in exporters.values() if precision in e.precisions]
         if not having:
-            raise UsageError(f"none of {', '.join(exporters)} has the precision {precision!r}")
+            raise UsageError(
+                f"none of {', '.join(exporters)} has the precision {precision!r}",
+                hint="besides fp32, " + "; ".join(map(_precisions, exporters.values())),
+            )
         for exporter in having:
             kind = io if precision == "int8" else "native"
             start = AS_IS
@@ -284,6 +287,11 @@ def _add(
     )
     steps[label] = step
     return step
+
+
+def _precisions(exporter: Exporter) -> str:
+    known = [name for name in PRECISIONS if name in exporter.precisions and name != "fp32"]
+    return f"{exporter.target} has {', '.join(known)}"
 
 
 def artifact_key(step: Step, ingredients: Mapping[str, Any]) -> str:

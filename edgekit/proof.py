@@ -20,11 +20,11 @@ from edgekit.feeding import read_samples, write_samples
 from edgekit.golden import EXTREMES, FROM_DATA
 from edgekit.manifest import Manifest, Parity
 from edgekit.metrics import MetricValue, score
-from edgekit.parity import check_metric, check_parity, compare
+from edgekit.parity import check_likeness, check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
 from edgekit.quantization import calibration as calibration_rules
 from edgekit.quantization.mixed.layers import Mixed
-from edgekit.spec import InputSpec
+from edgekit.spec import Gate, InputSpec
 from edgekit.tokenizing import tokenizer_file
 
 if TYPE_CHECKING:
@@ -89,13 +89,15 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     check_parity(step.label, step.precision, parity, reference, order.gate)
     metric = _metric(evidence, outputs, reference)
     met = True
-    if metric is not None:
-        try:
+    try:
+        if metric is not None:
             check_metric(step.label, order.source.name, metric, order.gate)
-        except GateError:
-            if not order.allow_drop:
-                raise
-            met = False
+        else:
+            check_likeness(step.label, parity, reference, order.gate)
+    except GateError:
+        if not order.allow_drop:
+            raise
+        met = False
     for path in sorted(evidence.files.iterdir()):
         shutil.copyfile(path, folder / path.name)
     if order.classes:
@@ -207,8 +209,16 @@ def _manifest(
         tools=tool_versions((*step.exporter.packages, "numpy")),
         kept=mixed.kept_json() if mixed else (),
         search=mixed.search_json() if mixed else None,
-        gate={"max_drop": order.gate.max_drop, "met": met} if metric else None,
+        gate=_gate(order.gate, measured=metric is not None, met=met),
     )
+
+
+def _gate(gate: Gate, *, measured: bool, met: bool) -> dict[str, Any] | None:
+    if measured:
+        return {"max_drop": gate.max_drop, "met": met}
+    if gate.min_snr_db is None or gate.min_agreement is None:
+        return None
+    return {"min_snr_db": gate.min_snr_db, "min_agreement": gate.min_agreement, "met": met}
 
 
 def _calibration(evidence: Evidence, dataset: str | None) -> dict[str, Any] | None:

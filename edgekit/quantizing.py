@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from edgekit.datasets import Drawn
 from edgekit.errors import ConversionError, ModelError, RuntimeFault
-from edgekit.exporters.base import FILE
+from edgekit.exporters.base import FILE, FileGraph
 from edgekit.feeding import run_samples, write_samples
 from edgekit.job import Job
 from edgekit.pipeline import Pipeline
@@ -144,11 +144,21 @@ class FilePipeline(Pipeline):
             raise ModelError(
                 f"{self.order.source.path}: the float file itself: {error.message}",
                 *error.details,
-                hint="check its input range (--input-range, --mean, --std)",
+                hint="check its input range (--input-range, --mean, --std) and its weights",
             ) from error
         named = {tensor.name: array for tensor, array in zip(outputs, arrays, strict=True)}
         self.report(Progress(name, 1, 1))
         return write_samples((folder or self.scratch) / "reference", named)
+
+    def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
+        try:
+            return super().run(step, graph, proof, name)
+        except RuntimeFault as error:
+            raise RuntimeFault(
+                f"{step.label}: {error.message}",
+                *error.details,
+                hint=error.hint or "check the data's values and the input range (--input-range)",
+            ) from error
 
     def chain(self, step: Step) -> tuple[str, ...]:
         return step.chain

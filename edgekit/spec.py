@@ -127,6 +127,10 @@ class Gate:
         strict: Whether `max_abs` also holds for outputs larger than 1 (else it grows with them).
         samples: Evaluation samples the metric is measured on.
         origin: Where the limits were set, for error messages.
+        min_snr_db: Least power of the source's outputs over the error's where no metric is
+            measured, in decibels; None for no limit.
+        min_agreement: Least share (0–1) of samples whose highest output is the same there, where
+            the output is one score a class; None for no limit.
     """
 
     max_drop: float = 1.0
@@ -134,6 +138,12 @@ class Gate:
     strict: bool = False
     samples: int = 2000
     origin: str = "edgekit's defaults"
+    min_snr_db: float | None = None
+    min_agreement: float | None = None
+
+
+# Where nothing can be scored, a file must still be recognizably the same function.
+UNLABELLED = Gate(min_snr_db=10.0, min_agreement=0.9)
 
 
 @dataclass(frozen=True, slots=True)

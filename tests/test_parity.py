@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as hnp
 from edgekit.errors import ConversionError, GateError
 from edgekit.manifest import Parity
 from edgekit.metrics import MetricValue
-from edgekit.parity import check_metric, check_parity, compare
-from edgekit.spec import Gate
+from edgekit.parity import check_likeness, check_metric, check_parity, compare
+from edgekit.spec import UNLABELLED, Gate
 
 REFERENCE = [np.array([[0.0, 1.0], [3.0, 2.0]], np.float32)]
 
@@ -111,3 +111,29 @@ def test_a_drop_at_the_limit_passes_and_one_above_says_by_how_much():
 
 def test_a_gain_passes_a_limit_of_zero():
     check_metric("onnx-int8", "own", metric(-0.5), Gate(max_drop=0.0))
+
+
+@pytest.mark.parametrize(
+    ("snr", "same", "shape", "missed"),
+    [
+        (10.0, 0.9, (20, 4), None),
+        (9.9, 1.0, (20, 4), "signal 9.9 dB; at least 10 dB is wanted"),
+        (9.9, 1.0, (20, 4, 4, 2), "signal 9.9 dB; at least 10 dB is wanted"),
+        (30.0, 0.89, (20, 4), "same label 89.0%; at least 90% is wanted"),
+        (30.0, 0.0, (20, 4, 4, 2), None),  # places have no label
+        (30.0, 0.0, (20, 1), None),
+        (3.0, 0.5, (20, 4), "at least 10 dB, 90% is wanted"),
+    ],
+)
+def test_without_labels_signal_and_equal_labels_are_the_gate(snr, same, shape, missed):
+    parity = Parity(0.1, same, shape[0], snr_db=snr)
+    reference = [np.zeros(shape, np.float32)]
+    check_likeness("onnx-int8", parity, reference, Gate())  # no limit unless it is set
+    if missed is None:
+        check_likeness("onnx-int8", parity, reference, UNLABELLED)
+        return
+    with pytest.raises(GateError) as caught:
+        check_likeness("onnx-int8", parity, reference, UNLABELLED)
+    assert missed in caught.value.message
+    assert "edgekit's defaults" in caught.value.limit
+    assert "--allow-drop" in caught.value.hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,31 @@ def quantize(*arguments):
 
 
 @pytest.fixture(scope="module")
+def doubtful(onnx_files, tmp_path_factory):
+    """The files, and others that nothing can be made of."""
+    import onnx
+    from onnx import numpy_helper
+
+    folder = tmp_path_factory.mktemp("doubtful")
+    shutil.copytree(onnx_files, folder, dirs_exist_ok=True)
+    rows = np.load(onnx_files / "rows.npz")["x"]
+    np.savez(folder / "labelled.npz", x=rows, y=np.arange(len(rows)) % 4)
+    bad = rows.copy()
+    bad[::4, 0, 0, 0] = np.nan
+    np.savez(folder / "nan.npz", x_train=bad[:128], x_test=rows[128:])
+    model = onnx.load(onnx_files / "net.onnx")
+    kernel = next(t for t in model.graph.initializer if t.name == "point_w")
+    values = numpy_helper.to_array(kernel).copy()
+    values[0, 0], values[0, 1] = np.nan, np.inf
+    kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
+    onnx.save(model, folder / "nan.onnx")
+    (folder / "empty.tflite").touch()
+    with (folder / "huge.onnx").open("wb") as file:
+        file.truncate(2**31 + 1)  # no byte of it is on the disk
+    return folder
+
+
+@pytest.fixture(scope="module")
 def made(onnx_files, tmp_path_factory):
     """The folder of what became of a file with a huge weight, and the document about it."""
     out = tmp_path_factory.mktemp("out")
@@ -41,6 +67,7 @@ def test_a_file_becomes_proven_artifacts_of_every_target_it_can(made):
     assert sorted(path.name for path in out.iterdir()) == ["onnx-int8", "openvino-int8"]
     for entry in document["artifacts"]:
         manifest = Artifact.open(out / f"{entry['target']}-int8").manifest
+        assert manifest.gate == {"min_snr_db": 10, "min_agreement": 0.9, "met": True}
         assert manifest.chain == ("file", "conditioned", f"{entry['target']}-int8")
         assert manifest.parity.reference == "file"
         assert manifest.parity.snr_db == pytest.approx(entry["parity"]["snr_db"])
@@ -126,14 +153,67 @@ def test_labels_are_scored_and_the_artifact_can_be_evaluated(onnx_files, tmp_pat
         (["net.onnx", "--data", "rows.npz", "--layout", "NHWC"], 2, "--layout NHWC"),
         (["net.onnx", "--data", "rows.npz", "--mean", "a,b"], 2, "expected numbers"),
         (["net.onnx", "--data", "rows.npz", "--metric", "top2"], 2, "unknown metric 'top2'"),
+        (["net.onnx", "--data", "nan.npz"], 1, "32 of 160 samples read hold NaN"),
+        (["net.onnx", "--data", "labelled.npz", "--metric", "map50"], 2, "this data has classes"),
+        (["net.onnx", "--data", "labelled.npz", "--no-labels", "--max-drop", "1"], 2, "--max-drop"),
+        (["net.onnx", "--data", "rows.npz", "--max-drop", "1"], 2, "without labels there is none"),
+        (["huge.onnx", "--data", "rows.npz"], 1, "2,147,483,649 bytes"),
+        (
+            ["empty.tflite", "--data", "rows.npz", "-p", "16x8", "-p", "int4"],
+            2,
+            "besides fp32, tflite has fp16, dynamic, int8, 16x8",
+        ),
+        (
+            ["nan.onnx", "--data", "rows.npz"],
+            1,
+            "the weight point_w holds 2 values that are NaN or infinite",
+        ),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_error(onnx_files, tmp_path, arguments, status, said):
-    placed = [onnx_files / a if a.endswith((".onnx", ".npz")) else a for a in arguments]
-    done = edgekit("quantize", *placed, "--out", tmp_path, status=status)
+def test_what_cannot_be_done_is_one_clear_error(doubtful, tmp_path, arguments, status, said):
+    placed = [doubtful / a if a.endswith((".onnx", ".npz", ".tflite")) else a for a in arguments]
+    done = edgekit("quantize", *placed, "--out", tmp_path / "build", status=status)
     assert done.stderr.splitlines()[-1].startswith(("error:", "  "))
     assert said in done.stderr
-    assert not list(tmp_path.rglob("manifest.json"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_labels_a_file_that_gives_something_else_is_refused_unless_it_is_wanted(
+    onnx_files, tmp_path
+):
+    arguments = ("quantize", onnx_files / "net.onnx", "--data", tmp_path / "far.npz")
+    arguments += ("--out", tmp_path / "build", "--target", "onnx")
+    rows = np.load(onnx_files / "rows.npz")["x"]
+    # Steps for values a thousand times as large leave nothing of these.
+    np.savez(tmp_path / "far.npz", x_train=rows[:100] * 1000, x_test=rows[100:])
+    done = edgekit(*arguments, status=1)
+    assert "onnx-int8 gives something else than its source" in done.stderr
+    assert "min_snr_db" in done.stderr
+    assert "--allow-drop" in done.stderr
+    assert not (tmp_path / "build").exists()
+    kept = edgekit(*arguments, "--allow-drop")
+    assert "onnx-int8 misses its gate; --allow-drop kept it" in kept.stdout
+    gate = Artifact.open(tmp_path / "build" / "net" / "onnx-int8").manifest.gate
+    assert gate["met"] is False
+    assert "gives something else" in edgekit(*arguments, status=1).stderr  # it is not taken as made
+
+
+def test_with_labels_too_a_file_that_misses_its_gate_is_kept_if_it_is_wanted(onnx_files, tmp_path):
+    import onnxruntime
+
+    rows, labels = np.load(onnx_files / "rows.npz")["x"], np.arange(160) % 4
+    data = tmp_path / "far.npz"
+    far = {"x_train": rows[:100] * 1000, "y_train": labels[:100]}
+    file = onnxruntime.InferenceSession(onnx_files / "net.onnx")
+    given = file.run(None, {"image": rows[100:]})[0].argmax(1)
+    np.savez(data, **far, x_test=rows[100:], y_test=given)
+    arguments = (onnx_files / "net.onnx", "--data", data, "--out", tmp_path, "--target", "onnx")
+    arguments += ("--max-drop", "0", "--allow-drop")
+    found = quantize(*arguments)
+    assert found["artifacts"][0]["gate"] == {"max_drop": 0, "met": False}
+    again = quantize(*arguments)
+    assert (again["cached"], again["failures"]) == (True, {})
+    assert "--allow-drop" in edgekit("quantize", *arguments[:-1], status=1).stderr
 
 
 def test_a_run_that_is_ended_leaves_nothing(onnx_files, tmp_path):
@@ -184,4 +264,6 @@ def test_an_onnx_file_becomes_weights_of_4_bits_without_data(onnx_files, tmp_pat
 
 def test_layers_of_a_file_made_from_a_file_are_not_explained(made):
     done = edgekit("explain", made[0] / "onnx-int8", status=1)
-    assert "made from a float file" in done.stderr
+    assert "made by `edgekit quantize` from a file" in done.stderr
+    again = edgekit("explain", made[0] / "onnx-int8", "--model", "mobilenet", status=1)
+    assert again.stderr == done.stderr

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     help="Round and correct the file for int8 before it is converted.",
 )
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
+@click.option("--allow-drop", is_flag=True, help="Keep such a file; its manifest says so.")
 @click.option(
     "--out", metavar="PATH", default="build", show_default=True,
     help="Gets <name>/<target>-<precision>.",
@@ -140,4 +141,7 @@ def _print_table(result: QuantizeResult) -> None:
     measured = (f"{name} file", name, "drop [95 %]") if name else ()
     output.print_table("", ("artifact", "size", *measured, "signal", "same label"), rows)
     count = f"{len(rows)} artifact{'s' if len(rows) != 1 else ''}"
+    for artifact in result.artifacts:
+        if artifact.manifest.gate and not artifact.manifest.gate["met"]:
+            click.echo(f"{artifact.label} misses its gate; --allow-drop kept it")
     click.echo(f"{count}, {'nothing changed' if result.cached else f'{result.seconds:.1f} s'}")

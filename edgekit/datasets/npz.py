@@ -69,22 +69,37 @@ class NpzFile(Dataset):
         values = self._fitted(values, spec)
         if values.dtype != np.dtype(spec.dtype):
             values = self._cast(values, spec)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            bad = int((~np.isfinite(values)).reshape(len(values), -1).any(axis=1).sum())
-            raise DataError(
-                f"{self._path}: {bad} of {len(values)} samples read hold NaN or infinite values"
-            )
+        self._check_finite(values)
         labels = self._labels.get(split)
         return Samples(values, None if labels is None else labels[list(indices)])
 
     def limits(self, dtype_kind: str) -> tuple[float, float] | None:
-        """Lowest and highest stored value, if the samples are of this kind ("f": floats)."""
+        """Lowest and highest stored value, if the samples are of this kind ("f": floats).
+
+        Raises:
+            DataError: Values that are not finite.
+        """
         arrays = list(self._inputs.values())
         if any(array.dtype.kind != dtype_kind for array in arrays):
             return None
+        self._check_finite(*arrays)
         return (
             min(float(array.min()) for array in arrays if len(array)),
             max(float(array.max()) for array in arrays if len(array)),
+        )
+
+    def _check_finite(self, *arrays: Array) -> None:
+        import numpy as np
+
+        floats = [array for array in arrays if array.dtype.kind == "f"]
+        if all(np.isfinite(array).all() for array in floats):
+            return
+        finite = [np.isfinite(array).reshape(len(array), -1).all(axis=1) for array in floats]
+        bad = sum(int((~rows).sum()) for rows in finite)
+        raise DataError(
+            f"{self._path}: {bad} of {sum(map(len, floats))} samples read hold NaN or infinite "
+            "values",
+            hint="leave such samples out, or store np.nan_to_num(x)",
         )
 
     def _fitted(self, values: Array, spec: InputSpec) -> Array:

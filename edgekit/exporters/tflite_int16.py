@@ -25,7 +25,8 @@ def quantize_16x8(content: bytes, samples: Array) -> bytes:
         samples: [N, *shape] of any dtype that converts to the input's.
 
     Raises:
-        ConversionError: The result holds an operator that LiteRT has no 16-bit kernel for.
+        ConversionError: The quantizer refuses the model, or LiteRT has no 16-bit kernel for an
+            operator of the result.
     """
     import tensorflow as tf
     from tensorflow.lite.python.optimize.calibrator import Calibrator
@@ -40,11 +41,20 @@ def quantize_16x8(content: bytes, samples: Array) -> bytes:
             yield [row[None].astype(dtype)]
 
     taken = tf.float32 if dtype == "float32" else tf.as_dtype(dtype)
-    quantized = bytes(
-        Calibrator(content).calibrate_and_quantize(
-            rows, taken, tf.float32, True, tf.int16, tf.int64, resize_input=False
+    try:
+        quantized = bytes(
+            Calibrator(content).calibrate_and_quantize(
+                rows, taken, tf.float32, True, tf.int16, tf.int64, resize_input=False
+            )
         )
-    )
+    except (RuntimeError, ValueError) as error:  # "Max and min … should be recorded: tokens"
+        reason = " ".join(str(error).split())
+        what = "an input of whole numbers (tokens)" if taken.is_integer else "this model"
+        raise ConversionError(
+            f"tflite-16x8: TensorFlow's 16-bit quantizer does not take {what}",
+            reason[:300],
+            hint="--precision int8 or dynamic, or --target onnx",
+        ) from error
     _try(quantized)
     return quantized
 

@@ -56,8 +56,10 @@ def is_settled(artifact: Artifact, order: ExportOrder) -> bool:
     manifest would say something else of the gate.
     """
     gate, metric, limit = artifact.manifest.gate, artifact.manifest.metric, order.gate.max_drop
-    if gate is None or metric is None:
+    if gate is None:
         return True
+    if metric is None:
+        return bool(gate["met"]) or order.allow_drop
     if artifact.manifest.kept and gate["max_drop"] < limit:
         return False
     if metric["drop"] <= limit:

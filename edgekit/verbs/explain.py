@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import GOLDEN_REFERENCE, Artifact, is_artifact
 from edgekit.errors import ArtifactError, ModelError, UsageError
+from edgekit.exporters.base import FILE, KERAS
 from edgekit.exporters.worker import Preparation
 from edgekit.models import ModelSource, known_models, resolve_model, tokenizer_beside
 from edgekit.plan import CONDITIONED, REWRITTEN
@@ -21,7 +22,7 @@ from edgekit.progress import Progress, Report, silent
 from edgekit.quantization.calibration import SPLIT
 from edgekit.quantization.explain.explaining import FileToExplain, explain_file
 from edgekit.quantization.explain.explanation import Explanation
-from edgekit.quantization.explain.reading import FROM_FILE, TARGETS
+from edgekit.quantization.explain.reading import TARGETS
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.rewrite.applied import Applied
 from edgekit.quantization.worker import ENTRY, lint_request, rewrite_request
@@ -117,6 +118,11 @@ def artifact_at(what: str) -> Artifact | None:
 
 
 def _refuse_unexplainable(artifact: Artifact) -> None:
+    if artifact.manifest.chain[0] == FILE or artifact.manifest.parity.reference != KERAS:
+        raise ArtifactError(
+            f"{artifact.path}: made by `edgekit quantize` from a file; explain compares with "
+            "Keras models"
+        )
     if artifact.precision in _FLOAT:
         raise ArtifactError(
             f"{artifact.path}: a {artifact.target} file in {artifact.precision}: nothing in it was "
@@ -130,8 +136,6 @@ def _refuse_unexplainable(artifact: Artifact) -> None:
             f"{artifact.path}: layers of {artifact.target} files cannot be read",
             hint=f"targets whose layers can be: {', '.join(TARGETS)}",
         )
-    if artifact.manifest.parity.reference != "keras":
-        raise ArtifactError(f"{artifact.path}: made from a float file; {FROM_FILE}")
 
 
 # -- an artifact -----------------------------------------------------------------------------------

@@ -18,15 +18,23 @@ from edgekit.artifact import Artifact
 from edgekit.datasets import Dataset
 from edgekit.errors import DataError, EdgekitError, ModelError, UsageError
 from edgekit.files import sha256_file, sha256_tree
-from edgekit.making import already_made, artifact_json, check_places, failure, refusal
+from edgekit.making import (
+    already_made,
+    artifact_json,
+    check_places,
+    failure,
+    no_empty_folder,
+    refusal,
+)
 from edgekit.metrics import METRICS
+from edgekit.metrics.detection import MeanAveragePrecision
 from edgekit.models import ModelSource
 from edgekit.pipeline import run_export
 from edgekit.plan import Plan, artifact_key, exporters_named, plan_for_file
 from edgekit.progress import Progress, Report, silent
-from edgekit.quantization.files.description import Reading
+from edgekit.quantization.files.description import Reading, check_size
 from edgekit.quantizing import RUNTIMES, FileOrder, FilePipeline
-from edgekit.spec import Gate
+from edgekit.spec import UNLABELLED, Gate
 
 # What each kind of file can become.
 TARGETS = {".onnx": ("onnx", "openvino"), ".tflite": ("tflite",)}
@@ -52,6 +60,7 @@ class QuantizeRequest:
         evaluation_samples: How many.
         condition: Condition the file for what is calibrated (docs/quantize.md).
         max_drop: Points of the metric an artifact may lose.
+        allow_drop: Keep an artifact that misses its gate all the same, and say so in its manifest.
         out: Folder that gets `<name>/<target>-<precision>`.
         name: Name in folders and manifests; by default the file's.
         force: Convert again even if nothing changed.
@@ -70,6 +79,7 @@ class QuantizeRequest:
     evaluation_samples: int | None = None
     condition: bool = True
     max_drop: float | None = None
+    allow_drop: bool = False
     out: Path = Path("build")
     name: str | None = None
     force: bool = False
@@ -110,10 +120,15 @@ def quantize(request: QuantizeRequest, *, report: Report = silent) -> QuantizeRe
         EdgekitError: The file or the data cannot be used at all. What fails for one artifact only
             is in the result's `failures`.
     """
-    start = time.monotonic()
     order, plan = _order(request)
-    check_places(order, force=request.force)
-    ready = {} if request.force else already_made(order, plan)
+    with no_empty_folder(order.out):
+        return _make(order, plan, force=request.force, report=report)
+
+
+def _make(order: FileOrder, plan: Plan, *, force: bool, report: Report) -> QuantizeResult:
+    start = time.monotonic()
+    check_places(order, force=force)
+    ready = {} if force else already_made(order, plan)
     failures: dict[str, EdgekitError] = {}
     for label, artifact in ready.items():
         report(Progress(label, 1, 1, "unchanged"))
@@ -159,8 +174,16 @@ def _order(request: QuantizeRequest) -> tuple[FileOrder, Plan]:
             f"int8 of {request.file.name} needs data: its ranges come from calibration samples",
             hint="--data PATH (a folder of pictures, or an .npz)",
         )
-    gate = Gate()
+    metric = registry.resolve(request.metric, METRICS, what="metric")
+    _check_metric(metric, dataset)
+    labelled = dataset is not None and bool(dataset.classes)
+    gate = Gate() if labelled else UNLABELLED
     if request.max_drop is not None:
+        if not labelled:
+            raise UsageError(
+                "--max-drop limits the loss of a metric, and without labels there is none",
+                hint="leave --no-labels out, or --max-drop",
+            )
         gate = replace(gate, max_drop=request.max_drop, origin="--max-drop")
     order = FileOrder(
         source=source,
@@ -172,15 +195,30 @@ def _order(request: QuantizeRequest) -> tuple[FileOrder, Plan]:
         classes=dataset.classes if dataset else (),
         calibration_samples=request.calibration_samples or _CALIBRATION,
         evaluation_samples=request.evaluation_samples or gate.samples,
-        metric=registry.resolve(request.metric, METRICS, what="metric"),
+        metric=metric,
         activation="",
         gate=gate,
         reading=_reading(request, dataset),
+        allow_drop=request.allow_drop,
     )
     ingredients = _ingredients(order)
     return replace(
         order, keys={step.label: artifact_key(step, ingredients) for step in plan.wanted}
     ), plan
+
+
+def _check_metric(name: str, dataset: Dataset | None) -> None:
+    """A metric scores what the labels of the data are: classes or boxes."""
+    if dataset is None or not dataset.classes:
+        return
+    boxes = METRICS[name].task == MeanAveragePrecision.task
+    if boxes != bool(dataset.label_shape):
+        scored, given = ("boxes", "classes") if boxes else ("classes", "boxes")
+        fitting = [known for known, metric in METRICS.items() if metric.task != METRICS[name].task]
+        raise UsageError(
+            f"{name} scores {scored}; this data has {given}",
+            hint=f"--metric {fitting[0]}, or --no-labels",
+        )
 
 
 def _source(request: QuantizeRequest) -> ModelSource:
@@ -192,6 +230,7 @@ def _source(request: QuantizeRequest) -> ModelSource:
         )
     if not path.is_file():
         raise ModelError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}")
+    check_size(path)
     if request.name is not None and not re.fullmatch(r"\w[\w.-]*", request.name):
         raise UsageError(f"--name {request.name!r}: letters, digits, '_', '-' and '.' make a name")
     name = request.name or re.sub(r"[^\w.-]+", "-", path.stem).strip("-.") or "model"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -51,6 +54,35 @@ def test_an_operator_without_a_16_bit_kernel_is_named(workshop, failure):
 def test_a_loop_in_16x8_is_refused_before_it_crashes_the_converter(workshop, failure):
     error = failure(workshop.convert, "long_lstm", "tflite", "16x8")
     assert error.message == "tflite-16x8: a loop cannot be quantized"
+
+
+_TOKENS = """
+import keras
+import numpy as np
+import tensorflow as tf
+from edgekit.errors import ConversionError
+from edgekit.exporters.tflite_int16 import quantize_16x8
+tokens = keras.Input((6,), dtype="int32", name="tokens")
+mask = keras.ops.cast(tokens != 0, "float32")[..., None]
+x = keras.layers.Embedding(20, 8)(tokens) * mask
+model = keras.Model(tokens, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
+content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+try:
+    quantize_16x8(content, np.random.default_rng(0).integers(0, 20, (12, 6)))
+except ConversionError as error:
+    print(error.message, error.details, error.hint, sep="|")
+"""
+
+
+def test_16x8_of_tokens_is_refused_in_words_of_ones_own():
+    done = subprocess.run(
+        [sys.executable, "-c", _TOKENS], capture_output=True, text=True, check=True
+    )
+    message, details, hint = done.stdout.splitlines()[-1].split("|")
+    assert message.startswith("tflite-16x8: TensorFlow's 16-bit quantizer does not take")
+    assert message.endswith("an input of whole numbers (tokens)")
+    assert "Max and min for dynamic tensors" in details
+    assert "--target onnx" in hint
 
 
 def test_a_target_without_a_precision_is_named():

@@ -6,6 +6,7 @@ checks before and after; the part an author writes is `_load`. Does not time and
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -158,5 +159,7 @@ def check_delegate(delegate: str | None, placement: Placement) -> None:
 
 def first_line(error: BaseException) -> str:
     """The first line of an exception that says something."""
-    lines = (line.strip() for line in str(error).splitlines())
+    # LiteRT joins its own words without a space between them: "XNNPACK runtimeNode number 9".
+    text = re.sub(r"(?<=[a-z])(?=Node number \d)", ": ", str(error))
+    lines = (line.strip() for line in text.splitlines())
     return next((line[:400] for line in lines if line), type(error).__name__)

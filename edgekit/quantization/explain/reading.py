@@ -31,7 +31,6 @@ _FILES: dict[str, Callable[[Path], LayeredFile]] = {
     "openvino": OpenvinoFile,
 }
 TARGETS = tuple(_FILES)
-FROM_FILE = "layers are compared with those of a Keras model"
 
 # Samples for which the file is also run as apps run it.
 _PLAIN = 4

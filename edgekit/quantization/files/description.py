@@ -9,11 +9,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError, UsageError
 from edgekit.spec import DTYPES, InputSpec
 from edgekit.tensor import TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 # Files are untrusted: what is read into memory at once. protobuf cannot hold more, either.
 MAX_BYTES = 2 * 1024**3
@@ -162,22 +167,56 @@ def clean_name(name: str, taken: set[str], fallback: str) -> str:
     return found
 
 
+def check_size(path: Path) -> None:
+    """Refuse a file by its size, before anything of it is read.
+
+    Raises:
+        ModelError: It is missing or larger than `MAX_BYTES`.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+    if size > MAX_BYTES:
+        raise ModelError(f"{path}: {size:,} bytes", limit=f"{MAX_BYTES:,} bytes for a file")
+
+
 def read_bounded(path: Path) -> bytes:
     """The bytes of a file.
 
     Raises:
         ModelError: It is missing, empty or larger than `MAX_BYTES`.
     """
+    check_size(path)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelError(f"{path}: {size:,} bytes", limit=f"{MAX_BYTES:,} bytes for a file")
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error
     if not content:
         raise ModelError(f"{path}: an empty file")
     return content
+
+
+def check_weights(path: Path, name: str, values: Array, *, infinite: bool) -> None:
+    """Refuse a constant whose values nothing can be quantized from.
+
+    Args:
+        path: Of the file.
+        name: Of the constant.
+        values: Floats.
+        infinite: Whether infinite ones may be there: a mask is made of them.
+
+    Raises:
+        ModelError: Values that are NaN or, unless they may be there, infinite.
+    """
+    import numpy as np
+
+    bad = int(np.isnan(values).sum() if infinite else (~np.isfinite(values)).sum())
+    if bad:
+        raise ModelError(
+            f"{path}: the weight {name} holds {bad:,} values that are NaN or infinite",
+            hint="the training diverged, or the file was damaged: export it again",
+        )
 
 
 def _layout(name: str, shape: tuple[int, ...], said: str | None) -> str:

@@ -16,6 +16,7 @@ from edgekit.quantization.files.description import (
     QUANTIZED,
     Description,
     Reading,
+    check_weights,
     clean_name,
     fixed_shape,
     input_spec,
@@ -41,6 +42,7 @@ _QUANTIZED_OPS = (
     "ConvInteger", "MatMulInteger", "MatMulNBits",
 )  # fmt: skip
 _WEIGHTY = (*LINEAR, "LSTM", "GRU", "RNN", "Attention")
+_FINITE = (*_WEIGHTY, "BatchNormalization", "LayerNormalization", "Gather")  # no masks here
 
 
 def prepare_onnx(path: Path, folder: Path, reading: Reading) -> Description:
@@ -53,6 +55,7 @@ def prepare_onnx(path: Path, folder: Path, reading: Reading) -> Description:
     """
     model = _load(path)
     _refuse(model, path)
+    _refuse_weights(model, path)
     model = _upgraded(model, path)
     value = _only_input(model, path)
     declared = onnx_file.declared_shape(value)
@@ -143,6 +146,22 @@ def _refuse(model: Any, path: Path) -> None:
             f"{path}: nothing in it has weights to quantize",
             f"its operators: {', '.join(sorted(ops)[:12])}",
         )
+
+
+def _refuse_weights(model: Any, path: Path) -> None:
+    """Values that are not finite, while their names are still those of the file."""
+    import onnx
+    from onnx import numpy_helper
+
+    nodes = list(onnx_file.all_nodes(model))
+    finite = {name for node in nodes if node.op_type in _FINITE for name in node.input}
+    constants = [(tensor.name, tensor) for tensor in model.graph.initializer]
+    for node in nodes:
+        if node.op_type == "Constant":
+            constants += [(node.output[0], a.t) for a in node.attribute if a.HasField("t")]
+    for name, tensor in constants:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            check_weights(path, name, numpy_helper.to_array(tensor), infinite=name not in finite)
 
 
 def _upgraded(model: Any, path: Path) -> Any:

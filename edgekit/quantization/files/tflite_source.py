@@ -15,6 +15,7 @@ from edgekit.quantization.files.description import (
     QUANTIZED,
     Description,
     Reading,
+    check_weights,
     clean_name,
     fixed_shape,
     input_spec,
@@ -41,6 +42,7 @@ def prepare_tflite(path: Path, folder: Path, reading: Reading) -> Description:
     model = _load(path)
     main = model.subgraphs[0]
     _refuse(model, path)
+    _refuse_weights(model, path)
     if len(main.inputs) != 1:
         raise ModelError(f"{path}: {len(main.inputs)} inputs; calibration samples feed one")
     names = _names(model)
@@ -127,6 +129,27 @@ def _refuse(model: Any, path: Path) -> None:
             f"{path}: nothing in it has weights to quantize",
             f"its operators: {', '.join(sorted(ops)[:12])}",
         )
+
+
+def _refuse_weights(model: Any, path: Path) -> None:
+    """Values that are not finite."""
+    import numpy as np
+
+    main = model.subgraphs[0]
+    finite = {
+        int(index)
+        for operator in main.operators
+        if tflite_file.operator_name(model.operatorCodes[operator.opcodeIndex]) in _WEIGHTY
+        for index in operator.inputs
+    }
+    for index, tensor in enumerate(main.tensors):
+        data = model.buffers[tensor.buffer].data
+        if data is None or tflite_file.dtype_name(tensor.type) != "float32":
+            continue
+        values = np.asarray(data, np.uint8)
+        values = values[: len(values) // 4 * 4].view(np.float32)
+        name = tensor.name.decode(errors="replace")
+        check_weights(path, name, values, infinite=index not in finite)
 
 
 def _names(model: Any) -> tuple[list[str], list[str]]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edgekit.agent.runtimes import BUILT_IN, runtime_class
-from edgekit.agent.runtimes.base import LoadedModel, Runtime, check_delegate
+from edgekit.agent.runtimes.base import LoadedModel, Runtime, check_delegate, first_line
 from edgekit.errors import (
     DeviceError,
     FileError,
@@ -100,3 +100,8 @@ def test_a_delegate_that_was_asked_for_and_runs_nothing_is_an_error():
     check_delegate(None, on_cpu)
     check_delegate("none", on_cpu)
     check_delegate("cuda", Placement(12, 3, 1, {"CUDA": 3, "CPU": 9}, "profile"))
+
+
+def test_words_that_litert_joins_are_parted():
+    error = RuntimeError("failed to create XNNPACK runtimeNode number 9 (X) failed to prepare.")
+    assert first_line(error).startswith("failed to create XNNPACK runtime: Node number 9 (X)")

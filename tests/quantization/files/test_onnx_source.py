@@ -181,3 +181,17 @@ def test_open_axes_are_fixed_by_the_shape_asked_for(prepare, net):
         prepare(model)
     found, _ = prepare(model, Reading(limits=(0.0, 1.0), input_shape=(3, 24, 24)))
     assert found.outputs[0].shape == (1, 4, 24, 24)
+
+
+def test_infinite_numbers_of_a_mask_are_no_damage_and_nan_is(prepare, net):
+    for value, refused in ((-np.inf, False), (np.nan, True)):
+        made = net()
+        x = made.add("Flatten", [made.conv("image", 3, 4, 3, "conv")], "flat")
+        mask = made.constant("mask", [value] + [0.0] * (4 * 16 * 16 - 1))
+        x = made.add("Softmax", [made.add("Add", [x, mask], "masked")], "scores")
+        model = made.model(x, [4 * 16 * 16])
+        if not refused:
+            assert prepare(model)[0].outputs[0].shape == (1, 4 * 16 * 16)
+            continue
+        with pytest.raises(ModelError, match="the weight mask holds 1 values"):
+            prepare(model)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,20 @@ def test_pixels_that_are_cast_first_become_a_float_input(prepare, tflite_files, 
 def test_what_is_no_float_file_is_refused(prepare, tflite_files, name, said):
     with pytest.raises(ModelError, match=said):
         prepare(tflite_files / f"{name}.tflite")
+
+
+def test_a_weight_that_is_not_finite_is_named(prepare, tflite_files, tmp_path):
+    model = tflite_file.unpack((tflite_files / "small.tflite").read_bytes())
+    main = model.subgraphs[0]
+    kernel = main.tensors[main.operators[0].inputs[1]]
+    values = np.array(model.buffers[kernel.buffer].data, np.uint8).view(np.float32)
+    values[:3] = np.nan, np.inf, -np.inf
+    model.buffers[kernel.buffer].data = values.view(np.uint8)
+    path = tmp_path / "diverged.tflite"
+    path.write_bytes(tflite_file.pack(model))
+    said = f"the weight {kernel.name.decode()} holds 3 values that are NaN or infinite"
+    with pytest.raises(ModelError, match=re.escape(said)):
+        prepare(path)
 
 
 def test_custom_operators_are_named(prepare, tflite_files, tmp_path):
