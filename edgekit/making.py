@@ -1,14 +1,16 @@
-"""What stands around the making of artifacts, whatever they are made from.
+"""Make the artifacts of an order, or find them made already, whatever they are made from.
 
-What is there already, what must not be replaced, why something was not made, how it is shown.
-Knows orders, artifacts and outcomes. Does not convert.
+What is there, what must not be replaced, why something was not made, how it is shown. Knows orders,
+artifacts and outcomes. Does not convert (`edgekit.pipeline`) and does not decide what to make.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from edgekit.artifact import Artifact, is_artifact
@@ -16,9 +18,89 @@ from edgekit.errors import ArtifactError, ConversionError, EdgekitError, FileErr
 from edgekit.metrics import MetricValue
 from edgekit.mixing.rescue import is_settled
 from edgekit.parity import check_metric
+from edgekit.pipeline import Pipeline, run_export
 from edgekit.plan import ExportOrder, Plan
+from edgekit.progress import Progress, Report
 from edgekit.proof import foreign_files
+from edgekit.quantization.calibration import concerns
 from edgekit.scheduling import Outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What exists now, and what does not.
+
+    Attributes:
+        artifacts: In the order of the plan.
+        failures: Artifact label → why it was not made.
+        seconds: Wall time.
+        concerns: What is doubtful about the calibration (docs/quantize.md).
+        outcomes: How the tasks ended; None where all was there.
+    """
+
+    artifacts: tuple[Artifact, ...]
+    failures: Mapping[str, EdgekitError]
+    seconds: float
+    concerns: tuple[str, ...] = ()
+    outcomes: Outcomes | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether nothing had to be converted."""
+        return self.outcomes is None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "artifacts": [artifact_json(artifact) for artifact in self.artifacts],
+            "failures": {label: error.to_json() for label, error in self.failures.items()},
+            "seconds": round(self.seconds, 3),
+            "cached": self.cached,
+            "concerns": list(self.concerns),
+        }
+
+
+def make(
+    order: ExportOrder, report: Report, *, force: bool, kind: type[Pipeline] = Pipeline
+) -> Made:
+    """Make every wanted artifact of an order's plan that is not there already.
+
+    Args:
+        order: What to make.
+        report: Told about progress.
+        force: Make them all anew, and replace what edgekit did not write.
+        kind: Carries out the plan.
+
+    Raises:
+        EdgekitError: As `run_export`; or a place that cannot be written to.
+    """
+    begun = monotonic()
+    plan = order.plan
+    check_places(order, force=force)
+    ready = {} if force else already_made(order, plan)
+    failures: dict[str, EdgekitError] = {}
+    for label, artifact in ready.items():
+        report(Progress(label, 1, 1, "unchanged"))
+        if refused := refusal(label, artifact, order):
+            failures[label] = refused
+    missing = {step.label for step in plan.wanted} - set(ready)
+    outcomes = None
+    if missing:
+        outcomes = run_export(replace(order, plan=plan.only(missing)), report, kind)
+        for label in missing:
+            name = f"publish:{label}"
+            if name in outcomes.results:
+                ready[label] = Artifact.open(outcomes.results[name])
+            else:
+                failures[label] = failure(label, name, outcomes)
+    labels = [step.label for step in plan.wanted]
+    calibrations = {n: ready[n].manifest.calibration for n in labels if n in ready}
+    return Made(
+        artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
+        failures={label: failures[label] for label in labels if label in failures},
+        seconds=monotonic() - begun,
+        concerns=concerns({n: c for n, c in calibrations.items() if c}, len(order.classes)),
+        outcomes=outcomes,
+    )
 
 
 def check_places(order: ExportOrder, *, force: bool) -> None:

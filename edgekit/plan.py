@@ -311,6 +311,7 @@ def artifact_key(step: Step, ingredients: Mapping[str, Any]) -> str:
             # Only int8 depends on what it was calibrated with.
             "calibration": ingredients.get("calibration") if step.needs_calibration else None,
             "ranges": ingredients.get("ranges") if step.needs_calibration else None,
+            "mixing": ingredients.get("mixing") if step.needs_calibration else None,
             "conditioning": ingredients.get("conditioning") if step.conditioned else None,
             "rewriting": ingredients.get("rewriting") if step.start.rewritten else None,
         }

@@ -204,8 +204,9 @@ def _print_table(result: ExportResult) -> None:
     timed = ("time / fp32 [95 %]",) if paces else ()
     columns = ("artifact", "size", *measured, *timed, "max diff", "same label")
     output.print_table("", columns, rows)
+    made = result.made
     count = f"{len(rows)} artifact{'s' if len(rows) != 1 else ''}"
-    click.echo(f"{count}, {'nothing changed' if result.cached else f'{result.seconds:.1f} s'}")
+    click.echo(f"{count}, {'nothing changed' if made.cached else f'{made.seconds:.1f} s'}")
 
 
 def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
@@ -217,7 +218,7 @@ def _warnings(result: ExportResult, *, fix: bool) -> list[str]:
             offer = "; --fix rewrites it" if finding.fix and not fix else ""
             lines.append(f"{finding}{offer}")
     lines += [str(entry) for entry in result.rewrites if entry.problem]
-    lines += result.concerns
+    lines += result.made.concerns
     kept = {artifact.label for artifact in result.artifacts if artifact.manifest.kept}
     for pace in result.timing:
         if pace.slower and pace.label not in kept:  # of those `_float_alike` speaks

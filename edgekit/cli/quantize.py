@@ -12,7 +12,7 @@ from edgekit.cli.types import FiniteFloat, numbers, value_range
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgekit.verbs.quantize import QuantizeResult
+    from edgekit.making import Made
 
 
 @click.command("quantize")
@@ -69,7 +69,9 @@ if TYPE_CHECKING:
     help="Round and correct the file for int8 before it is converted.",
 )
 @click.option("--max-drop", type=FiniteFloat(min=0), help="Points of the metric int8 may lose.")
-@click.option("--allow-drop", is_flag=True, help="Keep such a file; its manifest says so.")
+@click.option(
+    "--allow-drop", is_flag=True, help="Keep a file that loses too much; its manifest says so."
+)
 @click.option(
     "--out", metavar="PATH", default="build", show_default=True,
     help="Gets <name>/<target>-<precision>.",
@@ -126,7 +128,7 @@ def command(
     output.raise_failures(result.failures, len(result.artifacts))
 
 
-def _print_table(result: QuantizeResult) -> None:
+def _print_table(result: Made) -> None:
     name = next((a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), None)
     rows = []
     for artifact in result.artifacts:

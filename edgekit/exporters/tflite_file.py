@@ -96,7 +96,7 @@ def with_cast_inputs(content: bytes) -> bytes:
             value.shapeSignature, value.buffer = taken.shapeSignature, 0
             main.tensors.append(value)
             cast = schema.OperatorT()
-            cast.opcodeIndex = _operator_code(model, "CAST")
+            cast.opcodeIndex = operator_code(model, "CAST")
             cast.inputs, cast.outputs = [int(operator.inputs[0])], [len(main.tensors) - 1]
             cast.builtinOptionsType = schema.BuiltinOptions.CastOptions
             cast.builtinOptions = schema.CastOptionsT()
@@ -114,18 +114,31 @@ def _is_unit(tensor: Any) -> bool:
     return grid is not None and list(grid.scale) == [1.0] and list(grid.zeroPoint) == [0]
 
 
-def _operator_code(model: Any, name: str) -> int:
-    """Where the operator stands in the file's list; put there if it does not."""
-    names = [operator_name(code) for code in model.operatorCodes]
-    if name not in names:
-        schema = _schema()
-        code = schema.OperatorCodeT()
-        code.builtinCode = getattr(schema.BuiltinOperator, name)
-        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-        code.version = 1
-        model.operatorCodes.append(code)
-        names.append(name)
-    return names.index(name)
+def operator_code(model: Any, name: str, version: int = 1) -> int:
+    """Where the operator stands in the file's list, of this version at least; put there if not."""
+    for number, code in enumerate(model.operatorCodes):
+        if operator_name(code) == name and code.version >= version:
+            return number
+    schema = _schema()
+    code = schema.OperatorCodeT()
+    code.builtinCode = getattr(schema.BuiltinOperator, name)
+    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def without_unused(model: Any) -> Any:
+    """Constants that nothing reads any more lose their data."""
+    main = model.subgraphs[0]
+    used = {int(i) for op in main.operators for i in (*op.inputs, *op.outputs)}
+    used |= {int(i) for i in (*main.inputs, *main.outputs)}
+    kept = {main.tensors[i].buffer for i in used if i >= 0}
+    kept |= {entry.buffer for entry in model.metadata or ()}
+    for index, buffer in enumerate(model.buffers):
+        if index not in kept:
+            buffer.data = None
+    return model
 
 
 def _maps(tensors: Any, indices: Any, names: Sequence[str]) -> list[Any]:

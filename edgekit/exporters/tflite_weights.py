@@ -9,7 +9,14 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from edgekit.exporters.tflite_file import dtype_name, operator_name, pack, unpack
+from edgekit.exporters.tflite_file import (
+    dtype_name,
+    operator_code,
+    operator_name,
+    pack,
+    unpack,
+    without_unused,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +36,7 @@ def halve(content: bytes) -> bytes:
 
     model = unpack(content)
     main = model.subgraphs[0]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
-    code.version = 3  # the one that takes float16
-    model.operatorCodes.append(code)
+    code = operator_code(model, "DEQUANTIZE", version=3)  # the first that takes float16
     found = []
     for index in range(len(main.tensors)):
         value = _constant(model, index)
@@ -43,11 +47,11 @@ def halve(content: bytes) -> bytes:
         main.tensors[stored].type = schema.TensorType.FLOAT16
         main.tensors[index].buffer = 0
         operator = schema.OperatorT()
-        operator.opcodeIndex = len(model.operatorCodes) - 1
+        operator.opcodeIndex = code
         operator.inputs, operator.outputs = [stored], [index]
         found.append(operator)
     main.operators = [*found, *main.operators]
-    return pack(_without_unused(model))
+    return pack(without_unused(model))
 
 
 def shrink_kernels(content: bytes) -> bytes:
@@ -82,7 +86,7 @@ def shrink_kernels(content: bytes) -> bytes:
         ]
         if kind == "FULLY_CONNECTED":
             operator.builtinOptions.asymmetricQuantizeInputs = True
-    return pack(_without_unused(model))
+    return pack(without_unused(model))
 
 
 def _constant(model: Any, index: int) -> Array | None:
@@ -107,16 +111,3 @@ def _add(model: Any, like: Any, value: Array) -> int:
     model.buffers.append(buffer)
     main.tensors.append(tensor)
     return len(main.tensors) - 1
-
-
-def _without_unused(model: Any) -> Any:
-    """Constants that nothing reads any more lose their data."""
-    main = model.subgraphs[0]
-    used = {int(i) for op in main.operators for i in (*op.inputs, *op.outputs)}
-    used |= {int(i) for i in (*main.inputs, *main.outputs)}
-    kept = {main.tensors[i].buffer for i in used if i >= 0}
-    kept |= {entry.buffer for entry in model.metadata or ()}
-    for index, buffer in enumerate(model.buffers):
-        if index not in kept:
-            buffer.data = None
-    return model

@@ -6,7 +6,6 @@ Chooses model, data, weights and limits. The work itself is `edgekit.pipeline`'s
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,14 +21,13 @@ from edgekit.errors import (
     UsageError,
 )
 from edgekit.files import sha256_file, sha256_tree
-from edgekit.making import already_made, artifact_json, check_places, failure, refusal
+from edgekit.making import Made, make
 from edgekit.mixing.search import Rescue
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.pace import Pace, time_against_float
-from edgekit.pipeline import LINT, run_export
+from edgekit.pipeline import LINT
 from edgekit.plan import ExportOrder, Plan, artifact_key, exporters_named, make_plan
 from edgekit.progress import Progress, Report, silent
-from edgekit.quantization.calibration import concerns
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.rewrite.applied import Applied
 from edgekit.ranges.limits import AUTO
@@ -99,38 +97,36 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What exists now, and what does not.
+    """What exists now, what does not, and what was found on the way.
 
     Attributes:
-        artifacts: In the order of the plan.
-        failures: Artifact label → why it was not made.
-        seconds: Wall time.
-        cached: Whether nothing had to be converted.
+        made: Artifacts, failures and doubts.
         findings: What in the float graph 8 bits pay for, where int8 was made (docs/explain.md).
-        concerns: What is doubtful about the calibration (docs/quantize.md).
         rewrites: What was rewritten for it (docs/speed.md).
         timing: Latency of quantized artifacts against float ones.
         rescued: Artifact label → how it was brought within its gate, where layers were searched.
     """
 
-    artifacts: tuple[Artifact, ...]
-    failures: Mapping[str, EdgekitError]
-    seconds: float
-    cached: bool
+    made: Made
     findings: tuple[Finding, ...] = ()
-    concerns: tuple[str, ...] = ()
     rewrites: tuple[Applied, ...] = ()
     timing: tuple[Pace, ...] = ()
     rescued: Mapping[str, Rescue] = field(default_factory=dict)
 
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """In the order of the plan."""
+        return self.made.artifacts
+
+    @property
+    def failures(self) -> Mapping[str, EdgekitError]:
+        """Artifact label → why it was not made."""
+        return self.made.failures
+
     def to_json(self) -> dict[str, Any]:
         return {
-            "artifacts": [artifact_json(artifact) for artifact in self.artifacts],
-            "failures": {label: error.to_json() for label, error in self.failures.items()},
-            "seconds": round(self.seconds, 3),
-            "cached": self.cached,
+            **self.made.to_json(),
             "findings": [finding.to_json() for finding in self.findings],
-            "concerns": list(self.concerns),
             "rewrites": [rewrite.to_json() for rewrite in self.rewrites],
             "timing": [pace.to_json() for pace in self.timing],
             "mixed": {label: found.to_json() for label, found in self.rescued.items()},
@@ -200,48 +196,21 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
         EdgekitError: As `plan_export`; or the model or the data cannot be used at all. What fails
             for one artifact only is in the result's `failures`.
     """
-    start = time.monotonic()
     order, plan = plan_export(request)
-    check_places(order, force=request.force)
-    ready = {} if request.force else already_made(order, plan)
-    failures: dict[str, EdgekitError] = {}
-    for label, artifact in ready.items():
-        report(Progress(label, 1, 1, "unchanged"))
-        if refused := refusal(label, artifact, order):
-            failures[label] = refused
-    missing = {step.label for step in plan.wanted} - set(ready)
-    findings: tuple[Finding, ...] = ()
-    rewrites: tuple[Applied, ...] = ()
-    rescued: dict[str, Rescue] = {}
-    if missing:
-        outcomes = run_export(replace(order, plan=plan.only(missing)), report)
-        findings = outcomes.results.get(LINT, ())
-        made = (outcomes.results.get(f"convert:{start.label}") for start in plan.starts)
-        rewrites = tuple(entry for prepared in made if prepared for entry in prepared.applied)
-        if LINT in outcomes.errors:  # it advises; an export does not fail for want of advice
-            report(Progress("linter", 1, 1, f"failed: {outcomes.errors[LINT].message}"))
-        for label in missing:
-            name = f"publish:{label}"
-            if name in outcomes.results:
-                ready[label] = Artifact.open(outcomes.results[name])
-                if found := outcomes.results.get(f"mixed:{label}"):
-                    rescued[label] = found
-            else:
-                failures[label] = failure(label, name, outcomes)
-    labels = [step.label for step in plan.wanted]
-    calibrations = {n: ready[n].manifest.calibration for n in labels if n in ready}
-    artifacts = tuple(ready[n] for n in labels if n in ready and n not in failures)
-    timed = request.timing and bool(missing)
+    made = make(order, report, force=request.force)
+    if made.outcomes is None:
+        return ExportResult(made)
+    results, errors = made.outcomes.results, made.outcomes.errors
+    if LINT in errors:  # it advises; an export does not fail for want of advice
+        report(Progress("linter", 1, 1, f"failed: {errors[LINT].message}"))
+    starts = (results.get(f"convert:{start.label}") for start in plan.starts)
+    labels = [artifact.label for artifact in made.artifacts]
     return ExportResult(
-        artifacts=artifacts,
-        failures={label: failures[label] for label in labels if label in failures},
-        seconds=time.monotonic() - start,
-        cached=not missing,
-        findings=findings,
-        concerns=concerns({n: c for n, c in calibrations.items() if c}, len(order.classes)),
-        rewrites=rewrites,
-        timing=time_against_float(artifacts, report) if timed else (),
-        rescued=rescued,
+        made,
+        findings=results.get(LINT, ()),
+        rewrites=tuple(entry for start in starts if start for entry in start.applied),
+        timing=time_against_float(made.artifacts, report) if request.timing else (),
+        rescued={n: results[f"mixed:{n}"] for n in labels if f"mixed:{n}" in results},
     )
 
 
@@ -329,6 +298,7 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         "calibration": order.calibration_samples,
         "ranges": [order.ranges, sha256_tree(package / "ranges")],
         "conditioning": sha256_tree(package / "quantization" / "condition"),
+        "mixing": sha256_tree(package / "quantization" / "mixed"),
         "rewriting": sha256_tree(package / "quantization" / "rewrite"),
         "input_shape": order.input_shape,
         "input_range": order.input_range,

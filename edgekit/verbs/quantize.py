@@ -6,32 +6,21 @@ Chooses the file, data and limits. The work itself is `edgekit.quantizing`'s.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import edgekit
 from edgekit import registry
-from edgekit.artifact import Artifact
 from edgekit.datasets import Dataset
-from edgekit.errors import DataError, EdgekitError, ModelError, UsageError
+from edgekit.errors import DataError, ModelError, UsageError
 from edgekit.files import sha256_file, sha256_tree
-from edgekit.making import (
-    already_made,
-    artifact_json,
-    check_places,
-    failure,
-    no_empty_folder,
-    refusal,
-)
+from edgekit.making import Made, make, no_empty_folder
 from edgekit.metrics import METRICS
 from edgekit.metrics.detection import MeanAveragePrecision
 from edgekit.models import ModelSource
-from edgekit.pipeline import run_export
-from edgekit.plan import Plan, artifact_key, exporters_named, plan_for_file
-from edgekit.progress import Progress, Report, silent
+from edgekit.plan import artifact_key, exporters_named, plan_for_file
+from edgekit.progress import Report, silent
 from edgekit.quantization.files.description import Reading, check_size
 from edgekit.quantizing import RUNTIMES, FileOrder, FilePipeline
 from edgekit.spec import UNLABELLED, Gate
@@ -85,32 +74,7 @@ class QuantizeRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class QuantizeResult:
-    """What exists now, and what does not.
-
-    Attributes:
-        artifacts: In the order of the plan.
-        failures: Artifact label → why it was not made.
-        seconds: Wall time.
-        cached: Whether nothing had to be converted.
-    """
-
-    artifacts: tuple[Artifact, ...]
-    failures: Mapping[str, EdgekitError]
-    seconds: float
-    cached: bool
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "artifacts": [artifact_json(artifact) for artifact in self.artifacts],
-            "failures": {label: error.to_json() for label, error in self.failures.items()},
-            "seconds": round(self.seconds, 3),
-            "cached": self.cached,
-        }
-
-
-def quantize(request: QuantizeRequest, *, report: Report = silent) -> QuantizeResult:
+def quantize(request: QuantizeRequest, *, report: Report = silent) -> Made:
     """Make every artifact asked for, or find it made already.
 
     Raises:
@@ -120,39 +84,12 @@ def quantize(request: QuantizeRequest, *, report: Report = silent) -> QuantizeRe
         EdgekitError: The file or the data cannot be used at all. What fails for one artifact only
             is in the result's `failures`.
     """
-    order, plan = _order(request)
+    order = _order(request)
     with no_empty_folder(order.out):
-        return _make(order, plan, force=request.force, report=report)
+        return make(order, report, force=request.force, kind=FilePipeline)
 
 
-def _make(order: FileOrder, plan: Plan, *, force: bool, report: Report) -> QuantizeResult:
-    start = time.monotonic()
-    check_places(order, force=force)
-    ready = {} if force else already_made(order, plan)
-    failures: dict[str, EdgekitError] = {}
-    for label, artifact in ready.items():
-        report(Progress(label, 1, 1, "unchanged"))
-        if refused := refusal(label, artifact, order):
-            failures[label] = refused
-    missing = {step.label for step in plan.wanted} - set(ready)
-    if missing:
-        outcomes = run_export(replace(order, plan=plan.only(missing)), report, FilePipeline)
-        for label in missing:
-            name = f"publish:{label}"
-            if name in outcomes.results:
-                ready[label] = Artifact.open(outcomes.results[name])
-            else:
-                failures[label] = failure(label, name, outcomes)
-    labels = [step.label for step in plan.wanted]
-    return QuantizeResult(
-        artifacts=tuple(ready[n] for n in labels if n in ready and n not in failures),
-        failures={label: failures[label] for label in labels if label in failures},
-        seconds=time.monotonic() - start,
-        cached=not missing,
-    )
-
-
-def _order(request: QuantizeRequest) -> tuple[FileOrder, Plan]:
+def _order(request: QuantizeRequest) -> FileOrder:
     source = _source(request)
     targets = request.targets or TARGETS[source.path.suffix]
     exporters = exporters_named(targets)
@@ -204,7 +141,7 @@ def _order(request: QuantizeRequest) -> tuple[FileOrder, Plan]:
     ingredients = _ingredients(order)
     return replace(
         order, keys={step.label: artifact_key(step, ingredients) for step in plan.wanted}
-    ), plan
+    )
 
 
 def _check_metric(name: str, dataset: Dataset | None) -> None:

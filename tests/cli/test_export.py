@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgekit.cli.export import _losses, _warnings
+from edgekit.making import Made
 from edgekit.measure import Placement
 from edgekit.pace import Pace
 from edgekit.quantization.lint.finding import Finding
@@ -27,7 +28,7 @@ def pace(ci95, label="tflite-int8"):
 
 
 def warnings(*, findings=(), rewrites=(), timing=(), fix=True):
-    result = ExportResult((), {}, 1.0, False, findings=findings, rewrites=rewrites, timing=timing)
+    result = ExportResult(Made((), {}, 1.0), findings=findings, rewrites=rewrites, timing=timing)
     return _warnings(result, fix=fix)
 
 
@@ -74,7 +75,7 @@ def mixed(make_artifact):
 
     def make(*shares, ci95):
         artifact = make_artifact(precision="int8", kept=kept(*shares))
-        result = ExportResult((artifact,), {}, 1.0, False, timing=(pace(ci95),))
+        result = ExportResult(Made((artifact,), {}, 1.0), timing=(pace(ci95),))
         return _warnings(result, fix=True) + _losses(result)
 
     return make

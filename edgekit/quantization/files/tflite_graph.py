@@ -137,7 +137,7 @@ class TfliteGraph(FloatGraph):
                 index = int(node.inputs[places.bias])
                 value = np.asarray(self._constant(index) + self._corrections[name], np.float32)
                 node.inputs[places.bias] = self._add(value, index)
-        return tflite_file.pack(_only_used(self._model))
+        return tflite_file.pack(tflite_file.without_unused(self._model))
 
     @property
     def multiply_adds(self) -> int:
@@ -314,19 +314,6 @@ def interpreter(content: bytes) -> Any:
     opened = Interpreter(model_content=content)
     opened.allocate_tensors()
     return opened
-
-
-def _only_used(model: Any) -> Any:
-    """Constants that nothing reads any more lose their data."""
-    main = model.subgraphs[0]
-    used = {int(i) for op in main.operators for i in (*op.inputs, *op.outputs)}
-    used |= {int(i) for i in (*main.inputs, *main.outputs)}
-    kept = {main.tensors[i].buffer for i in used if i >= 0}
-    kept |= {entry.buffer for entry in model.metadata or ()}
-    for index, buffer in enumerate(model.buffers):
-        if index not in kept:
-            buffer.data = None
-    return model
 
 
 def _name(index: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from edgekit.exporters.tflite_file import operator_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,7 @@ def schema() -> Any:
 def kind_of(model: Any, operator: Any) -> str:
     """The name of an operator, "CONV_2D"; "CUSTOM" of what is none of TFLite's own."""
     code = model.operatorCodes[operator.opcodeIndex]
-    return _kinds().get(max(code.builtinCode, code.deprecatedBuiltinCode), "CUSTOM")
+    return "CUSTOM" if code.customCode else operator_name(code)
 
 
 def type_number(name: str) -> int:
@@ -105,9 +106,3 @@ def _drop_buffers(model: Any) -> None:
         tensor.buffer = new[int(tensor.buffer)]
     for entry in model.metadata or ():
         entry.buffer = new[int(entry.buffer)]
-
-
-@cache
-def _kinds() -> dict[int, str]:
-    known = vars(schema().BuiltinOperator).items()
-    return {value: key for key, value in known if isinstance(value, int)}

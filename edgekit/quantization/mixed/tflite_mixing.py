@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.exporters import tflite_file
+from edgekit.exporters.tflite_file import operator_code
 from edgekit.quantization.condition.originals import Constant, Originals
 from edgekit.quantization.mixed import flatbuffer
 from edgekit.quantization.mixed.flatbuffer import is_quantized, kind_of, type_number
@@ -239,18 +240,6 @@ class _Rewrite:
 
     def _between(self, kind: str, source: int, target: int) -> Any:
         operator = flatbuffer.schema().OperatorT()
-        operator.opcodeIndex = self._code(kind)
+        operator.opcodeIndex = operator_code(self.model, kind, version=2)  # takes int8
         operator.inputs, operator.outputs = [source], [target]
         return operator
-
-    def _code(self, kind: str) -> int:
-        schema = flatbuffer.schema()
-        wanted = getattr(schema.BuiltinOperator, kind)
-        for number, code in enumerate(self.model.operatorCodes):
-            if max(code.builtinCode, code.deprecatedBuiltinCode) == wanted:
-                return number
-        code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = wanted
-        code.version = 2  # the first that takes int8
-        self.model.operatorCodes.append(code)
-        return len(self.model.operatorCodes) - 1
