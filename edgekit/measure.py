@@ -1,24 +1,21 @@
-"""What was measured, as data: raw samples, where the ops ran, on what machine; and its summary.
+"""What was measured, as data: raw samples, where the ops ran, on what machine.
 
-Raw samples are kept as they came, in call order. Does not measure (`edgekit.agent` does) and does
-not compare two artifacts.
+Raw samples are kept as they came, in call order. Does not measure (`edgekit.agent` does) and
+summarises nothing (`edgekit.summary` does).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgekit.errors import DeviceError
 from edgekit.fields import Fields, printable
-from edgekit.statistics import median, median_interval, quantile
+from edgekit.statistics import quantile
 
 MOST_CALLS = 100_000
-# With fewer, no distribution-free interval of a median reaches 95 %.
-ENOUGH_PROCESSES = 6
 _LONGEST_NS = 10**15  # eleven days: anything longer is a broken clock
-_P90_CALLS = 64  # below that, six calls or fewer lie beyond a 90th percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +81,8 @@ class Measurement:
         samples_ns: Wall time of `invoke` alone, one per timed call, in call order.
         call_ns: Wall time of the whole call: inputs set, invoke, outputs read.
         cpu_ns: CPU time of the process, all threads, during `invoke`.
+        blocks: Timed calls of each block, in order: calls without a pause between them. Other
+            processes had their turn between two blocks.
         warmup_ns: `invoke` before timing settled; never in statistics.
         load_ns: From the model file to a session that can be called; the import of the runtime
             is not in it.
@@ -96,6 +95,7 @@ class Measurement:
     samples_ns: tuple[int, ...]
     call_ns: tuple[int, ...]
     cpu_ns: tuple[int, ...]
+    blocks: tuple[int, ...]
     warmup_ns: tuple[int, ...]
     load_ns: int
     first_ns: int
@@ -118,6 +118,7 @@ class Measurement:
             "samples_ns": list(self.samples_ns),
             "call_ns": list(self.call_ns),
             "cpu_ns": list(self.cpu_ns),
+            "blocks": list(self.blocks),
             "warmup_ns": list(self.warmup_ns),
             "load_ns": self.load_ns,
             "first_ns": self.first_ns,
@@ -142,6 +143,7 @@ class Measurement:
             samples_ns=series("samples_ns"),
             call_ns=series("call_ns"),
             cpu_ns=series("cpu_ns"),
+            blocks=fields.integers("blocks", most=MOST_CALLS, low=1, high=MOST_CALLS),
             warmup_ns=series("warmup_ns"),
             load_ns=fields.integer("load_ns", high=_LONGEST_NS),
             first_ns=fields.integer("first_ns", high=_LONGEST_NS),
@@ -152,65 +154,8 @@ class Measurement:
         fields.done()
         if not len(measurement.samples_ns) == len(measurement.call_ns) == len(measurement.cpu_ns):
             raise DeviceError("measurement: samples_ns, call_ns and cpu_ns differ in length")
+        if sum(measurement.blocks) != len(measurement.samples_ns):
+            raise DeviceError("measurement: its blocks hold another number of calls than it has")
         if not measurement.samples_ns:
             raise DeviceError("measurement: it holds no timed call")
         return measurement
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Several processes' measurements of one artifact, in figures.
-
-    Attributes:
-        median_ms: Median of the per-process medians of `invoke`.
-        ci95_ms: Distribution-free 95 % interval of it over the processes; with fewer than six
-            processes the range, which covers less.
-        cpu_median_ms: Median of the per-process medians of CPU time.
-        call_median_ms: Median of the per-process medians of the whole call.
-        p90_ms: Median of the per-process 90th percentiles; None if any process made fewer than
-            64 timed calls.
-        first_ms: Median first call.
-        load_ms: Median load.
-        peak_rss_bytes: Highest of all processes; None where unknown.
-        processes: How many.
-        calls: Timed calls in all.
-    """
-
-    median_ms: float
-    ci95_ms: tuple[float, float]
-    cpu_median_ms: float
-    call_median_ms: float
-    p90_ms: float | None
-    first_ms: float
-    load_ms: float
-    peak_rss_bytes: int | None
-    processes: int
-    calls: int
-
-
-def summarise(measurements: Sequence[Measurement]) -> Summary:
-    """Figures over fresh processes.
-
-    Calls within a process are autocorrelated, so each process counts once, with its median.
-
-    Raises:
-        ValueError: No measurements.
-    """
-    medians = [median(one.samples_ns) / 1e6 for one in measurements]
-    low, high = median_interval(medians)
-    enough = all(len(one.samples_ns) >= _P90_CALLS for one in measurements)
-    peaks = [one.peak_rss_bytes for one in measurements if one.peak_rss_bytes is not None]
-    return Summary(
-        median_ms=median(medians),
-        ci95_ms=(low, high),
-        cpu_median_ms=median([median(one.cpu_ns) / 1e6 for one in measurements]),
-        call_median_ms=median([median(one.call_ns) / 1e6 for one in measurements]),
-        p90_ms=median([quantile(one.samples_ns, 0.9) / 1e6 for one in measurements])
-        if enough
-        else None,
-        first_ms=median([one.first_ns / 1e6 for one in measurements]),
-        load_ms=median([one.load_ns / 1e6 for one in measurements]),
-        peak_rss_bytes=max(peaks, default=None),
-        processes=len(measurements),
-        calls=sum(len(one.samples_ns) for one in measurements),
-    )

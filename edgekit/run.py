@@ -1,0 +1,241 @@
+"""A run, as data: who was measured against whom, by which rules, on what, and every raw sample.
+
+`profile` and `compare` make runs; the store keeps them, `report`, `check` and `history` read them.
+Does not measure and draws no conclusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from edgekit.errors import DeviceError
+from edgekit.fields import Fields, printable
+from edgekit.files import digest_json
+from edgekit.measure import Measurement
+
+# History of the document: 1 (0.1.0) one row per artifact, samples joined; 2 (0.2.0) contenders and
+# turns with blocks.
+FORMAT = 2
+
+COMMANDS = ("profile", "compare", "sustained")
+MOST_CONTENDERS = 256
+MOST_TURNS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One artifact in one runtime with one setting.
+
+    Attributes:
+        name: Unique within its run: "mobilenet tflite-int8", or with its setting behind it.
+        model: Name of the model.
+        target: "tflite", "onnx" or "openvino", or a plug-in's.
+        precision: As in the manifest.
+        sha256: Digest of the artifact.
+        bytes: Its size.
+        path: Its folder, when it was measured.
+        runtime: Runtime that ran it.
+        delegate: Delegate that was asked for; None leaves it to the runtime.
+        threads: Threads the runtime could use.
+        metric: The manifest's proven metric; None if it has none.
+        parity: The manifest's parity.
+        cost: The manifest's cost: multiply–accumulates, parameters.
+    """
+
+    name: str
+    model: str
+    target: str
+    precision: str
+    sha256: str
+    bytes: int
+    path: str
+    runtime: str
+    delegate: str | None
+    threads: int
+    metric: Mapping[str, Any] | None = None
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def by_wall(self) -> bool:
+        """Whether only wall time tells its speed: CPU time adds up threads, accelerators have none."""
+        return self.threads > 1 or self.delegate not in (None, "none", "xnnpack")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Any) -> Contender:
+        taken = Fields(data, "contender", DeviceError)
+        contender = Contender(
+            **{
+                key: taken.name(key, longest=1024)
+                for key in ("name", "model", "target", "precision", "path", "runtime")
+            },
+            sha256=taken.name("sha256", longest=64),
+            bytes=taken.integer("bytes", high=2**50),
+            delegate=taken.optional_name("delegate"),
+            threads=taken.integer("threads", low=1, high=1024),
+            metric=printable(taken.optional_mapping("metric")),
+            parity=printable(taken.mapping("parity")),
+            cost=printable(taken.mapping("cost")),
+        )
+        taken.done()
+        return contender
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One fresh process of one contender in one round.
+
+    Attributes:
+        contender: Its index in the run.
+        round: Counted from 0.
+        position: Place in the round's order of starting, counted from 0.
+        cpu: Core it was pinned to; None if it was free.
+        started_s: Seconds since the run began.
+        measurement: What it measured.
+    """
+
+    contender: int
+    round: int
+    position: int
+    cpu: int | None
+    started_s: float
+    measurement: Measurement
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "contender": self.contender,
+            "round": self.round,
+            "position": self.position,
+            "cpu": self.cpu,
+            "started_s": round(self.started_s, 3),
+            "measurement": self.measurement.to_json(),
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> Turn:
+        taken = Fields(data, "turn", DeviceError)
+        turn = Turn(
+            contender=taken.integer("contender", high=MOST_CONTENDERS),
+            round=taken.integer("round", high=MOST_TURNS),
+            position=taken.integer("position", high=MOST_CONTENDERS),
+            cpu=taken.optional_integer("cpu", high=65_535),
+            started_s=taken.number("started_s", high=1e9),
+            measurement=Measurement.from_json(taken.mapping("measurement")),
+        )
+        taken.done()
+        return turn
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Contenders measured side by side, in rounds.
+
+    Attributes:
+        key: Digest of what was asked for: contenders, device and rules. A run that was ended is
+            gone on with by the next one of the same key.
+        command: One of `COMMANDS`.
+        device: Name of the device profile.
+        started: When, UTC, as ISO 8601 with seconds: "2026-11-21T23:17:28Z".
+        rules: Rounds, seconds, warm-up, seed and so on.
+        environment: What the device said about itself before the run; a key is None where it says
+            nothing.
+        contenders: In the order they were named.
+        turns: Of finished rounds, in order of time.
+        passes: Contender's name → pass ("memory", "ops", "energy") → its document.
+    """
+
+    key: str
+    command: str
+    device: str
+    started: str
+    rules: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    contenders: tuple[Contender, ...]
+    turns: tuple[Turn, ...] = ()
+    passes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def rounds(self) -> int:
+        """Finished rounds."""
+        return len({turn.round for turn in self.turns})
+
+    def turns_of(self, contender: int) -> tuple[Turn, ...]:
+        """Turns of one contender, in order of time."""
+        return tuple(turn for turn in self.turns if turn.contender == contender)
+
+    def measurements_of(self, contender: int) -> tuple[Measurement, ...]:
+        """Measurements of one contender, in order of time."""
+        return tuple(turn.measurement for turn in self.turns_of(contender))
+
+    def with_turns(self, *turns: Turn) -> Run:
+        """The run with further turns."""
+        return replace(self, turns=(*self.turns, *turns))
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole run, raw samples and all."""
+        return {
+            "format": FORMAT,
+            "key": self.key,
+            "command": self.command,
+            "device": self.device,
+            "started": self.started,
+            "rules": dict(self.rules),
+            "environment": dict(self.environment),
+            "contenders": [contender.to_json() for contender in self.contenders],
+            "turns": [turn.to_json() for turn in self.turns],
+            "passes": {name: dict(found) for name, found in self.passes.items()},
+        }
+
+    @staticmethod
+    def from_json(data: Any, where: str = "run") -> Run:
+        """Rebuild a run that somebody else wrote.
+
+        Raises:
+            DeviceError: Another format, or a key that is missing, unknown, of the wrong type or out
+                of bounds.
+        """
+        taken = Fields(data, where, DeviceError)
+        number = taken.integer("format", high=10**6)
+        if number != FORMAT:
+            raise DeviceError(
+                f"{where}: format {number} of the run; this edgekit reads {FORMAT}",
+                hint="measure again with this edgekit, or read it with the one that wrote it",
+            )
+        run = Run(
+            key=taken.name("key", longest=64),
+            command=taken.text("command", choices=COMMANDS),
+            device=taken.name("device"),
+            started=taken.name("started", longest=40),
+            rules=printable(taken.mapping("rules")),
+            environment=printable(taken.mapping("environment")),
+            contenders=tuple(
+                Contender.from_json(one) for one in taken.items("contenders", most=MOST_CONTENDERS)
+            ),
+            turns=tuple(Turn.from_json(one) for one in taken.items("turns", most=MOST_TURNS)),
+            passes=printable(taken.mapping("passes", {})),
+        )
+        taken.done()
+        if any(turn.contender >= len(run.contenders) for turn in run.turns):
+            raise DeviceError(f"{where}: a turn belongs to a contender that is not there")
+        return run
+
+
+def run_key(
+    command: str, device: str, rules: Mapping[str, Any], contenders: tuple[Contender, ...]
+) -> str:
+    """Digest of what is asked for. Where an artifact lies and what it is called don't matter."""
+    told = ("sha256", "runtime", "delegate", "threads")
+    return digest_json(
+        {
+            "format": FORMAT,
+            "command": command,
+            "device": device,
+            "rules": dict(rules),
+            "contenders": [{key: getattr(one, key) for key in told} for one in contenders],
+        }
+    )
