@@ -26,6 +26,9 @@ INDISTINGUISHABLE, INCONCLUSIVE = "indistinguishable", "inconclusive"
 # between runtimes. It is left out where there is enough besides.
 _ENOUGH_TO_DROP = 4
 
+# Runs of one contender that tell how far runs lie apart.
+_ENOUGH_RUNS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -133,6 +136,77 @@ def compare(
     )
 
 
+def compare_through(
+    first: Sequence[Measurement],
+    first_common: Sequence[Measurement],
+    second: Sequence[Measurement],
+    second_common: Sequence[Measurement],
+    *,
+    by_wall: bool,
+    margin: float,
+) -> Comparison:
+    """Compare A of one run with B of another, through a contender that took part in both.
+
+    What the machine did to that contender from one run to the other is taken to have been done to A
+    and B as well: the ratio is (B / common) / (A / common), each paired within its run.
+
+    Args:
+        first: A's measurements.
+        first_common: The common contender's, of the same rounds.
+        second: B's, in the other run.
+        second_common: The common contender's there.
+        by_wall: As for `compare`.
+        margin: As for `compare`.
+
+    Raises:
+        ValueError: A run with fewer than two rounds, or a clock too coarse.
+    """
+    clock = "wall" if by_wall else "cpu"
+    parts = []
+    for common, one in ((first_common, first), (second_common, second)):
+        found = [round_difference(a, b, clock) for a, b in zip(common, one, strict=True)]
+        if any(difference is None for difference in found):
+            raise ValueError(f"the {clock} clock is too coarse")
+        parts.append(trimmed_mean([one for one in found if one is not None]))
+    return _of_estimates(*parts, (first, second), clock, margin)
+
+
+def compare_apart(
+    first: Sequence[Measurement],
+    second: Sequence[Measurement],
+    runs: Sequence[Sequence[Measurement]],
+    *,
+    by_wall: bool,
+    margin: float,
+) -> Comparison | None:
+    """Compare two runs that have no contender in common.
+
+    Processes of one run tell nothing about how far two runs lie apart. That is taken from other
+    runs of either contender on the same machine.
+
+    Args:
+        first: A's measurements.
+        second: B's, in the other run.
+        runs: Several runs of one and the same contender, which tell how far runs lie apart.
+        by_wall: As for `compare`.
+        margin: As for `compare`.
+
+    Returns:
+        None with fewer than three such runs: nothing is known then.
+    """
+    clock = "wall" if by_wall else "cpu"
+    if len(runs) < _ENOUGH_RUNS:
+        return None
+    levels = [trimmed_mean(_log_medians(one, clock)).value for one in runs]
+    mean = math.fsum(levels) / len(levels)
+    spread = math.fsum((level - mean) ** 2 for level in levels) / (len(levels) - 1)
+    parts = [
+        Estimate(one.value, math.sqrt(one.error**2 + spread), len(levels) - 1)
+        for one in (trimmed_mean(_log_medians(side, clock)) for side in (first, second))
+    ]
+    return _of_estimates(*parts, (first, second), clock, margin)
+
+
 def verdict_of(ci95: tuple[float, float], margin: float) -> str:
     """What an interval of a ratio says, given the difference that does not matter."""
     low, high = ci95
@@ -162,7 +236,10 @@ def _ratio(first: Sequence[Measurement], second: Sequence[Measurement], clock: s
     known = [one for one in differences if one is not None]
     if len(known) < len(differences):
         return None
-    estimate: Estimate = trimmed_mean(known)
+    return _as_ratio(trimmed_mean(known), clock)
+
+
+def _as_ratio(estimate: Estimate, clock: str) -> Ratio:
     low, high = estimate.interval()
     return Ratio(
         clock=clock,
@@ -170,6 +247,38 @@ def _ratio(first: Sequence[Measurement], second: Sequence[Measurement], clock: s
         ci95=(math.exp(low), math.exp(high)),
         detectable=math.expm1(estimate.detectable(power=0.9)),
     )
+
+
+def _of_estimates(
+    first: Estimate,
+    second: Estimate,
+    measured: tuple[Sequence[Measurement], Sequence[Measurement]],
+    clock: str,
+    margin: float,
+) -> Comparison:
+    """B's level against A's, each from a run of its own."""
+    primary = _as_ratio(
+        Estimate(
+            second.value - first.value,
+            math.hypot(first.error, second.error),
+            min(first.freedom, second.freedom),  # the careful choice: Welch's is never below
+        ),
+        clock,
+    )
+    return Comparison(
+        primary=primary,
+        other=None,
+        verdict=verdict_of(primary.ci95, margin),
+        margin=margin,
+        rounds=min(map(len, measured)),
+        pairs=0,
+        median_ms=(_median_ms(measured[0], clock), _median_ms(measured[1], clock)),
+    )
+
+
+def _log_medians(measurements: Sequence[Measurement], clock: str) -> list[float]:
+    chosen = [one.cpu_ns if clock == "cpu" else one.samples_ns for one in measurements]
+    return [math.log(max(1.0, median(calls))) for calls in chosen]
 
 
 def _block_medians(measurement: Measurement, clock: str) -> list[float]:
