@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from edgekit.verbs.profile import ProfileResult, Row
 
 _COLUMNS = (
-    "artifact", "MB", "accuracy %", "drop", "parity", "median ms", "× first", "peak MB", "placement",
+    "artifact", "MB", "accuracy %", "drop", "parity",
+    "median ms", "× first", "peak MB", "placement",
 )  # fmt: skip
 
 
@@ -33,7 +34,9 @@ _COLUMNS = (
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Fresh processes per artifact.")
 @click.option("--seconds", type=FiniteFloat(0.01, 600), help="Timed calls in each process.")
 @click.option("--seed", default=0, show_default=True, help="Of the order and the cores.")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the run with its raw samples.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File for the run with its raw samples."
+)
 @click.option("--fresh", is_flag=True, help="Begin anew, even if a run of the same was ended.")
 @output.common_options
 def command(

@@ -205,9 +205,9 @@ def compare_kept(first: str, second: str, *, margin: float = DEFAULT_MARGIN) -> 
                     hint="edgekit compare A B measures both side by side; or profile each with a "
                     "third artifact, or often",
                 )
+            told = f"{len(runs)} runs of {a.name} lie apart"
             warnings = (
-                "no artifact took part in both runs: the interval rests on how far "
-                f"{len(runs)} runs of {a.name} lie apart",
+                f"no artifact took part in both runs: the interval rests on how far {told}",
             )
     return CompareResult(
         first=a,
