@@ -31,7 +31,7 @@ DEFAULT_BUDGET_S = 30.0
 DEFAULT_MARGIN = 0.03
 
 # Timed calls of each of the two in a round. Starting the processes takes about as long.
-_SECONDS = 0.25
+SECONDS = 0.25
 
 _KEPT = "run:"
 
@@ -124,7 +124,7 @@ def compare_live(
     named = distinct([contender for contender, _ in pair])
     reached = connect(device)
     rules = RoundRules(
-        seconds=_SECONDS,
+        seconds=SECONDS,
         warmup=profile.timing.warmup,
         cooldown_s=profile.timing.cooldown_s,
         seed=_seed() if seed is None else seed,
