@@ -14,6 +14,7 @@ from typing import Any
 from edgekit.comparison import compare
 from edgekit.job import Job, Timing
 from edgekit.rounds import RoundRules, measure_round
+from edgekit.run import Turn
 from edgekit.statistics import median
 from edgekit.transports.local import LocalTransport
 from edgekit.verbs.compare import DEFAULT_MARGIN, SECONDS, rounds_within
@@ -54,7 +55,7 @@ def live(first: Job, second: Job, budget_s: float, seed: int) -> dict[str, Any]:
     transport, begun = LocalTransport(), time.monotonic()
     rules = RoundRules(seconds=SECONDS, seed=seed)
     cores = sorted(os.sched_getaffinity(0))
-    rounds = []
+    rounds: list[list[Turn]] = []
     total = 1
     while len(rounds) < total:
         start = time.monotonic()
