@@ -20,7 +20,7 @@ from edgekit.measure import Measurement
 from edgekit.progress import Report, silent
 from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
-from edgekit.running import carry_out, new_run
+from edgekit.running import Plan, carry_out, new_run
 from edgekit.store import Store
 from edgekit.summary import Summary, summarise
 
@@ -159,7 +159,7 @@ def profile(
             reached,
             rules,
             store,
-            rounds=lambda _seconds: count,
+            plan=lambda _seconds: Plan(count, rules.seconds),
             report=report,
         )
     if out is not None:
