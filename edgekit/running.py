@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from edgekit.artifact import Artifact
 from edgekit.contenders import job_of
+from edgekit.job import Job
 from edgekit.progress import Progress, Report
 from edgekit.rounds import RoundRules, measure_round
 from edgekit.run import Contender, Run, Turn, run_key
@@ -127,12 +128,7 @@ def carry_out(
     task += f" on {device.profile.name}"
     cores = device.environment.get("affinity")
     with tempfile.TemporaryDirectory(prefix="edgekit-run-") as scratch:
-        jobs = [
-            job_of(contender, artifact, Path(scratch) / str(index))
-            for index, (contender, artifact) in enumerate(
-                zip(run.contenders, artifacts, strict=True)
-            )
-        ]
+        jobs = jobs_of(run.contenders, artifacts, Path(scratch))
         done = {turn.round for turn in run.turns}
         # Of a run that goes on, the clock does too.
         since = time.monotonic() - max((turn.started_s for turn in run.turns), default=0.0)
@@ -156,6 +152,16 @@ def carry_out(
             at += 1
     keeper.finish(number)
     return Kept(number, run, resumed)
+
+
+def jobs_of(
+    contenders: Sequence[Contender], artifacts: Sequence[Artifact], scratch: Path
+) -> list[Job]:
+    """The jobs of contenders, whose samples go to a folder each below `scratch`."""
+    return [
+        job_of(contender, artifact, scratch / str(index))
+        for index, (contender, artifact) in enumerate(zip(contenders, artifacts, strict=True))
+    ]
 
 
 def _planned(rules: RoundRules, plan: Plan) -> tuple[RoundRules, int]:
