@@ -1,7 +1,8 @@
 """Keep contenders computing for a long time, and see what becomes of their latency.
 
 Every contender has one process that lives as long as the run; they compute in turns without a
-pause, all on one core. A tenth of it is timed, and kept as a turn for every period. What the machine does as it warms up (throttling, other clocks) then shows as drift. Knows runs and sessions.
+pause, all on one core. A tenth of it is timed, and kept as a turn for every period. What the
+machine does as it warms up (throttling, other clocks) then shows as drift. Knows runs and sessions.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Drift:
     """What became of a contender's latency from the first period to the last.
 
     Attributes:
-        first_ms: Median wall time of `invoke` in the first period.
+        first_ms: Wall time of `invoke` in the first period: geometric mean over its stretches of
+            their medians.
         last_ms: In the last one.
         ratio: Last divided by first.
         ci95: 95 % interval of it, by batch means (Schmeiser 1982, doi:10.1287/opre.30.3.556): the
@@ -134,8 +136,8 @@ def drifts(run: Run) -> tuple[Drift, ...]:
     measured = [run.measurements_of(index) for index in range(len(run.contenders))]
     if any(len(periods) < 2 for periods in measured):
         raise ValueError("drift needs two periods")
-    firsts = [median(periods[0].samples_ns) / 1e6 for periods in measured]
-    lasts = [median(periods[-1].samples_ns) / 1e6 for periods in measured]
+    firsts = [_level(periods[0]).value for periods in measured]
+    lasts = [_level(periods[-1]).value for periods in measured]
     return tuple(
         _drift(periods[0], periods[-1], (_rank(firsts, index), _rank(lasts, index)))
         for index, periods in enumerate(measured)
@@ -149,8 +151,8 @@ def _drift(first: Measurement, last: Measurement, rank: tuple[int, int]) -> Drif
     spread = student(0.975, min(before.freedom, after.freedom)) * error
     facts = first.environment, last.environment
     return Drift(
-        first_ms=median(first.samples_ns) / 1e6,
-        last_ms=median(last.samples_ns) / 1e6,
+        first_ms=math.exp(before.value) / 1e6,
+        last_ms=math.exp(after.value) / 1e6,
         ratio=math.exp(difference),
         ci95=(math.exp(difference - spread), math.exp(difference + spread)),
         rank=rank,
