@@ -118,7 +118,7 @@ class Store:
             raise ValueError("expected the turns of one round")
         packed = [(turn, *pack(turn)) for turn in turns]  # before anybody has to wait
         with self._connection.writing() as database:
-            if rows.finish_of(database, number) is not None:
+            if rows.state_of(database, number)[0] is not None:
                 raise StoreError(f"run {number} is finished: it takes no further round")
             for turn, facts, samples in packed:
                 rows.insert_turn(database, number, turn, facts, samples)
@@ -132,13 +132,13 @@ class Store:
         """
         text = to_text(document)
         with self._connection.writing() as database:
-            rows.finish_of(database, number)
+            rows.state_of(database, number)
             rows.insert_pass(database, number, contender, name, text)
 
     def finish(self, number: int) -> None:
         """Say that the run has all its rounds."""
         with self._connection.writing() as database:
-            rows.finish_of(database, number)
+            rows.state_of(database, number)
             database.execute(
                 "UPDATE run SET finished = coalesce(finished, ?), owner = NULL WHERE number = ?",
                 (_now(), number),
@@ -199,15 +199,28 @@ class Store:
             found = database.execute(rows.FIND, asked).fetchall()
             return [rows.read_stored(database, number) for (number,) in found]
 
+    def known(self, kind: str) -> list[str]:
+        """What the store has of a kind: "model", "target", "precision", "device" or "run" (number).
+
+        Names are sorted; numbers are newest first.
+        """
+        with self._connection.reading() as database:
+            return [str(name) for (name,) in database.execute(rows.KNOWN[kind]).fetchall()]
+
     def delete(self, numbers: Sequence[int]) -> None:
         """Remove runs, all or none.
 
         Raises:
-            StoreError: One of them is not there; nothing was removed.
+            StoreError: One of them is not there, or another process measures it just now; nothing
+                was removed.
         """
         with self._connection.writing() as database:
             for number in numbers:
-                rows.finish_of(database, number)
+                if rows.state_of(database, number)[1]:
+                    raise StoreError(
+                        f"run {number} is being measured by another process",
+                        hint="wait for it, or end it",
+                    )
                 database.execute("DELETE FROM run WHERE number = ?", (number,))
         self._connection.shrink()
 
