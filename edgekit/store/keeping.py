@@ -7,7 +7,7 @@ store at the same time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +72,7 @@ class Store:
     ) -> None:
         self.close()
 
-    def begin(self, run: Run, *, fits: Callable[[Run], bool] | None = None) -> int:
+    def begin(self, run: Run) -> int:
         """Keep a run that is about to be measured, or go on with an unfinished one of its key.
 
         A run that a living process still measures is never gone on with, nor one of another
@@ -80,7 +80,6 @@ class Store:
 
         Args:
             run: With the turns and passes it has; these are kept only if it is new.
-            fits: Told the unfinished run without turns; whether it may be gone on with.
 
         Returns:
             The run's number.
@@ -93,8 +92,7 @@ class Store:
                 (run.key,),
             ).fetchall()
             for number, held_by in found:
-                free = held_by == me or owner.is_gone(held_by)
-                if free and (fits is None or fits(rows.read_run(database, number))):
+                if held_by == me or owner.is_gone(held_by):
                     database.execute("UPDATE run SET owner = ? WHERE number = ?", (me, number))
                     return int(number)
             return rows.insert_run(database, run, me)

@@ -78,14 +78,6 @@ def test_a_run_of_another_machine_is_not_gone_on_with(store, place, make_run, sq
     assert store.begin(make_run()) != number
 
 
-def test_who_begins_may_refuse_what_an_earlier_process_left(store, make_run):
-    number = store.begin(make_run())
-    other = make_run(environment={"cpu_model": "Another"})
-    assert (
-        store.begin(other, fits=lambda run: run.environment["cpu_model"] == "Another") == number + 1
-    )
-
-
 def test_a_round_is_kept_whole_or_not_at_all(store, make_run, make_turn):
     number = kept(store, make_run(), make_turn)
     with pytest.raises(StoreError, match="contender 7: no such contender"):
