@@ -18,9 +18,10 @@ ops
     {"ops": [{"name", "kind", "calls", "ms", "share"}, ...], "calls", "total_ms", "call_ms",
     "resolution_ms", "evidence"}
 
-    Longest first. "ms" is the time of an op in one inference, the mean over `calls` of them after a
-    warm-up, by the runtime's own profiler; its "calls" are how often it ran in all of them. "share"
-    is its part of "total_ms", the sum of all; shares add up to 1. "call_ms" is the median wall time
+    Longest first. "ms" is the time of an op in one inference by the runtime's own profiler: the 20 %
+    trimmed mean over `calls` of them after a warm-up ("evidence" says where it is another one); its
+    "calls" are how often it ran in all of them. "share" is its part of "total_ms", the sum of all;
+    shares add up to 1. "call_ms" is the median wall time
     of an inference while it was profiled, so that what the profiler leaves out or adds can be seen.
     An op below "resolution_ms" reads as 0.
 
@@ -42,7 +43,8 @@ energy
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgekit.errors import DeviceError, UsageError
@@ -88,8 +90,31 @@ def chosen(text: str) -> tuple[str, ...]:
     return tuple(name for name in PASSES if name in words)
 
 
+def typical(values: Sequence[float]) -> float:
+    """20 % trimmed mean: finer than the clock's steps, as a mean is, and deaf to interruptions."""
+    ordered = sorted(values)
+    cut = len(ordered) // 5
+    middle = ordered[cut : len(ordered) - cut]
+    return math.fsum(middle) / len(middle)
+
+
+@dataclass
+class OpTimes:
+    """One op as a profiler tells of it.
+
+    Attributes:
+        kind: What it computes.
+        calls: How often it ran in all inferences.
+        ms: Its milliseconds in each inference that it ran in.
+    """
+
+    kind: str
+    calls: int = 0
+    ms: list[float] = field(default_factory=list)
+
+
 def ops_document(
-    found: Mapping[str, tuple[str, int, float]],
+    found: Mapping[str, OpTimes],
     *,
     calls: int,
     call_ms: float,
@@ -99,25 +124,32 @@ def ops_document(
     """The document of the pass "ops" from what a profiler says.
 
     Args:
-        found: Op's name → its kind, how often it ran and its milliseconds, both over all calls.
+        found: By the op's name.
         calls: Inferences that were profiled.
         call_ms: Median wall time of one.
         resolution_ms: Of the profiler's clock.
         evidence: Where this was read.
     """
-    total = sum(ms for _, _, ms in found.values())
+    each = {name: typical(op.ms) for name, op in found.items() if op.calls}
+    total = math.fsum(each.values())
     if not total > 0:
         return unavailable(
             f"every op is shorter than the profiler's clock can tell ({1000 * resolution_ms:g} µs)"
         )
     ops = [
-        {"name": name, "kind": kind, "calls": ran, "ms": ms / calls, "share": ms / total}
-        for name, (kind, ran, ms) in found.items()
+        {
+            "name": name,
+            "kind": found[name].kind,
+            "calls": found[name].calls,
+            "ms": ms,
+            "share": ms / total,
+        }
+        for name, ms in sorted(each.items(), key=lambda item: (-item[1], item[0]))
     ]
     return {
-        "ops": sorted(ops, key=lambda op: (-float(str(op["ms"])), str(op["name"]))),
+        "ops": ops,
         "calls": calls,
-        "total_ms": total / calls,
+        "total_ms": total,
         "call_ms": call_ms,
         "resolution_ms": resolution_ms,
         "evidence": evidence,

@@ -26,6 +26,7 @@ from edgekit.agent.surroundings import (
 from edgekit.agent.tree import ROOT, Tree
 from edgekit.errors import DeviceError
 
+
 def describe(root: Path = ROOT) -> dict[str, Any]:
     """Facts about machine, system and interpreter; `edgekit.environment` says which of them matter.
 

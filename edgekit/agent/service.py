@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.agent import machine
+from edgekit.agent.passes import perform_pass
 from edgekit.agent.running import run
 from edgekit.agent.runtimes import BUILT_IN, runtime_class
 from edgekit.agent.runtimes.base import LoadedModel, Runtime, check_delegate, first_line
@@ -20,6 +21,7 @@ from edgekit.agent.timing import random_inputs, time_calls
 from edgekit.errors import EdgekitError, RuntimeFault
 from edgekit.job import Job, JobResult
 from edgekit.measure import Measurement, Placement
+from edgekit.passes import ON_DEVICE
 
 
 def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
@@ -64,6 +66,8 @@ def perform(job: Job) -> JobResult:
     if job.action == "probe":
         _pin(job)
         return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
+    if job.action in ON_DEVICE:
+        return perform_pass(job)
     loaded = _load(job)
     if job.action == "measure":
         return _measure(job, loaded)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.errors import DeviceError, FileError
 from edgekit.job import Job, JobResult
+from edgekit.passes import ON_DEVICE
 
 if TYPE_CHECKING:
     from edgekit.device import DeviceProfile
@@ -40,6 +41,8 @@ class Transport(ABC):
         result = self._run(job, timeout_s)
         if job.action == "measure" and result.measurement is None:
             raise DeviceError("the device answered a measurement without samples")
+        if job.action in ON_DEVICE and job.action not in result.documents:
+            raise DeviceError(f"the device answered the pass {job.action!r} without a document")
         return result
 
     @abstractmethod
