@@ -9,7 +9,7 @@ memory
     {"steps": [{"step", "rss_bytes", "peak_rss_bytes", "anonymous_bytes", "file_bytes",
     "shared_bytes"}, ...], "calls", "model_bytes", "evidence"}
 
-    Resident memory of the process after each of `STEPS`: "start" (interpreter, numpy and the agent),
+    Resident memory of the process after each of `STEPS`: "start" (interpreter, numpy, agent),
     "import" (the runtime), "load", "first" (the first call), "calls" (`calls` of them). "peak" is
     the highest so far; "file" are pages that a file backs (libraries, and a model that is mapped),
     "anonymous" all that was allocated.
@@ -18,12 +18,12 @@ ops
     {"ops": [{"name", "kind", "calls", "ms", "share"}, ...], "calls", "total_ms", "call_ms",
     "resolution_ms", "evidence"}
 
-    Longest first. "ms" is the time of an op in one inference by the runtime's own profiler: the 20 %
-    trimmed mean over `calls` of them after a warm-up ("evidence" says where it is another one); its
-    "calls" are how often it ran in all of them. "share" is its part of "total_ms", the sum of all;
-    shares add up to 1. "call_ms" is the median wall time
-    of an inference while it was profiled, so that what the profiler leaves out or adds can be seen.
-    An op below "resolution_ms" reads as 0.
+    Longest first. "ms" is the time of an op in one inference by the runtime's own profiler: the
+    20 % trimmed mean over `calls` of them after a warm-up ("evidence" says where it is another);
+    its "calls" are how often it ran in all of them. "share" is its part of "total_ms", the sum of
+    all; shares add up to 1. "call_ms" is the median wall time of an inference while it was
+    profiled, so that what the profiler leaves out or adds can be seen. Profilers cut off what is
+    below "resolution_ms": an op that is shorter reads as 0.
 
 phases
     {"phases": {"preprocess", "inference", "postprocess": {"median_ms", "ci95_ms"}}, "steps":
@@ -242,7 +242,10 @@ def _phases(fields: Fields) -> Document:
 
 
 def _energy(fields: Fields) -> Document:
-    joules, heat = fields.table("joules"), fields.table("temperature_c")
+    joules, heat = (
+        Fields(fields.mapping(key), f"pass energy: {key}", DeviceError)
+        for key in ("joules", "temperature_c")
+    )
     document = {
         "counter": printable(fields.text("counter", longest=1024)),
         "joules": {

@@ -1,8 +1,8 @@
 """Counters of energy and gauges of power that a system has; an absent one says why it is absent.
 
-RAPL (Intel, AMD; Linux's powercap), amd_energy and the battery of a machine that runs on it. A gauge
-of unknown wiring (hwmon's power1_input of a graphics card, say) is none: it would measure something
-else.
+RAPL (Intel, AMD; Linux's powercap), amd_energy and the battery of a machine that runs on it. A
+gauge of unknown wiring (hwmon's power1_input of a graphics card, say) is none: it would measure
+something else.
 """
 
 from __future__ import annotations

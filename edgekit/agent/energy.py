@@ -20,7 +20,7 @@ REPETITIONS = 8
 _GAUGE_EVERY_S = 0.1
 
 
-class CounterSilent(Exception):  # noqa: N818  an absence, which becomes a document
+class CounterSilent(Exception):
     """A counter that was there cannot be read any more."""
 
 

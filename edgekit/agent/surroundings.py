@@ -65,7 +65,7 @@ def virtual_facts(tree: Tree) -> dict[str, Any]:
 
 
 def power_source(tree: Tree) -> str | None:
-    """ "mains" or "battery"; None where the system doesn't say."""
+    """What feeds the machine, "mains" or "battery"; None where the system doesn't say."""
     online: list[int] = []
     discharging = False
     for place in tree.folders("sys/class/power_supply/*"):

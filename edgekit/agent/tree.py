@@ -1,7 +1,7 @@
 """Read what Linux says of itself in /proc and /sys, file by file; None where it is silent.
 
-The root is a parameter, so that a machine can be described from a copy of its files. Knows no file's
-meaning.
+The root is a parameter, so that a machine can be described from a copy of its files. Knows no
+file's meaning.
 """
 
 from __future__ import annotations

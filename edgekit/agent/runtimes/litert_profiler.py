@@ -1,10 +1,10 @@
 """Time of each op in LiteRT, by the profiler behind its public C interface.
 
 The Python Interpreter has no profiler. `libLiteRt`, which lies in the same package, has one: its
-CompiledModel gives the same file to the same XNNPACK kernels and tells the time of each, and of each
-op that XNNPACK left to LiteRT's own kernels. The library is called by ctypes. Its structure of events
-has grown between releases, so the size of one is found from what is in it, and nothing is read where
-none fits.
+CompiledModel gives the same file to the same XNNPACK kernels and tells the time of each, and of
+each op that XNNPACK left to LiteRT's own kernels. The library is called by ctypes. Its structure of
+events has grown between releases, so the size of one is found from what is in it, and nothing is
+read where none fits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _CPU = 1  # LiteRtHwAccelerators
 _XNNPACK, _BUILTIN = 0, 2  # LiteRtCpuKernelMode
 _WRITE = 1  # LiteRtTensorBufferLockMode
 
-# Event: name, kind, start, microseconds, two memory readings of 2 or 3 numbers, two numbers, source.
+# Event: name, kind, start, microseconds, two readings of memory of 2 or 3 numbers each, two
+# numbers, source.
 _EVENT_BYTES = (88, 104)
 _LARGEST_EVENT = 256
 _OWN_KERNEL, _DELEGATE_INTERNAL, _DELEGATE_OP = 2, 4, 8
@@ -45,7 +46,7 @@ _EVIDENCE = (
 )
 
 
-class ProfilerAbsent(Exception):  # noqa: N818  an absence, which becomes a document
+class ProfilerAbsent(Exception):
     """This build of LiteRT has no such profiler, or it cannot be read."""
 
 
@@ -72,7 +73,7 @@ def profile_ops(
     """
     try:
         library = ctypes.CDLL(str(package / _LIBRARY))
-        session = _Session(library, model, threads, with_xnnpack=with_xnnpack)
+        session = Session(library, model, threads, with_xnnpack=with_xnnpack)
         session.set_inputs(arrays)
         for _ in range(warmup):
             session.run()
@@ -84,7 +85,7 @@ def profile_ops(
             start = time.perf_counter_ns()
             session.run()
             walls.append(time.perf_counter_ns() - start)
-            _add(found, session.events())
+            add_ops(found, session.events())
     except (ProfilerAbsent, OSError, AttributeError) as error:
         return unavailable(f"LiteRT's profiler: {error}")
     if not found:
@@ -94,7 +95,7 @@ def profile_ops(
     )
 
 
-class _Session:
+class Session:
     """A compiled model with one buffer for each input and output. Lives as long as its process."""
 
     def __init__(self, library: Any, model: Path, threads: int, *, with_xnnpack: bool) -> None:
@@ -131,7 +132,10 @@ class _Session:
                 raise ProfilerAbsent(f"it takes an input {name!r}, which the Interpreter has not")
             data = arrays[name].tobytes()
             size = _Index()
-            self._call("LiteRtGetTensorBufferPackedSize", buffer, ctypes.byref(size))
+            try:
+                self._call("LiteRtGetTensorBufferPackedSize", buffer, ctypes.byref(size))
+            except ProfilerAbsent:
+                raise ProfilerAbsent(f"input {name!r} has open sizes") from None
             if size.value != len(data):
                 raise ProfilerAbsent(f"input {name!r} takes {size.value} bytes, not {len(data)}")
             place = _Handle()
@@ -233,17 +237,21 @@ def _event(raw: bytes, at: int, size: int) -> tuple[str, int, int, int]:
     return ctypes.string_at(name).decode("utf-8", "replace"), kind, elapsed, number
 
 
-def _add(found: dict[str, OpTimes], events: Sequence[tuple[str, int, int, int]]) -> None:
+def add_ops(found: dict[str, OpTimes], events: Sequence[tuple[str, int, int, int]]) -> None:
     """Add the ops of one call; a partition is left out where its ops are told themselves."""
     inner = any(kind in (_DELEGATE_INTERNAL, _DELEGATE_OP) for _, kind, _, _ in events)
     spent: dict[str, float] = {}
+    partition, last = 1, -1
     for name, kind, elapsed, number in events:
         if kind == _OWN_KERNEL:
             if inner and "Delegate" in name:
                 continue
-            key = f"{number}: {name}"
+            key = f"node {number}"
         elif kind in (_DELEGATE_INTERNAL, _DELEGATE_OP):
-            key = f"XNNPACK {number}: {name}"
+            # Every partition counts its ops from 0.
+            partition += number <= last
+            last = number
+            key = f"XNNPACK {number}" if partition == 1 else f"XNNPACK {number} of part {partition}"
         else:
             continue
         found.setdefault(key, OpTimes(name)).calls += 1
