@@ -159,6 +159,8 @@ class _InterpreterModel(LoadedModel):
                 "edgekit profiles LiteRT's own kernels and XNNPACK, no other delegate"
             )
         details = self._interpreter.get_input_details()
+        if any(-1 in one["shape_signature"] for one in details):
+            return unavailable("LiteRT's profiler takes no file with open sizes")
         return profile_ops(
             self._source.package,
             self._source.model,

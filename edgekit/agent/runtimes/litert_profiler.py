@@ -132,10 +132,7 @@ class Session:
                 raise ProfilerAbsent(f"it takes an input {name!r}, which the Interpreter has not")
             data = arrays[name].tobytes()
             size = _Index()
-            try:
-                self._call("LiteRtGetTensorBufferPackedSize", buffer, ctypes.byref(size))
-            except ProfilerAbsent:
-                raise ProfilerAbsent(f"input {name!r} has open sizes") from None
+            self._call("LiteRtGetTensorBufferPackedSize", buffer, ctypes.byref(size))
             if size.value != len(data):
                 raise ProfilerAbsent(f"input {name!r} takes {size.value} bytes, not {len(data)}")
             place = _Handle()
