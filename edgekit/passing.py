@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from edgekit.artifact import Artifact
 from edgekit.errors import EdgekitError
@@ -19,7 +20,9 @@ from edgekit.job import Job, Timing
 from edgekit.passes import Document, unavailable
 from edgekit.phases import PROCESSES, REPETITIONS, measure_phases
 from edgekit.progress import Progress, Report, silent
+from edgekit.run import Run
 from edgekit.transports.base import Transport
+from edgekit.transports.connect import Device
 from edgekit.transports.local import LocalTransport
 
 MEMORY_CALLS = 50
@@ -41,6 +44,63 @@ class Passing:
     name: str
     artifact: Artifact | None
     job: Job
+
+
+class Keeper(Protocol):
+    """What keeps documents: the store."""
+
+    def add_pass(
+        self, number: int, contender: int, name: str, document: Mapping[str, Any]
+    ) -> None: ...
+
+
+def add_passes(
+    names: Sequence[str],
+    run: Run,
+    artifacts: Sequence[Artifact],
+    device: Device,
+    *,
+    keeper: Keeper,
+    number: int,
+    report: Report = silent,
+) -> Run:
+    """Run the passes that a run has not yet, and keep each document as soon as it is there.
+
+    Args:
+        names: Of `edgekit.passes.PASSES`.
+        run: Measured.
+        artifacts: Of its contenders.
+        device: Where it was measured.
+        keeper: Keeps the documents.
+        number: Of the run there.
+        report: Told about progress.
+
+    Returns:
+        The run with the documents it had and the new ones.
+    """
+    cores = device.environment.get("affinity") or [None]
+    found = {who: dict(documents) for who, documents in run.passes.items()}
+    for index, (one, artifact) in enumerate(zip(run.contenders, artifacts, strict=True)):
+        job = Job(
+            action="measure",
+            runtime=one.runtime,
+            model=str(artifact.model_path.resolve()),
+            threads=one.threads,
+            delegate=one.delegate,
+            # Several threads need several cores: only a single one is pinned.
+            cpu=cores[0] if one.threads == 1 else None,
+        )
+        new = run_passes(
+            [name for name in names if name not in found.get(one.name, {})],
+            [Passing(one.name, artifact, job)],
+            device.transport,
+            report=report,
+            keep=lambda _who, name, document, at=index: keeper.add_pass(  # type: ignore[misc]
+                number, at, name, document
+            ),
+        )
+        found[one.name] = {**found.get(one.name, {}), **new[one.name]}
+    return replace(run, passes={who: documents for who, documents in found.items() if documents})
 
 
 def run_passes(
@@ -70,12 +130,12 @@ def run_passes(
         Contender's name → pass → document, as in `edgekit.run.Run.passes`.
     """
     found: dict[str, dict[str, Document]] = {one.name: {} for one in contenders}
-    total, done = len(names) * len(contenders), 0
+    total = len(names)
     for one in contenders:
         with tempfile.TemporaryDirectory(prefix="edgekit-passes-") as scratch:
             job = _with_sample(one, Path(scratch))
-            for name in names:
-                report(Progress("passes besides the rounds", done, total, f"{one.name}: {name}"))
+            for done, name in enumerate(names):
+                report(Progress(f"passes of {one.name}", done, total, name))
                 try:
                     if name == "phases":
                         document = _phases(one, transport, phase_processes, phase_repetitions)
@@ -85,9 +145,8 @@ def run_passes(
                     document = unavailable(error.message)
                 found[one.name][name] = document
                 keep(one.name, name, document)
-                done += 1
-    if total:
-        report(Progress("passes besides the rounds", total, total))
+            if names:
+                report(Progress(f"passes of {one.name}", total, total))
     return found
 
 

@@ -122,7 +122,11 @@ def test_shares_must_add_up():
         parse("ops", document)
 
 
-@given(st.dictionaries(st.text("abé 1", max_size=4), st.lists(st.floats(0, 1e6), min_size=1), min_size=1))
+@given(
+    st.dictionaries(
+        st.text("abé 1", max_size=4), st.lists(st.floats(0, 1e6), min_size=1), min_size=1
+    )
+)
 def test_shares_of_any_profile_add_up_to_1_or_there_is_none(times):
     found = ops_document(
         {name: OpTimes("op", len(ms), ms) for name, ms in times.items()},

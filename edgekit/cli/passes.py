@@ -1,4 +1,4 @@
-"""Documents of passes (`edgekit.passes`) as tables for the terminal: rows, no printing."""
+"""Documents of passes (`edgekit.passes`) as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -34,6 +34,22 @@ class PassTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+def print_passes(passes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print all tables of `Run.passes` to stdout."""
+    import click
+
+    from edgekit.cli import output
+
+    for table in pass_tables(passes):
+        click.echo()
+        if table.rows:
+            output.print_table(table.title, table.columns, table.rows)
+        else:
+            click.secho(table.title, bold=True)
+        for note in table.notes:
+            click.echo(note)
 
 
 def pass_tables(passes: Mapping[str, Mapping[str, Any]], *, top: int = TOP) -> list[PassTable]:
