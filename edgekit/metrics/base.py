@@ -167,7 +167,7 @@ class Metric(ABC):
 
     @abstractmethod
     def p_value(self, first: Any, second: Any) -> float:
-        """Chance of a difference at least this large if the two were equally good: two-sided, 0–1."""
+        """Chance of a difference this large if the two were equally good: two-sided, 0–1."""
 
     def measure(
         self, outputs: Sequence[Array], labels: Array, reference: Sequence[Array] | None

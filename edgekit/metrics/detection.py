@@ -117,7 +117,9 @@ def _differing(first: Matched, second: Matched) -> int:
         sides = [
             {
                 (int(p), float(s), bytes(r))
-                for p, s, r in zip(m.pictures, m.scores, np.packbits(m.right.T, axis=1), strict=True)
+                for p, s, r in zip(
+                    m.pictures, m.scores, np.packbits(m.right.T, axis=1), strict=True
+                )
             }
             for m in (one, two)
         ]

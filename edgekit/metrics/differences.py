@@ -6,6 +6,7 @@ that they were the same, is the caller's business.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,6 +41,7 @@ class Difference:
         won: Samples on which B does better.
         detectable: Smallest difference that as many samples as these find in 8 of 10 tries, in
             points.
+        samples_for_margin: About how many samples find one as large as the margin in 8 of 10.
         margin: Points that do not matter, as asked for.
     """
 
@@ -53,7 +55,8 @@ class Difference:
     lost: int
     won: int
     detectable: float
-    margin: float = MARGIN
+    samples_for_margin: int
+    margin: float
 
     @property
     def difference(self) -> float:
@@ -73,11 +76,6 @@ class Difference:
         if -self.margin <= low and high <= self.margin:
             return INDISTINGUISHABLE
         return INCONCLUSIVE
-
-    @property
-    def samples_for_margin(self) -> int:
-        """About how many samples would find a difference as large as the margin, in 8 of 10 tries."""
-        return max(1, round(self.samples * (self.detectable / self.margin) ** 2))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -115,6 +113,9 @@ def differ(metric: Metric, first: Any, second: Any, *, margin: float = MARGIN) -
         )
     gap = metric.gap(first, second)
     p = metric.p_value(first, second)
+    # 2.8 standard errors (Bloom 1995, doi:10.1177/0193841X9501900504), which shrink with the root
+    # of the samples; what one sample is worth shrinks with their number.
+    errors = (gap.ci95[1] - gap.ci95[0]) / 2 / Z95 * (Z95 + _Z_POWER)
     return Difference(
         metric=metric.name,
         samples=first.samples,
@@ -125,7 +126,10 @@ def differ(metric: Metric, first: Any, second: Any, *, margin: float = MARGIN) -
         p_adjusted=p,
         lost=gap.lost,
         won=gap.won,
-        detectable=max(gap.least, _detectable(gap.ci95)),
+        detectable=max(gap.least, errors),
+        samples_for_margin=math.ceil(
+            first.samples * max((errors / margin) ** 2, gap.least / margin)
+        ),
         margin=margin,
     )
 
@@ -133,9 +137,7 @@ def differ(metric: Metric, first: Any, second: Any, *, margin: float = MARGIN) -
 def adjusted(differences: Sequence[Difference]) -> list[Difference]:
     """The same differences with their p values adjusted for each other's."""
     values = holm([one.p for one in differences])
-    return [
-        replace(one, p_adjusted=value) for one, value in zip(differences, values, strict=True)
-    ]
+    return [replace(one, p_adjusted=value) for one, value in zip(differences, values, strict=True)]
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -150,9 +152,3 @@ def holm(values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(values) - rank) * values[index]))
         found[index] = highest
     return found
-
-
-def _detectable(ci95: tuple[float, float]) -> float:
-    """Minimum detectable effect (Bloom 1995, doi:10.1177/0193841X9501900504): 2.8 standard errors."""
-    half = (ci95[1] - ci95[0]) / 2
-    return half * (Z95 + _Z_POWER) / Z95
