@@ -336,4 +336,7 @@ def _interval(value: float, interval: Any, form: str = ".3g") -> str:
 def _fact(value: Any) -> str:
     if value is None:
         return "—"
+    if isinstance(value, dict):  # runtimes: those that are installed
+        found = {key: state.get("version") for key, state in value.items() if hasattr(state, "get")}
+        return ", ".join(f"{key} {version}" for key, version in found.items() if version)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
