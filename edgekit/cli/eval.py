@@ -115,8 +115,7 @@ def _print_one(found: Evaluation, number: int | None) -> None:
     }
     if pair is not None:
         facts |= {
-            "against it": f"{_verdict(pair)}; {pair.lost:,} {found.judge.samples_are} lost, "
-            f"{pair.won:,} won, p {_p(pair.p)}",
+            "against it": f"{_verdict(pair)}; {pair.lost:,} lost, {pair.won:,} won, p {_p(pair.p)}",
             "seen would be": _seen(pair),
         }
     output.print_facts(
