@@ -106,9 +106,10 @@ _numbers = click.argument(
 
 @click.group("history", cls=_Group)
 def command() -> None:
-    """List, show and export what was measured; without a verb, list.
+    """List, show and export what was measured.
 
-    Every finished round of `profile` and `compare` is in the store, a file of yours.
+    Every finished round of `profile` and `compare` is in the store, a file of yours. Without a
+    command, runs are listed; so `edgekit history --model mobilenet` is `edgekit history list …`.
     """
 
 

@@ -37,7 +37,7 @@ def test_one_table_shows_every_artifact_with_its_figures(make_artifact, capsys):
     lines = printed.out.splitlines()
     assert lines[0].startswith("tiny on local-cpu: ")
     onnx, tflite = lines[3:5]
-    assert tflite.startswith("tiny tflite-fp32")
+    assert tflite.startswith("tflite-fp32")
     assert "97.50 [96.70, 98.10]" in tflite
     assert "run 1: edgekit report run:1" in lines[-1]
     assert "0.50" in tflite
@@ -60,8 +60,8 @@ def test_a_sweep_over_threads_has_a_row_for_each(make_artifact, capsys):
     make_artifact()
     assert profile("build/tiny", "--threads", "1,2", "-q") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[3].startswith("tiny tflite-fp32 1 thread ")
-    assert lines[4].startswith("tiny tflite-fp32 2 threads ")
+    assert lines[3].startswith("tflite-fp32 1 thread ")
+    assert lines[4].startswith("tflite-fp32 2 threads ")
 
 
 def test_a_sustained_run_prints_the_drift(make_artifact, capsys):
