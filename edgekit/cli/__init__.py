@@ -31,7 +31,7 @@ VERBS = {
     "train": "Train MODEL and keep its best weights.",
     "export": "Convert MODEL to artifacts, each proven against it.",
     "quantize": "Quantize FILE, a float .onnx or .tflite, and prove the result.",
-    "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
+    "eval": "Measure and compare the accuracy of ARTIFACTs on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither.",
     "history": "List, show and export what was measured.",
