@@ -1,0 +1,89 @@
+"""Figures as text: as many digits as their interval carries, never one without the other."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+from edgekit.measure import Placement
+from edgekit.metrics import MetricValue
+from edgekit.reporting.facts import Reading, Row
+
+CLOCKS = {"cpu": "CPU time", "wall": "wall time", "call": "whole call"}
+UNAVAILABLE = "unavailable"
+NOT_MEASURED = "not measured"
+
+
+def decimals(low: float, high: float, value: float) -> int:
+    """Digits after the point that show two significant ones of the interval's half width."""
+    half = (high - low) / 2
+    size = half if half > 0 else abs(value) / 100
+    if size <= 0 or not math.isfinite(size):
+        return 2
+    return min(9, max(0, 1 - math.floor(math.log10(size))))
+
+
+def shown(value: float, low: float, high: float) -> tuple[str, str]:
+    """A figure and its interval, with as many digits as the interval allows."""
+    places = decimals(low, high, value)
+    return f"{value:,.{places}f}", f"[{low:,.{places}f}, {high:,.{places}f}]"
+
+
+def reading(one: Reading | None, unit: str, absent: str = NOT_MEASURED) -> str:
+    """`0.632 ms [0.610, 0.655]`; a range of too few processes is called one."""
+    if one is None:
+        return absent
+    value, interval = shown(one.value, one.low, one.high)
+    return f"{value} {unit} {interval if one.covers else f'range {interval}'}"
+
+
+def metric(one: MetricValue | None) -> str:
+    """`98.12 % [97.43, 98.63]`."""
+    if one is None:
+        return "no labels"
+    return f"{one.value:.2f} % [{one.ci95[0]:.2f}, {one.ci95[1]:.2f}]"
+
+
+def plural(count: int, one: str, several: str | None = None) -> str:
+    """`1 process`, `7 processes`."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def processes(count: int) -> str:
+    """`7 processes`."""
+    return plural(count, "process", "processes")
+
+
+def digest(sha256: str) -> str:
+    """The first twelve characters of a digest: enough to tell files apart by eye."""
+    return sha256[:12]
+
+
+def placement(placements: tuple[Placement, ...]) -> str:
+    """Where the ops ran."""
+    if not placements:
+        return NOT_MEASURED
+    text = str(placements[0])
+    return text if len(placements) == 1 else f"{text}; other processes differ"
+
+
+def standing(row: Row, rows: tuple[Row, ...]) -> str:
+    """What the others say about a contender, in words."""
+    found = row.standing
+    if found is None:
+        return "not judged"
+    if found.dominated_by is not None:
+        return f"dominated by {rows[found.dominated_by].label}"
+    if found.outpaced_by is not None:
+        return f"outpaced by {rows[found.outpaced_by].label}"
+    return "not ruled out"
+
+
+def clipped(text: str, most: int) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def width_em(text: str) -> float:
+    """About how wide a text is in the fonts of systems, in its own size."""
+    return sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.56 for c in text)
