@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edgekit.artifact import Artifact
-from edgekit.reporting.dominance import Point, standings
+from edgekit.reporting.comparing import faster_by
+from edgekit.reporting.dominance import Faster, Point, standings
 from edgekit.reporting.facts import Facts, Proven, Row, RunFacts
+from edgekit.passes import PASSES, parse
 from edgekit.run import Contender, Run
 
 
@@ -71,7 +74,7 @@ def _run_facts(
             run.contenders[index].name.removeprefix(prefix),
             proven[_identity(run.contenders[index])],
             run.turns_of(index),
-            run.passes.get(run.contenders[index].name, {}),
+            _passes_of(run, index),
         )
         for index in shown
     ]
@@ -88,16 +91,25 @@ def _run_facts(
     )
 
 
+def _passes_of(run: Run, contender: int) -> dict[str, dict[str, Any]]:
+    """Checked documents of the passes that this edgekit knows."""
+    found = run.passes.get(run.contenders[contender].name, {})
+    return {name: parse(name, found[name]) for name in PASSES if name in found}
+
+
 def _with_standings(rows: Sequence[Row], clock: str) -> list[Row]:
     """Rows with what can be said of each, among those whose accuracy is of the same samples."""
     done = list(rows)
+    faster = faster_by(rows, clock)
     for members in comparable(rows, clock):
         points = [
             Point((latency.low, latency.high), metric.ci95)
             for index in members
             if (latency := rows[index].latency[clock]) and (metric := rows[index].proven.metric)
         ]
-        for index, standing in zip(members, standings(points), strict=True):
+        for index, standing in zip(
+            members, standings(points, _among(members, faster)), strict=True
+        ):
             done[index] = replace(
                 rows[index],
                 standing=replace(
@@ -122,6 +134,11 @@ def comparable(rows: Sequence[Row], clock: str) -> list[list[int]]:
             samples = row.proven.samples or f"of {row.proven.model}"
             groups.setdefault((metric.name, samples, metric.samples), []).append(index)
     return list(groups.values())
+
+
+def _among(members: Sequence[int], faster: Faster) -> Faster:
+    """The relation by places in `members`."""
+    return lambda first, second: faster(members[first], members[second])
 
 
 def _at(members: Sequence[int], index: int | None) -> int | None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET  # noqa: S405  reads what matplotlib wrote just before
 
+from edgekit.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -96,7 +98,7 @@ class Chart:
         width: In pixels of the page, where there is room.
         words: What it shows, in words.
         caption: Below it.
-        narrow: For small screens only, wide for others only, or both.
+        screens: "wide" or "narrow" where it is for such screens only, else "all".
     """
 
     key: str
@@ -128,10 +130,13 @@ def draw(
         screens: "all", "wide" or "narrow".
 
     Raises:
-        ModuleNotFoundError: matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed.
     """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("matplotlib", "report", "drawing charts") from error
 
     with _settings():
         figure = Figure(figsize=(size[0] / 72, size[1] / 72), dpi=72)

@@ -154,6 +154,33 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
+class OpTime:
+    """One op in one inference: its runtime's name and kind, milliseconds, share of all ops."""
+
+    name: str
+    kind: str
+    ms: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ops:
+    """What a runtime's profiler said of one contender (`edgekit.passes`).
+
+    Attributes:
+        ops: Longest first.
+        calls: Inferences it is the mean of.
+        call_ms: Median wall time of one of them.
+        evidence: Where this was read.
+    """
+
+    ops: tuple[OpTime, ...]
+    calls: int
+    call_ms: float
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One contender in one run.
 
@@ -167,7 +194,7 @@ class Row:
             milliseconds; None where the clock is too coarse for a call.
         phases: Load, first call, second call, and the whole call once settled, in milliseconds.
         memory: Peak resident memory of the process, in megabytes; None where the system hides it.
-        passes: Pass → its document.
+        passes: Pass → its checked document (`edgekit.passes`).
         standing: What the others of the run say about it; None where accuracy or latency is not
             known, or the interval of latency covers less than 95 %.
     """
@@ -212,6 +239,20 @@ class Row:
             },
             memory=Reading.of([peak / 1e6 for peak in known if peak is not None]),
             passes=passes,
+        )
+
+    @property
+    def ops(self) -> Ops | None:
+        """The pass "ops"; None without it, or where it is unavailable."""
+        found = self.passes.get("ops", {})
+        if "ops" not in found:
+            return None
+        keys = ("name", "kind", "ms", "share")
+        return Ops(
+            ops=tuple(OpTime(**{key: op[key] for key in keys}) for op in found["ops"]),
+            calls=found["calls"],
+            call_ms=found["call_ms"],
+            evidence=found["evidence"],
         )
 
     @property

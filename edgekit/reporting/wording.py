@@ -7,7 +7,8 @@ import unicodedata
 
 from edgekit.measure import Placement
 from edgekit.metrics import MetricValue
-from edgekit.reporting.facts import Reading, Row
+from edgekit.reporting.facts import Reading, Row, RunFacts
+from edgekit.reporting.page import Cell
 
 CLOCKS = {"cpu": "CPU time", "wall": "wall time", "call": "whole call"}
 UNAVAILABLE = "unavailable"
@@ -87,3 +88,24 @@ def clipped(text: str, most: int) -> str:
 def width_em(text: str) -> float:
     """About how wide a text is in the fonts of systems, in its own size."""
     return sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.56 for c in text)
+
+
+def calls(row: Row) -> str:
+    """`1,234 calls`."""
+    return plural(row.summary.calls if row.summary else 0, "call")
+
+
+def megabytes(size: int) -> str:
+    """`2.61 MB`."""
+    return f"{size / 1e6:.2f} MB"
+
+
+def sha_cell(sha256: str) -> Cell:
+    """A digest, shortened."""
+    return Cell(digest(sha256), code=True)
+
+
+def run_title(one: RunFacts) -> str:
+    """`profile on local-cpu, 2026-11-21T23:17:28Z, run 12`."""
+    number = f", run {one.number}" if one.number is not None else ""
+    return f"{one.run.command} on {one.run.device}, {one.run.started}{number}"
