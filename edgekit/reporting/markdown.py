@@ -34,7 +34,8 @@ def _body(section: Section) -> list[str]:
     if section.cards:
         lines.append("")
         lines += [
-            f"- {escaped(card.label)}: **{escaped(card.who)}**, {escaped(card.figure)} "
+            f"- {escaped(card.label)}: **{escaped(card.who)}**, "
+            f"{escaped(' '.join((card.figure, card.interval)).strip())} "
             f"({escaped('; '.join(card.notes))})"
             for card in section.cards
         ]

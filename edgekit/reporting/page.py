@@ -56,13 +56,15 @@ class Card:
     Attributes:
         label: What it is of all: "lowest latency".
         who: The contender.
-        figure: With its interval.
+        figure: In its unit.
+        interval: Of it; empty for an exact one.
         notes: Counts, placement, digest, and how sure it is.
     """
 
     label: str
     who: str
     figure: str
+    interval: str
     notes: tuple[str, ...]
 
 

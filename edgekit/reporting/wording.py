@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 
 from edgekit.measure import Placement
@@ -11,6 +12,7 @@ from edgekit.reporting.facts import Reading, Row, RunFacts
 from edgekit.reporting.page import Cell
 
 CLOCKS = {"cpu": "CPU time", "wall": "wall time", "call": "whole call"}
+_COMMANDS = {"profile": "Profile", "compare": "Comparison", "sustained": "Sustained run"}
 UNAVAILABLE = "unavailable"
 NOT_MEASURED = "not measured"
 
@@ -43,6 +45,12 @@ def metric(one: MetricValue | None) -> str:
     if one is None:
         return "no labels"
     return f"{one.value:.2f} % [{one.ci95[0]:.2f}, {one.ci95[1]:.2f}]"
+
+
+def apart(text: str) -> tuple[str, str]:
+    """A figure and its interval, from both in one."""
+    figure, bracket, interval = text.partition(" [")
+    return figure, bracket.strip() + interval
 
 
 def plural(count: int, one: str, several: str | None = None) -> str:
@@ -80,6 +88,11 @@ def standing(row: Row, rows: tuple[Row, ...]) -> str:
     return "not ruled out"
 
 
+def sentence(text: str) -> str:
+    """The text with a capital letter in front."""
+    return text[:1].upper() + text[1:]
+
+
 def clipped(text: str, most: int) -> str:
     """The text, or its beginning and an ellipsis."""
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -106,6 +119,7 @@ def sha_cell(sha256: str) -> Cell:
 
 
 def run_title(one: RunFacts) -> str:
-    """`profile on local-cpu, 2026-11-21T23:17:28Z, run 12`."""
+    """`Profile of 2026-11-21 23:17 UTC on local-cpu, run 12`."""
+    started = re.sub(r"T(\d\d:\d\d):\d\dZ$", r" \1 UTC", one.run.started)
     number = f", run {one.number}" if one.number is not None else ""
-    return f"{one.run.command} on {one.run.device}, {one.run.started}{number}"
+    return f"{_COMMANDS[one.run.command]} of {started} on {one.run.device}{number}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.measure import Measurement
 from edgekit.reporting import wording
 from edgekit.reporting.charts import looks
-from edgekit.reporting.drawing import COLOURS, Canvas, Chart, draw
+from edgekit.reporting.drawing import COLOURS, Canvas, Chart
 from edgekit.reporting.facts import Row, calls_ns
 from edgekit.statistics import median, quantile
 
@@ -23,22 +23,22 @@ _BINS = 96
 _SHOWN = 0.98  # of the samples; a few long waits would squeeze all else
 
 
-def distributions(key: str, rows: Sequence[Row], clock: str) -> Chart | None:
-    """One row per contender; None where nothing was measured."""
+def distributions(key: str, rows: Sequence[Row], clock: str) -> list[Chart]:
+    """One row per contender, for wide and for narrow screens; empty where nothing was measured."""
     known = [row for row in rows if row.turns and row.latency[clock] is not None]
     if not known:
-        return None
+        return []
     low, high = _limits(known, clock)
     beyond = _beyond(known, clock, high)
     words = "Latency distributions. " + ". ".join(_words(row, clock) for row in known)
     caption = (
-        f"{wording.CLOCKS[clock].capitalize()} of one call, ms. Shape: all timed calls, each "
+        f"{wording.sentence(wording.CLOCKS[clock])} of one call, ms. Shape: all timed calls, each "
         "process with equal weight. Dots: the median of each process, the first one on top. "
-        f"Bar: interval of the median. {beyond:.1%} of the calls lie beyond the right edge."
+        f"Bar: interval of the median. {100 * beyond:.1f} % of the calls lie beyond the right edge."
     )
-    return draw(
+    return looks.both(
         key,
-        (looks.NARROW, _ROW_PX * len(known) + 40),
+        (_ROW_PX * len(known) + 40,) * 2,
         partial(_paint, rows=known, clock=clock, limits=(low, high)),
         words=words,
         caption=caption,

@@ -5,10 +5,10 @@ Colour is never the only sign: the marker and the name beside it say the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgekit.reporting.drawing import COLOURS
+from edgekit.reporting.drawing import COLOURS, Canvas, Chart, draw
 from edgekit.run import Contender
 
 if TYPE_CHECKING:
@@ -21,7 +21,39 @@ _TARGETS = {"tflite": "c0", "onnx": "c1", "openvino": "c2"}
 _PRECISIONS = {"fp32": "o", "fp16": "s", "dynamic": "^", "int8": "D", "int4": "v", "16x8": "P"}
 _MARKERS = {"o": "circle", "s": "square", "^": "triangle", "D": "diamond", "v": "wedge",
             "P": "cross", "X": "star"}  # fmt: skip
+# Highest over lowest value of a logarithmic axis → where its ticks stand in every decade.
+_SUBS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (6, (1, 1.5, 2, 3, 4, 6, 8)),
+    (12, (1, 2, 3, 5)),
+    (300, (1, 2, 5)),
+    (float("inf"), (1,)),
+)
 _OTHER_TARGET, _OTHER_PRECISION = "c3", "X"
+
+
+def both(
+    key: str,
+    heights: tuple[int, int],
+    paint: Callable[[Canvas], None],
+    *,
+    words: str,
+    caption: str,
+) -> list[Chart]:
+    """A chart twice, for wide screens and for narrow ones: text is not scaled.
+
+    Args:
+        key: Unique on its page.
+        heights: For wide screens, for narrow ones, in pixels.
+        paint: Draws onto a canvas of either size.
+        words: As for `draw`.
+        caption: As for `draw`.
+    """
+    return [
+        draw(
+            f"{key}-{screens}", (width, height), paint, words=words, caption=caption, screens=screens
+        )
+        for screens, width, height in zip(("wide", "narrow"), (WIDE, NARROW), heights, strict=True)
+    ]
 
 
 def colour(contender: Contender) -> str:
@@ -62,7 +94,7 @@ def time_axis(axes: Axes, low: float, high: float, margin: float = 0.06) -> None
         axes.set_xscale("log")
         room = (high / low) ** margin
         axes.set_xlim(low / room, high * room)
-        subs = (1.0, 2.0, 5.0) if high < 300 * low else (1.0,)
+        subs = next(subs for most, subs in _SUBS if high < most * low)
         axes.xaxis.set_major_locator(LogLocator(subs=subs))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_minor_locator(LogLocator(subs=()))
@@ -99,8 +131,8 @@ def row_title(axes: Axes, row: float, left: str, right: str, mark: Contender | N
     start = 0.0
     if mark is not None:
         style: dict[str, Any] = {"marker": marker(mark), "color": colour(mark), "markersize": 6}
-        axes.plot([0.012], [row], transform=blend, clip_on=False, linestyle="", **style)
-        start = 0.035
+        axes.plot([6 / axes.get_window_extent().width], [row], transform=blend, clip_on=False, linestyle="", **style)
+        start = 18 / axes.get_window_extent().width
     text: dict[str, Any] = {"transform": blend, "va": "center", "clip_on": False}
     axes.text(start, row, left, ha="left", weight="bold", **text)
     axes.text(1.0, row, right, ha="right", color=COLOURS["soft"], **text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgekit.reporting import wording
 from edgekit.reporting.charts import labels, looks
-from edgekit.reporting.drawing import COLOURS, TEXT_PX, Canvas, Chart, draw
+from edgekit.reporting.drawing import COLOURS, TEXT_PX, Canvas, Chart
 from edgekit.reporting.facts import Reading, Row
 from edgekit.metrics import MetricValue
 
@@ -35,20 +35,16 @@ def pareto(key: str, rows: Sequence[Row], everyone: tuple[Row, ...], clock: str)
     )
     caption = (
         f"Up is more accurate, left is faster ({wording.CLOCKS[clock]} of one call). Bars are "
-        f"95 % intervals. {looks.legend([row.contender for row in rows]).capitalize()}. "
+        f"95 % intervals. {wording.sentence(looks.legend([row.contender for row in rows]))}. "
         "Filled: not ruled out. Pale: outpaced. Hollow: dominated."
     )
-    return [
-        draw(
-            f"{key}-{screens}",
-            size,
-            partial(_paint, known=known, everyone=everyone, clock=clock),
-            words=words,
-            caption=caption,
-            screens=screens,
-        )
-        for screens, size in (("wide", (looks.WIDE, 430)), ("narrow", (looks.NARROW, 380)))
-    ]
+    return looks.both(
+        key,
+        (430, 380),
+        partial(_paint, known=known, everyone=everyone, clock=clock),
+        words=words,
+        caption=caption,
+    )
 
 
 def _paint(

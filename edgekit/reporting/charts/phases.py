@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.reporting import wording
 from edgekit.reporting.charts import looks
-from edgekit.reporting.drawing import COLOURS, Canvas, Chart, draw
+from edgekit.reporting.drawing import COLOURS, Canvas, Chart
 from edgekit.reporting.facts import Row
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ _LOOKS = {
 }
 
 
-def phases(key: str, rows: Sequence[Row]) -> Chart | None:
-    """One row per contender, a mark per phase; None where nothing was measured."""
+def phases(key: str, rows: Sequence[Row]) -> list[Chart]:
+    """One row per contender, a mark per phase, for wide and for narrow screens."""
     known = [row for row in rows if row.turns]
     if not known:
-        return None
+        return []
     words = "Phases. " + ". ".join(
         f"{row.label}: " + ", ".join(_words(name, row) for name in _LOOKS) for row in known
     )
-    return draw(
+    return looks.both(
         key,
-        (looks.NARROW, _ROW_PX * len(known) + 66),
+        (_ROW_PX * len(known) + 66,) * 2,
         partial(_paint, rows=known),
         words=words,
         caption=(

@@ -7,7 +7,7 @@ from functools import partial
 
 from edgekit.reporting import wording
 from edgekit.reporting.charts import looks
-from edgekit.reporting.drawing import Canvas, Chart, draw
+from edgekit.reporting.drawing import Canvas, Chart
 from edgekit.reporting.facts import Row, calls_ns
 from edgekit.statistics import median
 
@@ -29,19 +29,15 @@ def sustained(key: str, rows: Sequence[Row], clock: str) -> list[Chart]:
     words = "Latency over time. " + ". ".join(_words(row, clock) for row in known)
     caption = (
         f"Median {wording.CLOCKS[clock]} of one call in each process, over the minutes of the "
-        f"run. {looks.legend([row.contender for row in known]).capitalize()}."
+        f"run. {wording.sentence(looks.legend([row.contender for row in known]))}."
     )
-    return [
-        draw(
-            f"{key}-{screens}",
-            size,
-            partial(_paint, rows=known, clock=clock),
-            words=words,
-            caption=caption,
-            screens=screens,
-        )
-        for screens, size in (("wide", (looks.WIDE, 380)), ("narrow", (looks.NARROW, 340)))
-    ]
+    return looks.both(
+        key,
+        (380, 340),
+        partial(_paint, rows=known, clock=clock),
+        words=words,
+        caption=caption,
+    )
 
 
 def _paint(canvas: Canvas, *, rows: Sequence[Row], clock: str) -> None:

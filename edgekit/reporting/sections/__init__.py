@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edgekit.reporting import wording
-from edgekit.reporting.dominance import RULE
-from edgekit.reporting.facts import Facts
+from edgekit.reporting.facts import Facts, RunFacts
 from edgekit.reporting.page import Page, Section
 from edgekit.reporting.sections.artifacts import artifact_sections
 from edgekit.reporting.sections.drawn import run_charts
@@ -56,13 +55,18 @@ def page_of(facts: Facts, version: str, *, charts: bool) -> Page:
             replace(section, charts=drawn.get(section.key, ()))
             for section in run_sections(key, one)
         ]
-    reading = Section("reading", "How to read this", paragraphs=(RULE, *_HOW_TO_READ))
+    reading = Section("reading", "How to read this", paragraphs=_HOW_TO_READ)
     return Page(
         title=f"{named} on {', '.join(devices)}" if devices else named,
         lead=(
             wording.plural(len(facts.artifacts), "artifact"),
-            *(wording.run_title(one) for one in facts.runs),
+            *(_lead(one) for one in facts.runs),
             f"written by edgekit {version}",
         ),
         sections=(in_short(facts), *runs, *artifact_sections(facts), reading),
     )
+
+
+def _lead(one: RunFacts) -> str:
+    processor = one.run.environment.get("cpu_model") or "processor unknown"
+    return f"{wording.run_title(one)}: {processor}"

@@ -34,15 +34,13 @@ def run_charts(key: str, one: RunFacts) -> dict[str, tuple[Chart, ...]]:
             one.clock,
         )
     ]
-    alone = (distributions(f"{key}-distributions", shown, one.clock), phases(f"{key}-marks", shown))
-    latency, phase = ((chart,) if chart else () for chart in alone)
     bars = [ops(f"{key}-bars{number}", row) for number, row in enumerate(shown)]
     over_time = sustained(f"{key}-course", shown, one.clock)
     return {
         f"{key}-plane": tuple(planes),
         f"{key}-sustained": tuple(over_time) if one.run.command == "sustained" else (),
-        f"{key}-latency": latency,
-        f"{key}-phase": phase,
+        f"{key}-latency": tuple(distributions(f"{key}-distributions", shown, one.clock)),
+        f"{key}-phase": tuple(phases(f"{key}-marks", shown)),
         f"{key}-ops": tuple(chart for chart in bars if chart),
     }
 

@@ -14,10 +14,14 @@ _LONGEST = 400
 
 
 def environment_section(key: str, one: RunFacts) -> Section:
-    """Facts of the device before the run, and facts of the processes that measured."""
+    """Rules, facts of the device before the run, and facts of the processes that measured."""
     device = dict(_flat(one.run.environment))
     facts = list(device.items())[:_MOST_FACTS]
+    rules = [[_name(name), _value(value)] for name, value in _flat(one.run.rules)]
     tables = [
+        table(
+            f"{key}-rules", "Rules of the run", ("rule", "value"), rules[:_MOST_FACTS], folded=True
+        ),
         table(
             f"{key}-device",
             f"What the device {one.run.device} said about itself before the run",
@@ -49,7 +53,7 @@ def _in_words(device: Mapping[str, Any]) -> str:
         ("load over 1 min", "load_1min"),
     )  # fmt: skip
     parts = [f"{label}: {_text(device.get(name))}" for label, name in told]
-    return "; ".join(parts).capitalize() + "."
+    return wording.sentence("; ".join(parts)) + "."
 
 
 def _of_processes(one: RunFacts, device: Mapping[str, Any]) -> list[list[Cell | str]]:

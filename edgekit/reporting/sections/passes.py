@@ -87,7 +87,7 @@ def _ops(key: str, row: Row) -> Table | None:
                 Cell(wording.clipped(op.name, 80), code=True),
                 wording.clipped(op.kind, 60),
                 f"{op.ms:.3g}",
-                f"{op.share:.1%}",
+                f"{100 * op.share:.1f} %",
             ]
             for op in shown
         ],

@@ -13,6 +13,8 @@ from edgekit.reporting.sections.environment import environment_section
 from edgekit.reporting.sections.passes import pass_sections
 from edgekit.summary import CALLS_NEEDED
 
+_FLOAT = ("fp32", "fp16")
+
 
 def run_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
     """A part of the page for a run, and its parts.
@@ -40,14 +42,11 @@ def run_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
 
 
 def _facts(one: RunFacts) -> tuple[str, ...]:
-    rules = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in one.run.rules.items())
     parts = [
         f"{wording.plural(len(one.rows), 'contender')} in {wording.plural(one.run.rounds, 'round')} "
         f"of fresh processes, {one.calls:,} timed calls. Latencies are judged by "
         f"{wording.CLOCKS[one.clock]}.",
     ]
-    if rules:
-        parts.append(f"Rules: {rules}.")
     if one.left_out:
         parts.append(
             f"The run had {wording.plural(one.left_out, 'further contender')} that "
@@ -144,7 +143,7 @@ def _ratios(key: str, one: RunFacts) -> Table | None:
                 row.label,
                 Cell(value, interval),
                 says,
-                f"{found.detectable:.2%}",
+                f"{100 * found.detectable:.2f} %",
                 wording.sha_cell(row.contender.sha256),
             ]
         )
@@ -223,8 +222,6 @@ def _placement(key: str, one: RunFacts) -> Section:
     rows: list[list[Cell | str]] = []
     for row in one.rows:
         found = row.placements
-        left = found[0].left_out if found else {}
-        left_out = ", ".join(f"{kind} {count}" for kind, count in sorted(left.items()))
         memory: Cell | str = Cell(wording.UNAVAILABLE, weak=True)
         if row.memory is not None:
             memory = reading_cell(row.memory)
@@ -233,7 +230,7 @@ def _placement(key: str, one: RunFacts) -> Section:
                 row.label,
                 f"{row.contender.runtime}, {wording.plural(row.contender.threads, 'thread')}",
                 Cell(wording.placement(found), found[0].evidence if found else ""),
-                left_out or "none",
+                _left_out(row),
                 memory,
                 _counts(row)[0],
                 wording.sha_cell(row.contender.sha256),
@@ -257,6 +254,18 @@ def _placement(key: str, one: RunFacts) -> Section:
             ),
         ),
     )  # fmt: skip
+
+
+def _left_out(row: Row) -> Cell | str:
+    """Ops that did not run where they should; a float file without a delegate has no such place."""
+    found = row.placements
+    if not found:
+        return Cell(wording.NOT_MEASURED, weak=True)
+    delegated = bool(found[0].delegated or found[0].partitions)
+    if row.contender.precision in _FLOAT and not delegated:
+        return Cell("does not apply", weak=True)
+    left = found[0].left_out
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(left.items())) or "none"
 
 
 def _counts(row: Row) -> tuple[Cell | str, Cell | str]:

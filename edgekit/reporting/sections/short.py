@@ -26,6 +26,7 @@ def in_short(facts: Facts) -> Section:
                 "Smallest",
                 smallest.name,
                 wording.megabytes(smallest.bytes),
+                "",
                 (f"exactly {smallest.bytes:,} bytes", _sha(smallest)),
             )
         )
@@ -58,7 +59,7 @@ def _quickest(one: RunFacts) -> Card:
     return Card(
         f"Lowest latency, {wording.CLOCKS[one.clock]}",
         quickest.label,
-        wording.reading(reading, "ms"),
+        *wording.apart(wording.reading(reading, "ms")),
         (
             sure,
             f"{wording.processes(reading.count)}, {wording.calls(quickest)}",
@@ -90,7 +91,7 @@ def _most_accurate(facts: Facts) -> Card | None:
     return Card(
         f"Highest {metric.name}",
         best.name,
-        wording.metric(metric),
+        *wording.apart(wording.metric(metric)),
         (
             *((sure,) if len(known) > 1 else ()),
             wording.plural(metric.samples, "sample"),
@@ -110,6 +111,7 @@ def _ruled_out(one: RunFacts) -> Card | None:
         "Not ruled out",
         ", ".join(left[:3]) + (" …" if left[3:] else ""),
         f"{len(left)} of {len(judged)}",
+        "",
         (f"{len(dominated)} dominated", f"{len(outpaced)} outpaced"),
     )
 
