@@ -40,9 +40,10 @@ def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced]]:
     runs: list[Sourced] = []
     for source in sources:
         path = Path(source)
-        if path.is_dir():
+        kind = _kind(path)
+        if kind == "folder":
             folders.append(path)
-        elif path.is_file():
+        elif kind == "file":
             runs.append(Sourced(read_run(path)))
         else:
             runs += _from_store(source)
@@ -71,6 +72,14 @@ def read_run(path: Path) -> Run:
             f"{path}: not valid JSON: {error}", hint=f"a source is {_FORMS}"
         ) from error
     return Run.from_json(data, where=str(path))
+
+
+def _kind(path: Path) -> str | None:
+    """ "folder", "file" or None for what is not there, or is too long to be."""
+    try:
+        return "folder" if path.is_dir() else "file" if path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _from_store(source: str) -> list[Sourced]:

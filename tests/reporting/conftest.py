@@ -103,7 +103,7 @@ def run_of(named, *, rounds=9, command="profile", noise=0.02, **fields):
     return Run(**{**values, **fields})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make():
     """The functions above, which a test module cannot import."""
 
@@ -116,7 +116,7 @@ def make():
     return Make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def usual(make):
     """Three contenders; one is faster and more accurate than another beyond doubt."""
     named = [
@@ -127,7 +127,7 @@ def usual(make):
     return make.run(named)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def complete(make):
     """A run with every pass, evil names and things that are not known."""
     evil = make.evil
