@@ -168,7 +168,7 @@ def compare_through(
         if any(difference is None for difference in found):
             raise ValueError(f"the {clock} clock is too coarse")
         parts.append(trimmed_mean([one for one in found if one is not None]))
-    return _of_estimates(*parts, (first, second), clock, margin)
+    return _of_estimates(parts[0], parts[1], (first, second), clock=clock, margin=margin)
 
 
 def compare_apart(
@@ -204,7 +204,7 @@ def compare_apart(
         Estimate(one.value, math.sqrt(one.error**2 + spread), len(levels) - 1)
         for one in (trimmed_mean(_log_medians(side, clock)) for side in (first, second))
     ]
-    return _of_estimates(*parts, (first, second), clock, margin)
+    return _of_estimates(parts[0], parts[1], (first, second), clock=clock, margin=margin)
 
 
 def verdict_of(ci95: tuple[float, float], margin: float) -> str:
@@ -253,6 +253,7 @@ def _of_estimates(
     first: Estimate,
     second: Estimate,
     measured: tuple[Sequence[Measurement], Sequence[Measurement]],
+    *,
     clock: str,
     margin: float,
 ) -> Comparison:

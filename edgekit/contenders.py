@@ -200,7 +200,5 @@ def _setting(contender: Contender, key: str) -> str:
 
 
 def _differs(contenders: Sequence[Contender], names: Sequence[str], name: str, key: str) -> bool:
-    values = {
-        getattr(one, key) for one, own in zip(contenders, names, strict=True) if own == name
-    }
+    values = {getattr(one, key) for one, own in zip(contenders, names, strict=True) if own == name}
     return len(values) > 1

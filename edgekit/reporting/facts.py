@@ -169,7 +169,7 @@ class Ops:
 
     Attributes:
         ops: Longest first.
-        calls: Inferences it is the mean of.
+        calls: Inferences that were profiled.
         call_ms: Median wall time of one of them.
         evidence: Where this was read.
     """

@@ -63,8 +63,8 @@ def ops(key: str, row: Row) -> Chart | None:
         partial(_paint, row=row, kinds=kinds),
         words=words,
         caption=(
-            f"{row.label}: {wording.plural(len(row.ops.ops), 'op')}, mean of "
-            f"{wording.plural(row.ops.calls, 'profiled call')} in one process, without an "
+            f"{row.label}: {wording.plural(len(row.ops.ops), 'op')}, time in one inference over "
+            f"{wording.plural(row.ops.calls, 'profiled call')} of one process, without an "
             f"interval. {row.ops.evidence}"
         ),
     )

@@ -32,7 +32,7 @@ def pass_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
                 3,
                 paragraphs=(
                     "By the runtimes' own profilers, in a process apart from the timed ones: a "
-                    "profiler costs time, and a mean of one process has no interval.",
+                    "profiler costs time, and what one process says has no interval.",
                     *_refusals(one, "ops"),
                 ),
                 tables=tables,
@@ -79,8 +79,9 @@ def _ops(key: str, row: Row) -> Table | None:
     return table(
         key,
         f"{row.label} (sha256 {wording.digest(row.contender.sha256)}): the "
-        f"{wording.plural(len(shown), 'longest op')} of {len(row.ops.ops)}, mean of "
-        f"{wording.plural(row.ops.calls, 'profiled call')} in one process, without an interval",
+        f"{wording.plural(len(shown), 'longest op')} of {len(row.ops.ops)}, time "
+        f"in one inference over {wording.plural(row.ops.calls, 'profiled call')} of one process, "
+        "without an interval",
         ("op", "kind", "ms", "share"),
         [
             [
