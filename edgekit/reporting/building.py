@@ -63,9 +63,7 @@ def facts_of(artifacts: Sequence[Artifact], sourced: Sequence[Sourced]) -> Facts
     )
 
 
-def _run_facts(
-    source: Sourced, proven: dict[tuple[str, ...], Proven], prefix: str
-) -> RunFacts:
+def _run_facts(source: Sourced, proven: dict[tuple[str, ...], Proven], prefix: str) -> RunFacts:
     run = source.run
     shown = [index for index, one in enumerate(run.contenders) if _shown(source, one)]
     rows = [

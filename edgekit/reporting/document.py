@@ -60,7 +60,8 @@ def _row(row: Row, one: RunFacts) -> dict[str, Any]:
             clock: reading.to_json() if reading else None for clock, reading in row.latency.items()
         },
         "percentiles_wall_ms": {
-            f"p{percent}": tail.to_json() for percent, tail in (summary.tails if summary else {}).items()
+            f"p{percent}": tail.to_json()
+            for percent, tail in (summary.tails if summary else {}).items()
         },
         "phases_ms": {
             name: reading.to_json() if reading else None for name, reading in row.phases.items()

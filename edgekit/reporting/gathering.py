@@ -86,7 +86,9 @@ def _from_store(source: str) -> list[Sourced]:
     if source.startswith("run:"):
         text = source.removeprefix("run:")
         if not text.isascii() or not text.isdigit() or len(text) > 15:
-            raise UsageError(f"{source!r:.80} names no run", hint="run:12; edgekit history lists them")
+            raise UsageError(
+                f"{source!r:.80} names no run", hint="run:12; edgekit history lists them"
+            )
         with Store.open() as store:
             return [Sourced(store.load(int(text)), int(text))]
     if "=" not in source:

@@ -112,6 +112,4 @@ def _form_of(out: Path | None) -> str:
     for form, suffixes in FORMATS.items():
         if out.suffix.lower() in suffixes:
             return form
-    raise UsageError(
-        f"{out}: its suffix says no format", hint=f"--format {'|'.join(FORMATS)}"
-    )
+    raise UsageError(f"{out}: its suffix says no format", hint=f"--format {'|'.join(FORMATS)}")

@@ -140,5 +140,3 @@ def test_the_keyboard_reaches_the_skip_link_first_and_tables_can_be_scrolled(ope
     box = page.locator(".scroll").first
     box.focus()
     assert box.evaluate("box => getComputedStyle(box).outlineStyle") == "solid"
-
-

@@ -20,7 +20,9 @@ def test_one_that_is_slower_and_less_accurate_beyond_doubt_is_dominated(usual):
 
 
 def test_too_few_processes_are_not_judged(make):
-    run = make.run([(make.contender("tflite-int8"), 0.3), (make.contender("onnx-fp32"), 0.9)], rounds=5)
+    run = make.run(
+        [(make.contender("tflite-int8"), 0.3), (make.contender("onnx-fp32"), 0.9)], rounds=5
+    )
     (one,) = facts(run).runs
     assert [row.standing for row in one.rows] == [None, None]
     assert not one.rows[0].latency["cpu"].covers

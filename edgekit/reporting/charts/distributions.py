@@ -74,9 +74,7 @@ def _beyond(rows: Sequence[Row], clock: str, high: float) -> float:
     return sum(call / 1e6 > high for call in calls) / len(calls)
 
 
-def _paint(
-    canvas: Canvas, *, rows: Sequence[Row], clock: str, limits: tuple[float, float]
-) -> None:
+def _paint(canvas: Canvas, *, rows: Sequence[Row], clock: str, limits: tuple[float, float]) -> None:
     axes = canvas.figure.add_subplot()
     looks.fill(axes, left=6, right=6, top=4, bottom=36)
     looks.bare_rows(axes, len(rows))
@@ -92,9 +90,7 @@ def _paint(
         _draw_row(canvas, axes, number, row, clock, edges)
 
 
-def _draw_row(
-    canvas: Canvas, axes: Any, number: int, row: Row, clock: str, edges: Array
-) -> None:
+def _draw_row(canvas: Canvas, axes: Any, number: int, row: Row, clock: str, edges: Array) -> None:
     import numpy as np
 
     latency = row.latency[clock]

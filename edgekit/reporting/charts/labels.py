@@ -59,9 +59,7 @@ def place(
     return [done[index] for index in range(len(points))]
 
 
-def _around(
-    point: tuple[float, float], size: tuple[float, float]
-) -> list[tuple[Box, float]]:
+def _around(point: tuple[float, float], size: tuple[float, float]) -> list[tuple[Box, float]]:
     """Boxes around a point, each with what its distance costs."""
     found = []
     width, height = size

@@ -50,7 +50,12 @@ def both(
     """
     return [
         draw(
-            f"{key}-{screens}", (width, height), paint, words=words, caption=caption, screens=screens
+            f"{key}-{screens}",
+            (width, height),
+            paint,
+            words=words,
+            caption=caption,
+            screens=screens,
         )
         for screens, width, height in zip(("wide", "narrow"), (WIDE, NARROW), heights, strict=True)
     ]
@@ -131,7 +136,14 @@ def row_title(axes: Axes, row: float, left: str, right: str, mark: Contender | N
     start = 0.0
     if mark is not None:
         style: dict[str, Any] = {"marker": marker(mark), "color": colour(mark), "markersize": 6}
-        axes.plot([6 / axes.get_window_extent().width], [row], transform=blend, clip_on=False, linestyle="", **style)
+        axes.plot(
+            [6 / axes.get_window_extent().width],
+            [row],
+            transform=blend,
+            clip_on=False,
+            linestyle="",
+            **style,
+        )
         start = 18 / axes.get_window_extent().width
     text: dict[str, Any] = {"transform": blend, "va": "center", "clip_on": False}
     axes.text(start, row, left, ha="left", weight="bold", **text)

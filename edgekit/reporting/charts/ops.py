@@ -100,6 +100,4 @@ def _paint(canvas: Canvas, *, row: Row, kinds: Sequence[Kind]) -> None:
 
 
 def _words(kind: Kind) -> str:
-    return (
-        f"{kind.name} {kind.ms:.3g} ms ({100 * kind.share:.1f} %) in {wording.plural(kind.ops, 'op')}"
-    )
+    return f"{kind.name} {kind.ms:.3g} ms ({100 * kind.share:.1f} %) in {wording.plural(kind.ops, 'op')}"

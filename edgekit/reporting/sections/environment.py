@@ -28,7 +28,7 @@ def environment_section(key: str, one: RunFacts) -> Section:
             ("fact", "value"),
             [[_name(name), _value(value)] for name, value in facts],
             folded=True,
-        )
+        ),
     ]
     found = _of_processes(one, device)
     if found:
