@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.artifact import Artifact
+from edgekit.passes import PASSES, parse
 from edgekit.reporting.comparing import faster_by
 from edgekit.reporting.dominance import Faster, Point, standings
 from edgekit.reporting.facts import Facts, Proven, Row, RunFacts
-from edgekit.passes import PASSES, parse
 from edgekit.run import Contender, Run
 
 

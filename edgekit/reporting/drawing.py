@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET  # noqa: S405  reads what matplotlib wrote just before
+from xml.etree import ElementTree as ET
 
 from edgekit.errors import MissingExtraError
 
@@ -152,13 +152,13 @@ def draw(
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    import matplotlib
+    import matplotlib as mpl
 
-    with matplotlib.rc_context(), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
         # The browser has the glyphs of a Chinese name; only its width is a guess here.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
         yield
 
 

@@ -35,7 +35,7 @@ def _body(section: Section) -> list[str]:
         lines.append("")
         lines += [
             f"- {escaped(card.label)}: **{escaped(card.who)}**, "
-            f"{escaped(' '.join((card.figure, card.interval)).strip())} "
+            f"{escaped(f'{card.figure} {card.interval}'.strip())} "
             f"({escaped('; '.join(card.notes))})"
             for card in section.cards
         ]

@@ -48,5 +48,5 @@ def test_what_profile_measured_is_on_the_page(make_artifact, capsys):
 def test_what_cannot_be_shown_is_one_error_line(arguments, status, complaint, capsys):
     assert main(["report", *arguments]) == status
     lines = capsys.readouterr().err.splitlines()
-    assert [line for line in lines if line.startswith("error: ")][0].startswith(complaint)
+    assert next(line for line in lines if line.startswith("error: ")).startswith(complaint)
     assert not Path("report.html").exists()

@@ -68,7 +68,7 @@ def test_only_the_artifacts_that_are_asked_for_are_shown(usual):
 
 
 def test_names_lose_the_model_where_all_are_of_one(make, usual):
-    assert [row.label for row in facts(usual).runs[0].rows][0] == "tflite-int8"
+    assert next(row.label for row in facts(usual).runs[0].rows) == "tflite-int8"
     two = make.run([(make.contender(), 0.3), (make.contender(model="yolo"), 0.5)])
     assert [row.label for row in facts(two).runs[0].rows] == [
         "mobilenet tflite-int8", "yolo tflite-int8",

@@ -75,7 +75,7 @@ def test_a_chart_says_its_figures_in_words_and_under_the_pointer(usual):
 
 
 def test_the_users_own_settings_of_matplotlib_change_nothing():
-    import matplotlib
+    import matplotlib as mpl
 
     def one():
         return draw(
@@ -83,9 +83,9 @@ def test_the_users_own_settings_of_matplotlib_change_nothing():
         )
 
     before = one()
-    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30}):
+    with mpl.rc_context({"axes.facecolor": "red", "font.size": 30}):
         assert one() == before
-        assert matplotlib.rcParams["font.size"] == 30
+        assert mpl.rcParams["font.size"] == 30
 
 
 @given(

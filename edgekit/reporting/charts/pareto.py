@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from edgekit.metrics import MetricValue
 from edgekit.reporting import wording
 from edgekit.reporting.charts import labels, looks
 from edgekit.reporting.drawing import COLOURS, TEXT_PX, Canvas, Chart
 from edgekit.reporting.facts import Reading, Row
-from edgekit.metrics import MetricValue
 
 _LONGEST_NAME = 28
 _MARK = 5.5  # pixels from the centre of a marker to its edge

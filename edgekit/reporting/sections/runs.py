@@ -43,9 +43,9 @@ def run_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
 
 def _facts(one: RunFacts) -> tuple[str, ...]:
     parts = [
-        f"{wording.plural(len(one.rows), 'contender')} in {wording.plural(one.run.rounds, 'round')} "
+        (f"{wording.plural(len(one.rows), 'contender')} in {wording.plural(one.run.rounds, 'round')} "
         f"of fresh processes, {one.calls:,} timed calls. Latencies are judged by "
-        f"{wording.CLOCKS[one.clock]}.",
+        f"{wording.CLOCKS[one.clock]}."),
     ]
     if one.left_out:
         parts.append(
