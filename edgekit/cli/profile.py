@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import names, output
+from edgekit.cli.passes import print_passes
 from edgekit.cli.types import Duration, FiniteFloat, numbers
 from edgekit.summary import ENOUGH_PROCESSES
 
@@ -44,6 +45,12 @@ _COLUMNS = (
     metavar="TIME",
     help="Instead of rounds, keep all computing in turns for 30m, say, and show the drift.",
 )
+@click.option(
+    "--passes",
+    metavar="NAME[,NAME…]",
+    help="Found out after the rounds, each in a process of its own: memory, ops, phases, energy; "
+    "all or none. Without it: memory and ops, kept and not printed.",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew, even if a run of the same was ended.")
 @output.common_options
 def command(
@@ -57,6 +64,7 @@ def command(
     seed: int,
     out: Path | None,
     sustained_s: float | None,
+    passes: str | None,
     fresh: bool,
     as_json: bool,
     quiet: bool,
@@ -70,6 +78,7 @@ def command(
     same call goes on with a run that was ended.
     """
     from edgekit.contenders import parse
+    from edgekit.passes import DEFAULT, chosen
     from edgekit.verbs.profile import profile
 
     counts = numbers("--threads", threads, int) if threads else ()
@@ -86,6 +95,7 @@ def command(
             out=out,
             sustained_s=sustained_s,
             fresh=fresh,
+            passes=DEFAULT if passes is None else chosen(passes),
             report=report,
         )
     if as_json:
@@ -94,6 +104,8 @@ def command(
         _print_drift(result)
     else:
         _print(result)
+    if passes is not None and not as_json:
+        print_passes(result.run.passes)
 
 
 def _print(result: ProfileResult) -> None:
