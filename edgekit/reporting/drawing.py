@@ -1,7 +1,7 @@
 """Charts as SVG that takes its colours from the page, and holds no style of its own.
 
-matplotlib draws with the colours of `COLOURS`, which stand for CSS variables; text stays text. Every
-style attribute becomes a class, so that the page's Content-Security-Policy can refuse inline
+matplotlib draws with the colours of `COLOURS`, which stand for CSS variables; text stays text.
+Every style attribute becomes a class, so that the page's Content-Security-Policy can refuse inline
 styles. Equal drawings give equal bytes. Does not know what is drawn.
 """
 
@@ -210,15 +210,18 @@ def _restyle(
         element.set("href", f"#{key}-{link.removeprefix('#')}")
     if clip := element.attrib.get("clip-path"):
         element.set("clip-path", clip.replace("url(#", f"url(#{key}-"))
+    _shorten(element)
+
+
+def _shorten(element: ET.Element) -> None:
+    """Take away what draws nothing: blanks, and the rotation by nothing of most text."""
     if path := element.attrib.get("d"):
         element.set("d", " ".join(path.split()))
-    # No rotation at all is how matplotlib turns most of its text.
     if element.attrib.get("transform", "").startswith("rotate(-0 "):
         del element.attrib["transform"]
     if element.text is not None and not element.text.strip():
         element.text = None
-    if element.tail is not None and not element.tail.strip():
-        element.tail = None
+    element.tail = None
 
 
 def _page_style(style: str) -> str:

@@ -75,7 +75,7 @@ def read_run(path: Path) -> Run:
 
 
 def _kind(path: Path) -> str | None:
-    """ "folder", "file" or None for what is not there, or is too long to be."""
+    """A "folder", a "file" or None: what is not there, or has a name that nothing can have."""
     try:
         return "folder" if path.is_dir() else "file" if path.is_file() else None
     except (OSError, ValueError):

@@ -87,10 +87,12 @@ def _paint(canvas: Canvas, *, rows: Sequence[Row], clock: str, limits: tuple[flo
         name = wording.clipped(row.label, 26)
         figure = wording.reading(latency, "ms")
         looks.row_title(axes, number + 0.15, name, figure, row.contender)
-        _draw_row(canvas, axes, number, row, clock, edges)
+        _draw_row(canvas, axes, number, row, clock=clock, edges=edges)
 
 
-def _draw_row(canvas: Canvas, axes: Any, number: int, row: Row, clock: str, edges: Array) -> None:
+def _draw_row(
+    canvas: Canvas, axes: Any, number: int, row: Row, *, clock: str, edges: Array
+) -> None:
     import numpy as np
 
     latency = row.latency[clock]

@@ -100,4 +100,5 @@ def _paint(canvas: Canvas, *, row: Row, kinds: Sequence[Kind]) -> None:
 
 
 def _words(kind: Kind) -> str:
-    return f"{kind.name} {kind.ms:.3g} ms ({100 * kind.share:.1f} %) in {wording.plural(kind.ops, 'op')}"
+    share = f"{100 * kind.share:.1f} %"
+    return f"{kind.name} {kind.ms:.3g} ms ({share}) in {wording.plural(kind.ops, 'op')}"

@@ -69,21 +69,14 @@ def _paint(
     axes.set_xlabel(f"{wording.CLOCKS[clock]}, ms")
     axes.set_ylabel(f"{known[0][2].name}, %")
     for row, latency, metric in known:
-        _draw_point(canvas, axes, row, latency, metric, everyone)
+        tip = canvas.tip(_tip(row, latency, metric, everyone))
+        _draw_point(axes, row, latency, metric, gid=tip)
     _draw_names(axes, known)
 
 
-def _draw_point(
-    canvas: Canvas,
-    axes: Any,
-    row: Row,
-    latency: Reading,
-    metric: MetricValue,
-    everyone: tuple[Row, ...],
-) -> None:
+def _draw_point(axes: Any, row: Row, latency: Reading, metric: MetricValue, *, gid: str) -> None:
     colour = looks.colour(row.contender)
     x, y = latency.value, metric.value
-    tip = _tip(row, latency, metric, everyone)
     axes.plot([latency.low, latency.high], [y, y], color=colour, linewidth=1.4, alpha=0.75)
     axes.plot([x, x], metric.ci95, color=colour, linewidth=1.4, alpha=0.75)
     standing = row.standing
@@ -98,7 +91,7 @@ def _draw_point(
             color=colour, alpha=0.3, markeredgecolor="none",
         )  # fmt: skip
         inside = {"markerfacecolor": "none"}
-    _mark(axes, x, y, row, markeredgecolor=colour, gid=canvas.tip(tip), **inside)
+    _mark(axes, x, y, row, markeredgecolor=colour, gid=gid, **inside)
 
 
 def _mark(axes: Any, x: float, y: float, row: Row, **look: Any) -> None:

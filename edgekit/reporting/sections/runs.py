@@ -42,10 +42,11 @@ def run_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
 
 
 def _facts(one: RunFacts) -> tuple[str, ...]:
+    contenders = wording.plural(len(one.rows), "contender")
+    rounds = wording.plural(one.run.rounds, "round")
     parts = [
-        (f"{wording.plural(len(one.rows), 'contender')} in {wording.plural(one.run.rounds, 'round')} "
-        f"of fresh processes, {one.calls:,} timed calls. Latencies are judged by "
-        f"{wording.CLOCKS[one.clock]}."),
+        f"{contenders} in {rounds} of fresh processes, {one.calls:,} timed calls. Latencies are "
+        f"judged by {wording.CLOCKS[one.clock]}.",
     ]
     if one.left_out:
         parts.append(
