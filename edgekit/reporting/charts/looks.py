@@ -119,7 +119,8 @@ def bare_rows(axes: Axes, count: int) -> None:
 
 def fill(axes: Axes, *, left: float, right: float, top: float, bottom: float) -> None:
     """Place axes by margins in pixels of the page."""
-    width, height = (inches * 72 for inches in axes.figure.get_size_inches())
+    box = axes.figure.bbox
+    width, height = box.width, box.height
     axes.set_position(
         (
             left / width,

@@ -15,18 +15,28 @@ from edgekit.reporting.sections.short import in_short
 _MOST_NAMED = 4  # models in the title
 
 _HOW_TO_READ = (
-    ("Every process counts once: calls within one process are strongly correlated. A latency is "
-    "the median over fresh processes of each one's median; its 95 % interval is distribution-free "
-    "(Conover, Practical Nonparametric Statistics, 3.2) and needs six processes. With fewer, the "
-    "range of the processes stands there and is called one; it covers less."),
-    ("CPU time is the time of the process during a call, wall time the time of the clock on the "
-    "wall; on a busy machine wall time holds waiting. One thread is judged by CPU time, several "
-    "threads and accelerators by wall time."),
-    ("A ratio comes from the rounds that both contenders took part in: in each round, the median "
-    "over pairs of blocks of the logarithm of the ratio; over the rounds, a 20 % trimmed mean "
-    "with a Student interval. It finds differences that two separate intervals do not show."),
-    ("Percentiles stand there only where every process made enough calls for them: 64 for the "
-    "90th, 130 for the 95th, 662 for the 99th."),
+    (
+        "Every process counts once: calls within one process are strongly correlated. A latency "
+        "is the median over fresh processes of each one's median; its 95 % interval is "
+        "distribution-free (Conover, Practical Nonparametric Statistics, 3.2) and needs six "
+        "processes. With fewer, the range of the processes stands there and is called one; it "
+        "covers less."
+    ),
+    (
+        "CPU time is the time of the process during a call, wall time the time of the clock on "
+        "the wall; on a busy machine wall time holds waiting. One thread is judged by CPU time, "
+        "several threads and accelerators by wall time."
+    ),
+    (
+        "A ratio comes from the rounds that both contenders took part in: in each round, the "
+        "median over pairs of blocks of the logarithm of the ratio; over the rounds, a 20 % "
+        "trimmed mean with a Student interval. It finds differences that two separate intervals "
+        "do not show."
+    ),
+    (
+        "Percentiles stand there only where every process made enough calls for them: 64 for "
+        "the 90th, 130 for the 95th, 662 for the 99th."
+    ),
     "Nothing is zero that was not measured: what a machine does not tell is unavailable.",
 )
 

@@ -31,8 +31,10 @@ def pass_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
                 "Operators",
                 3,
                 paragraphs=(
-                    ("By the runtimes' own profilers, in a process apart from the timed ones: a "
-                    "profiler costs time, and what one process says has no interval."),
+                    (
+                        "By the runtimes' own profilers, in a process apart from the timed ones: a "
+                        "profiler costs time, and what one process says has no interval."
+                    ),
                     *_refusals(one, "ops"),
                 ),
                 tables=tables,

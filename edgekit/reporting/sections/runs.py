@@ -44,10 +44,11 @@ def run_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
 def _facts(one: RunFacts) -> tuple[str, ...]:
     contenders = wording.plural(len(one.rows), "contender")
     rounds = wording.plural(one.run.rounds, "round")
-    parts = [
+    told = (
         f"{contenders} in {rounds} of fresh processes, {one.calls:,} timed calls. Latencies are "
-        f"judged by {wording.CLOCKS[one.clock]}.",
-    ]
+        f"judged by {wording.CLOCKS[one.clock]}."
+    )
+    parts = [told]
     if one.left_out:
         parts.append(
             f"The run had {wording.plural(one.left_out, 'further contender')} that "
