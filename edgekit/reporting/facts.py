@@ -171,12 +171,14 @@ class Ops:
         ops: Longest first.
         calls: Inferences that were profiled.
         call_ms: Median wall time of one of them.
+        resolution_ms: Of the profiler's clock: an op that is shorter reads as 0.
         evidence: Where this was read.
     """
 
     ops: tuple[OpTime, ...]
     calls: int
     call_ms: float
+    resolution_ms: float
     evidence: str
 
 
@@ -252,6 +254,7 @@ class Row:
             ops=tuple(OpTime(**{key: op[key] for key in keys}) for op in found["ops"]),
             calls=found["calls"],
             call_ms=found["call_ms"],
+            resolution_ms=found["resolution_ms"],
             evidence=found["evidence"],
         )
 

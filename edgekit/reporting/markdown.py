@@ -52,8 +52,8 @@ def _table(one: Table) -> list[str]:
     ]
     if one.folded:
         # GitHub shows Markdown inside HTML only behind an empty line.
-        summary = f"<details><summary>{_html(one.caption)}</summary>"
-        return [summary, "", *rows, "", "</details>"]
+        summary = f"<details><summary>{_html(one.folded)}</summary>"
+        return [summary, "", escaped(one.caption) + ":", "", *rows, "", "</details>"]
     return [escaped(one.caption) + ":", "", *rows]
 
 

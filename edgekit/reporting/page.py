@@ -34,14 +34,14 @@ class Table:
         caption: What it shows.
         columns: Headings.
         rows: Cells, as many a row as there are columns.
-        folded: Whether it is a detail that a reader opens.
+        folded: For a detail that a reader opens: what it is called until then; else empty.
     """
 
     key: str
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    folded: bool = False
+    folded: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -112,7 +112,7 @@ def table(
     columns: Sequence[str],
     rows: Sequence[Sequence[Cell | str]],
     *,
-    folded: bool = False,
+    folded: str = "",
 ) -> Table:
     """A table; plain text stands for a cell of it."""
     cells = tuple(

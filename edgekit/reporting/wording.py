@@ -40,6 +40,11 @@ def reading(one: Reading | None, unit: str, absent: str = NOT_MEASURED) -> str:
     return f"{value} {unit} {interval if one.covers else f'range {interval}'}"
 
 
+def op_ms(ms: float, resolution_ms: float) -> str:
+    """Milliseconds of ops; what a profiler's clock could not tell from 0 is not 0."""
+    return f"{ms:.3g}" if ms > 0 else f"below {resolution_ms:g}"
+
+
 def metric(one: MetricValue | None) -> str:
     """`98.12 % [97.43, 98.63]`."""
     if one is None:

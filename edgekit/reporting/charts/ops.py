@@ -8,12 +8,12 @@ from functools import partial
 
 from edgekit.reporting import wording
 from edgekit.reporting.charts import looks
-from edgekit.reporting.drawing import COLOURS, TEXT_PX, Canvas, Chart, draw
+from edgekit.reporting.drawing import COLOURS, Canvas, Chart, draw
 from edgekit.reporting.facts import OpTime, Row
 
-_ROW_PX = 22
-_MOST = 10
-_NAMES_PX = 138
+_ROW_PX = 34
+_MOST = 8
+_LONGEST_NAME = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,13 @@ def ops(key: str, row: Row) -> Chart | None:
     if row.ops is None:
         return None
     kinds = by_kind(row.ops.ops)
-    words = f"Time per kind of op, {row.label}: " + ", ".join(_words(kind) for kind in kinds)
+    words = f"Time per kind of op, {row.label}: " + ", ".join(
+        _words(kind, row.ops.resolution_ms) for kind in kinds
+    )
     return draw(
         key,
-        (looks.NARROW, _ROW_PX * len(kinds) + 40),
-        partial(_paint, row=row, kinds=kinds),
+        (looks.NARROW, _ROW_PX * len(kinds) + 36),
+        partial(_paint, row=row, kinds=kinds, resolution_ms=row.ops.resolution_ms),
         words=words,
         caption=(
             f"{row.label}: {wording.plural(len(row.ops.ops), 'op')}, time in one inference over "
@@ -70,35 +72,34 @@ def ops(key: str, row: Row) -> Chart | None:
     )
 
 
-def _paint(canvas: Canvas, *, row: Row, kinds: Sequence[Kind]) -> None:
+def _paint(canvas: Canvas, *, row: Row, kinds: Sequence[Kind], resolution_ms: float) -> None:
     axes = canvas.figure.add_subplot()
-    looks.fill(axes, left=_NAMES_PX, right=58, top=30, bottom=8)
-    axes.set_ylim(len(kinds), 0)
-    axes.set_xlim(0, max(kind.ms for kind in kinds) or 1.0)
+    looks.fill(axes, left=6, right=6, top=30, bottom=4)
+    looks.bare_rows(axes, len(kinds))
+    axes.spines["bottom"].set_visible(False)
     axes.xaxis.set_visible(False)
-    axes.yaxis.set_visible(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    figure = canvas.figure
-    height = figure.get_size_inches()[1] * 72
-    figure.text(0.005, 1 - 12 / height, wording.clipped(row.label, 40), weight="bold", va="center")
-    colour = looks.colour(row.contender)
+    axes.set_xlim(0, max(kind.ms for kind in kinds) or 1.0)
     blend = axes.get_yaxis_transform()
-    width = figure.get_size_inches()[0] * 72 - _NAMES_PX - 58
-    most = int((_NAMES_PX - 12) / (0.6 * TEXT_PX))
+    height = canvas.figure.bbox.height
+    canvas.figure.text(
+        6 / canvas.figure.bbox.width, 1 - 13 / height, wording.clipped(row.label, 40),
+        weight="bold", va="center",
+    )  # fmt: skip
     for number, kind in enumerate(kinds):
-        middle = number + 0.5
         axes.barh(
-            [middle], [kind.ms], height=0.62, color=colour, gid=canvas.tip(_words(kind)), alpha=0.85
-        )
-        name = wording.clipped(kind.name, most)
-        axes.text(-8 / width, middle, name, transform=blend, ha="right", va="center")
-        axes.annotate(
-            f"{kind.ms:.3g} ms", (kind.ms, middle), (5, 0), textcoords="offset pixels",
-            va="center", ha="left", color=COLOURS["soft"], annotation_clip=False,
+            [number + 0.76], [kind.ms], height=0.3, color=looks.colour(row.contender),
+            gid=canvas.tip(_words(kind, resolution_ms)),
+        )  # fmt: skip
+        figure = f"{wording.op_ms(kind.ms, resolution_ms)} ms, {100 * kind.share:.1f} %"
+        name = wording.clipped(kind.name, _LONGEST_NAME)
+        axes.text(0, number + 0.34, name, transform=blend, ha="left", va="center")
+        axes.text(
+            1, number + 0.34, figure, transform=blend, ha="right", va="center",
+            color=COLOURS["soft"],
         )  # fmt: skip
 
 
-def _words(kind: Kind) -> str:
+def _words(kind: Kind, resolution_ms: float) -> str:
     share = f"{100 * kind.share:.1f} %"
-    return f"{kind.name} {kind.ms:.3g} ms ({share}) in {wording.plural(kind.ops, 'op')}"
+    ms = wording.op_ms(kind.ms, resolution_ms)
+    return f"{kind.name} {ms} ms ({share}) in {wording.plural(kind.ops, 'op')}"

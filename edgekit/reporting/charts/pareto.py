@@ -55,7 +55,7 @@ def _paint(
     clock: str,
 ) -> None:
     axes = canvas.figure.add_subplot()
-    looks.fill(axes, left=52, right=10, top=12, bottom=44)
+    looks.fill(axes, left=60, right=10, top=12, bottom=44)
     looks.time_axis(
         axes,
         min(latency.low for _, latency, _ in known),
@@ -119,7 +119,7 @@ def _draw_names(axes: Any, known: Sequence[tuple[Row, Reading, MetricValue]]) ->
         ]
     names = [wording.clipped(row.label, _LONGEST_NAME) for row, _, _ in known]
     sizes = [(TEXT_PX * wording.width_em(name) + 4, TEXT_PX + 4) for name in names]
-    frame = labels.Box(54, 46, width - 4, height - 6)
+    frame = labels.Box(62, 46, width - 4, height - 6)
     boxes = labels.place(points, sizes, obstacles, frame)
     for name, box, point in zip(names, boxes, points, strict=True):
         middle = (box.bottom + box.top) / 2

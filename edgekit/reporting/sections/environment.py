@@ -20,14 +20,18 @@ def environment_section(key: str, one: RunFacts) -> Section:
     rules = [[_name(name), _value(value)] for name, value in _flat(one.run.rules)]
     tables = [
         table(
-            f"{key}-rules", "Rules of the run", ("rule", "value"), rules[:_MOST_FACTS], folded=True
+            f"{key}-rules",
+            "Rules of the run",
+            ("rule", "value"),
+            rules[:_MOST_FACTS],
+            folded="Rules",
         ),
         table(
             f"{key}-device",
             f"What the device {one.run.device} said about itself before the run",
             ("fact", "value"),
             [[_name(name), _value(value)] for name, value in facts],
-            folded=True,
+            folded="The device",
         ),
     ]
     found = _of_processes(one, device)
@@ -39,7 +43,7 @@ def environment_section(key: str, one: RunFacts) -> Section:
                 "differs between the processes of a contender, from the lowest to the highest",
                 ("fact", "contender", "value"),
                 found,
-                folded=True,
+                folded="The processes",
             )
         )
     paragraphs = (_in_words(device),)

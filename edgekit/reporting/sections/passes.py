@@ -89,12 +89,12 @@ def _ops(key: str, row: Row) -> Table | None:
             [
                 Cell(wording.clipped(op.name, 80), code=True),
                 wording.clipped(op.kind, 60),
-                f"{op.ms:.3g}",
+                wording.op_ms(op.ms, row.ops.resolution_ms),
                 f"{100 * op.share:.1f} %",
             ]
             for op in shown
         ],
-        folded=True,
+        folded=f"{row.label}: the {wording.plural(len(shown), 'longest op')}",
     )
 
 
