@@ -55,11 +55,13 @@ def facts_of(artifacts: Sequence[Artifact], sourced: Sequence[Sourced]) -> Facts
     models = {one.model for one in proven.values()}
     prefix = f"{next(iter(models))} " if len(models) == 1 else ""
     newest_first = sorted(sourced, key=lambda source: source.run.started, reverse=True)
+    # What compares contenders goes before how one of them fared over time.
+    in_order = sorted(newest_first, key=lambda source: source.run.command == "sustained")
     return Facts(
         artifacts=tuple(
             replace(one, name=one.name.removeprefix(prefix)) for one in proven.values()
         ),
-        runs=tuple(_run_facts(source, proven, prefix) for source in newest_first),
+        runs=tuple(_run_facts(source, proven, prefix) for source in in_order),
     )
 
 
@@ -73,12 +75,13 @@ def _run_facts(source: Sourced, proven: dict[tuple[str, ...], Proven], prefix: s
             proven[_identity(run.contenders[index])],
             run.turns_of(index),
             _passes_of(run, index),
+            sustained=run.command == "sustained",
         )
         for index in shown
     ]
     # CPU time adds up threads and misses accelerators: one such contender, and wall time decides.
     clock = "wall" if any(row.contender.by_wall for row in rows) else "cpu"
-    if any(row.turns and row.latency[clock] is None for row in rows):
+    if run.command == "sustained" or any(row.turns and not row.latency[clock] for row in rows):
         clock = "wall"
     return RunFacts(
         run=run,

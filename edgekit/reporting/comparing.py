@@ -1,4 +1,4 @@
-"""Who is faster than whom beyond doubt, within one run.
+"""Who is faster than whom beyond doubt, within one run, and who became slower in it.
 
 Paired by rounds where there are enough of them (`edgekit.comparison`); else by disjoint intervals,
 which find less. Compares nothing across runs.
@@ -12,6 +12,8 @@ from functools import cache
 from edgekit.comparison import LEAST_ROUNDS, Ratio, compare
 from edgekit.reporting.dominance import Faster, disjoint_below
 from edgekit.reporting.facts import Row
+from edgekit.run import Run
+from edgekit.sustained import Drift, drifts
 
 _NO_MARGIN = 0.0
 
@@ -39,6 +41,14 @@ def ratio(first: Row, second: Row, clock: str) -> Ratio | None:
     except (KeyError, ValueError):  # a clock that read 0
         return None
     return found.primary if found.primary.clock == clock else None
+
+
+def drifts_of(run: Run) -> dict[str, Drift]:
+    """By contender of a sustained run; empty where a contender has fewer than two periods."""
+    try:
+        return {who.name: drift for who, drift in zip(run.contenders, drifts(run), strict=True)}
+    except ValueError:
+        return {}
 
 
 def faster_by(rows: Sequence[Row], clock: str) -> Faster:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from edgekit.reporting.comparing import ratio
+from edgekit.reporting.comparing import drifts_of, ratio
 from edgekit.reporting.dominance import RULE
 from edgekit.reporting.facts import Facts, Row, RunFacts
 
@@ -42,6 +43,7 @@ def _run(one: RunFacts) -> dict[str, Any]:
         "clock": one.clock,
         "left_out": one.left_out,
         "contenders": [_row(row, one) for row in one.rows],
+        "drifts": _drifts(one),
     }
 
 
@@ -54,8 +56,8 @@ def _row(row: Row, one: RunFacts) -> dict[str, Any]:
         "runtime": contender.runtime,
         "delegate": contender.delegate,
         "threads": contender.threads,
-        "processes": summary.processes if summary else 0,
-        "calls": summary.calls if summary else 0,
+        "processes": row.processes,
+        "calls": sum(len(measured.samples_ns) for measured in row.measurements),
         "latency_ms": {
             clock: reading.to_json() if reading else None for clock, reading in row.latency.items()
         },
@@ -76,6 +78,24 @@ def _row(row: Row, one: RunFacts) -> dict[str, Any]:
         },
         "passes": {name: dict(document) for name, document in row.passes.items()},
     }
+
+
+def _drifts(one: RunFacts) -> dict[str, Any] | None:
+    """Of a sustained run, by contender."""
+    if one.run.command != "sustained":
+        return None
+    shown = {row.contender.name for row in one.rows}
+    return {
+        name: _finite(drift.to_json())
+        for name, drift in drifts_of(one.run).items()
+        if name in shown
+    }
+
+
+def _finite(document: dict[str, Any]) -> dict[str, Any]:
+    """With None for the interval of a period that has one call, which is endless."""
+    endless = not all(map(math.isfinite, document["ci95"]))
+    return {**document, "ci95": None} if endless else document
 
 
 def _ratios(row: Row, one: RunFacts) -> dict[str, Any]:

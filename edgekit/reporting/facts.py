@@ -196,6 +196,8 @@ class Row:
             milliseconds; None where the clock is too coarse for a call.
         phases: Load, first call, second call, and the whole call once settled, in milliseconds.
         memory: Peak resident memory of the process, in megabytes; None where the system hides it.
+        processes: Fresh processes behind the figures; 1 in a sustained run, whose turns are the
+            periods of one process and give no interval over processes.
         passes: Pass → its checked document (`edgekit.passes`).
         standing: What the others of the run say about it; None where accuracy or latency is not
             known, or the interval of latency covers less than 95 %.
@@ -209,6 +211,7 @@ class Row:
     latency: Mapping[str, Reading | None]
     phases: Mapping[str, Reading | None]
     memory: Reading | None
+    processes: int
     passes: Mapping[str, Any] = field(default_factory=dict)
     standing: Standing | None = None
 
@@ -219,10 +222,22 @@ class Row:
         proven: Proven,
         turns: tuple[Turn, ...],
         passes: Mapping[str, Any],
+        *,
+        sustained: bool,
     ) -> Row:
-        """With all its figures, worked out once."""
-        found = [turn.measurement for turn in turns]
-        known = [one.peak_rss_bytes for one in found]
+        """With all its figures, worked out once.
+
+        Args:
+            contender: As in the run.
+            label: To show.
+            proven: Its artifact.
+            turns: Its turns.
+            passes: Its checked documents.
+            sustained: The turns are periods of one process.
+        """
+        every = [turn.measurement for turn in turns]
+        found = [] if sustained else every
+        peaks = [one.peak_rss_bytes for one in (every[-1:] if sustained else every)]
         latency = {clock: _latency(found, clock) for clock in ("cpu", "wall", "call")}
         return Row(
             contender=contender,
@@ -239,7 +254,8 @@ class Row:
                 ),
                 "steady state": latency["call"],
             },
-            memory=Reading.of([peak / 1e6 for peak in known if peak is not None]),
+            memory=Reading.of([peak / 1e6 for peak in peaks if peak is not None]),
+            processes=min(len(every), 1) if sustained else len(every),
             passes=passes,
         )
 
@@ -316,7 +332,7 @@ class Facts:
 
     Attributes:
         artifacts: Each once, by digest and name.
-        runs: Newest first.
+        runs: Newest first, sustained ones last.
     """
 
     artifacts: tuple[Proven, ...]

@@ -42,7 +42,7 @@ def reading(one: Reading | None, unit: str, absent: str = NOT_MEASURED) -> str:
 
 def op_ms(ms: float, resolution_ms: float) -> str:
     """Milliseconds of ops; what a profiler's clock could not tell from 0 is not 0."""
-    return f"{ms:.3g}" if ms > 0 else f"below {resolution_ms:g}"
+    return f"{ms:.3g}" if ms > 0 else f"each below {resolution_ms:g}"
 
 
 def metric(one: MetricValue | None) -> str:

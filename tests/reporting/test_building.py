@@ -117,3 +117,18 @@ def test_an_artifact_in_a_folder_says_more_than_a_run(make, make_artifact):
     assert len(found.artifacts) == 1
     assert found.artifacts[0].parity.max_abs == 1.5e-7
     assert found.runs[0].rows[0].proven.metric is None
+
+
+def test_newer_runs_go_first_and_sustained_ones_last(make):
+    one = [(make.contender(), 0.3)]
+    sourced = [
+        Sourced(make.run(one, rounds=2, started=started, command=command))
+        for started, command in (
+            ("2026-01", "profile"),
+            ("2026-03", "sustained"),
+            ("2026-02", "profile"),
+        )
+    ]
+    assert [found.run.started for found in facts_of([], sourced).runs] == [
+        "2026-02", "2026-01", "2026-03",
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -167,9 +168,37 @@ def test_a_sustained_run_shows_where_it_began_and_where_it_ended(make):
     (found,) = [section for section in page.sections if section.key.endswith("-sustained")]
     assert [chart.screens for chart in found.charts] == ["wide", "narrow"]
     (row,) = found.tables[0].rows
-    assert float(row[1].text) == pytest.approx(0.3 * 1.25, rel=0.01)
-    assert float(row[2].text) == pytest.approx(0.3 * 3.05, rel=0.01)
-    assert "6 processes" in row[1].note
+    assert (row[1].text, row[2].text) == ("0.315", "1.04")
+    assert float(row[3].text) == pytest.approx(3.3, rel=0.01)
+    assert row[5].text == "unavailable"
+
+
+def test_periods_of_one_process_give_no_interval_over_processes(make):
+    named = [(make.contender("tflite-int8"), 0.3), (make.contender("onnx-int8", top1=50.0), 0.9)]
+    found = facts(make.run(named, command="sustained", rounds=24))
+    assert [row.standing for row in found.runs[0].rows] == [None, None]
+    text = to_markdown(page_of(found, "1", charts=False))
+    assert "### Latency" not in text
+    assert "No latency" in text
+    (run,) = to_document(found, "1")["runs"]
+    assert run["contenders"][0]["processes"] == 1
+    assert run["contenders"][0]["latency_ms"]["wall"] is None
+    assert run["drifts"]["mobilenet tflite-int8"]["rank"] == [1, 1]
+
+
+def test_a_sustained_run_that_was_ended_early_has_no_drift(make):
+    one = make.contender()
+    for rounds in (0, 1):
+        run = make.run([(one, 0.3)], command="sustained", rounds=rounds)
+        assert to_document(facts(run), "1")["runs"][0]["drifts"] == {}
+        assert "finished." in html(run)
+    single = make.measurement(0.3, calls=1, blocks=(1,))
+    turns = [replace(turn, measurement=single) for turn in make.run([(one, 0.3)], rounds=2).turns]
+    run = make.run([(one, 0.3)], command="sustained", turns=tuple(turns))
+    (drift,) = to_document(facts(run), "1")["runs"][0]["drifts"].values()
+    assert drift["ci95"] is None
+    assert canonical_json(to_document(facts(run), "1"))
+    assert "svg" in html(run)
 
 
 def test_a_comparison_is_of_the_second_against_the_first(make):

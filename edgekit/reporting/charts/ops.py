@@ -90,7 +90,8 @@ def _paint(canvas: Canvas, *, row: Row, kinds: Sequence[Kind], resolution_ms: fl
             [number + 0.76], [kind.ms], height=0.3, color=looks.colour(row.contender),
             gid=canvas.tip(_words(kind, resolution_ms)),
         )  # fmt: skip
-        figure = f"{wording.op_ms(kind.ms, resolution_ms)} ms, {100 * kind.share:.1f} %"
+        share = f", {100 * kind.share:.1f} %" if kind.ms > 0 else ""
+        figure = f"{wording.op_ms(kind.ms, resolution_ms)} ms{share}"
         name = wording.clipped(kind.name, _LONGEST_NAME)
         axes.text(0, number + 0.34, name, transform=blend, ha="left", va="center")
         axes.text(

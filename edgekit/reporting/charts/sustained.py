@@ -15,7 +15,7 @@ _STYLES = {"o": "-", "s": (0, (6, 2)), "^": (0, (3, 1.5)), "D": (0, (1, 1)), "v"
 
 
 def course(row: Row, clock: str) -> list[tuple[float, float]]:
-    """Minutes since the run began, and the median of the process that began then, in ms."""
+    """Minutes since the run began, and the median of the period that began then, in ms."""
     return [
         (turn.started_s / 60, median(calls_ns(turn.measurement, clock)) / 1e6) for turn in row.turns
     ]
@@ -28,7 +28,7 @@ def sustained(key: str, rows: Sequence[Row], clock: str) -> list[Chart]:
         return []
     words = "Latency over time. " + ". ".join(_words(row, clock) for row in known)
     caption = (
-        f"Median {wording.CLOCKS[clock]} of one call in each process, over the minutes of the "
+        f"Median {wording.CLOCKS[clock]} of one call in each period, over the minutes of the "
         f"run. {wording.sentence(looks.legend([row.contender for row in known]))}."
     )
     return looks.both(
@@ -69,6 +69,6 @@ def _paint(canvas: Canvas, *, rows: Sequence[Row], clock: str) -> None:
 def _words(row: Row, clock: str) -> str:
     points = course(row, clock)
     return (
-        f"{row.label}: {points[0][1]:.3g} ms in the first process, {points[-1][1]:.3g} ms in the "
-        f"last, after {points[-1][0]:.1f} minutes, {wording.processes(len(points))}"
+        f"{row.label}: {points[0][1]:.3g} ms in the first period, {points[-1][1]:.3g} ms in the "
+        f"last of {len(points)}, which began after {points[-1][0]:.1f} minutes"
     )

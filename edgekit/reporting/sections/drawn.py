@@ -23,6 +23,10 @@ def run_charts(key: str, one: RunFacts) -> dict[str, tuple[Chart, ...]]:
         key: The run's.
         one: The run.
     """
+    if one.run.command == "sustained":
+        shown = [row for row in one.rows if row.turns][:_MOST_DRAWN]
+        course = sustained(f"{key}-course", shown, one.clock)
+        return {f"{key}-sustained": tuple(course), f"{key}-ops": _bars(key, shown)}
     shown = quickest(one.rows, one.clock)
     planes = [
         chart
@@ -34,15 +38,17 @@ def run_charts(key: str, one: RunFacts) -> dict[str, tuple[Chart, ...]]:
             one.clock,
         )
     ]
-    bars = [ops(f"{key}-bars{number}", row) for number, row in enumerate(shown)]
-    over_time = sustained(f"{key}-course", shown, one.clock)
     return {
         f"{key}-plane": tuple(planes),
-        f"{key}-sustained": tuple(over_time) if one.run.command == "sustained" else (),
         f"{key}-latency": tuple(distributions(f"{key}-distributions", shown, one.clock)),
         f"{key}-phase": tuple(phases(f"{key}-marks", shown)),
-        f"{key}-ops": tuple(chart for chart in bars if chart),
+        f"{key}-ops": _bars(key, shown),
     }
+
+
+def _bars(key: str, rows: Sequence[Row]) -> tuple[Chart, ...]:
+    drawn = [ops(f"{key}-bars{number}", row) for number, row in enumerate(rows)]
+    return tuple(chart for chart in drawn if chart)
 
 
 def quickest(rows: Sequence[Row], clock: str) -> list[Row]:

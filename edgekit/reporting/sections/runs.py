@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgekit.reporting import wording
 from edgekit.reporting.building import comparable
-from edgekit.reporting.charts.sustained import course
-from edgekit.reporting.comparing import ratio
+from edgekit.reporting.comparing import drifts_of, ratio
 from edgekit.reporting.dominance import RULE
 from edgekit.reporting.facts import Reading, Row, RunFacts
 from edgekit.reporting.page import Cell, Section, Table, table
@@ -28,13 +29,13 @@ def run_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
     if not measured:
         nothing = Section(f"{key}-latency", "Latency", 3, paragraphs=("No round was finished.",))
         return head, nothing, environment_section(key, one)
-    over_time = (_sustained(key, one),) if one.run.command == "sustained" else ()
+    if one.run.command == "sustained":
+        figures: tuple[Section, ...] = (_sustained(key, one),)
+    else:
+        figures = (*_plane(key, one), _latency(key, one), _phases(key, one))
     return (
         head,
-        *_plane(key, one),
-        *over_time,
-        _latency(key, one),
-        _phases(key, one),
+        *figures,
         *pass_sections(key, one),
         _placement(key, one),
         environment_section(key, one),
@@ -44,10 +45,17 @@ def run_sections(key: str, one: RunFacts) -> tuple[Section, ...]:
 def _facts(one: RunFacts) -> tuple[str, ...]:
     contenders = wording.plural(len(one.rows), "contender")
     rounds = wording.plural(one.run.rounds, "round")
-    told = (
-        f"{contenders} in {rounds} of fresh processes, {one.calls:,} timed calls. Latencies are "
-        f"judged by {wording.CLOCKS[one.clock]}."
-    )
+    if one.run.command == "sustained":
+        told = (
+            f"{contenders}, each in one process that computed without a pause; {one.calls:,} timed "
+            f"calls in {wording.plural(one.run.rounds, 'period')}. Periods of one process are not "
+            "independent: there is no interval over processes, and nobody is ruled out here."
+        )
+    else:
+        told = (
+            f"{contenders} in {rounds} of fresh processes, {one.calls:,} timed calls. Latencies "
+            f"are judged by {wording.CLOCKS[one.clock]}."
+        )
     parts = [told]
     if one.left_out:
         parts.append(
@@ -188,36 +196,46 @@ def _phases(key: str, one: RunFacts) -> Section:
 
 
 def _sustained(key: str, one: RunFacts) -> Section:
-    measured = [row for row in one.rows if row.turns]
+    found = drifts_of(one.run)
+    if not found:
+        return Section(
+            f"{key}-sustained", "Over time", 3, ("Fewer than two periods were finished.",)
+        )
     rows: list[list[Cell | str]] = []
-    for row in measured:
-        points = course(row, one.clock)
-        size = max(1, len(points) // 4)
-        first = Reading.of([ms for _, ms in points[:size]])
-        last = Reading.of([ms for _, ms in points[-size:]])
+    for row in one.rows:
+        drift = found[row.contender.name]
+        value, interval = wording.shown(drift.ratio, *drift.ci95)
+        khz = [None if one is None else one / 1000 for one in drift.cpu_khz]
         rows.append(
             [
                 row.label,
-                reading_cell(first, counted=True),
-                reading_cell(last, counted=True),
-                f"{points[-1][0]:.1f}",
+                f"{drift.first_ms:.3g}",
+                f"{drift.last_ms:.3g}",
+                Cell(value, interval),
+                f"{drift.rank[0]}, then {drift.rank[1]}",
+                _ends(drift.temperature_c),
+                _ends(khz),
+                _counts(row)[1],
                 wording.sha_cell(row.contender.sha256),
             ]
         )
-    return Section(
-        f"{key}-sustained",
-        "Over time",
-        3,
-        tables=(
-            table(
-                f"{key}-sustained-table",
-                f"Median {wording.CLOCKS[one.clock]} of one call, ms: the first and the last "
-                "quarter of the processes",
-                ("contender", "first quarter", "last quarter", "minutes", "sha256"),
-                rows,
-            ),
+    drift_table = table(
+        f"{key}-drift",
+        "Wall time of one call, ms, in the first period and in the last; the last divided by the "
+        "first with its 95 % interval, by batch means; place among the contenders; temperature "
+        "and clock after both",
+        (
+            "contender", "first", "last", "last / first", "rank", "°C", "MHz", "calls", "sha256",
         ),
-    )
+        rows,
+    )  # fmt: skip
+    return Section(f"{key}-sustained", "Over time", 3, tables=(drift_table,))
+
+
+def _ends(values: Sequence[float | None]) -> Cell:
+    if None in values:
+        return Cell(wording.UNAVAILABLE, weak=True)
+    return Cell(", then ".join(f"{value:.4g}" for value in values))
 
 
 def _placement(key: str, one: RunFacts) -> Section:
@@ -271,10 +289,11 @@ def _left_out(row: Row) -> Cell | str:
 
 
 def _counts(row: Row) -> tuple[Cell | str, Cell | str]:
-    if row.summary is None:
+    if not row.turns:
         absent = Cell(wording.NOT_MEASURED, weak=True)
         return absent, absent
-    return f"{row.summary.processes:,}", f"{row.summary.calls:,}"
+    calls = sum(len(one.samples_ns) for one in row.measurements)
+    return f"{row.processes:,}", f"{calls:,}"
 
 
 def _tail(row: Row, percent: int) -> Cell:
@@ -300,10 +319,11 @@ def one_clock(one: RunFacts) -> str:
     return f"{wording.CLOCKS[one.clock]}, ms"
 
 
-def reading_cell(one: Reading | None, *, counted: bool = False) -> Cell:
+def reading_cell(one: Reading | None) -> Cell:
     """A reading as a cell, its interval below it."""
     if one is None:
         return Cell(wording.UNAVAILABLE, weak=True)
     value, interval = wording.shown(one.value, one.low, one.high)
-    note = interval if one.covers else f"range {interval}"
-    return Cell(value, f"{note}, {wording.processes(one.count)}" if counted else note)
+    if one.count == 1:
+        return Cell(value, "one process")
+    return Cell(value, interval if one.covers else f"range {interval}")

@@ -12,7 +12,9 @@ def in_short(facts: Facts) -> Section:
     """The first section."""
     cards: list[Card] = []
     paragraphs: list[str] = []
-    measured = next((one for one in facts.runs if any(row.turns for row in one.rows)), None)
+    measured = next(
+        (one for one in facts.runs if any(row.latency[one.clock] for row in one.rows)), None
+    )
     if measured is None:
         paragraphs.append(
             "No latency: no run of these artifacts was found. edgekit profile FOLDER measures them."
