@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edgekit.device import DeviceProfile
 from edgekit.errors import RuntimeFault
 from edgekit.job import Job, JobResult
 from edgekit.passes import PASSES, parse
-from edgekit.passing import OPS_CALLS, Passing, run_passes
+from edgekit.passing import OPS_CALLS, Passing, add_passes, run_passes
+from edgekit.run import Contender, Run
+from edgekit.store import Store
 from edgekit.transports.base import Transport
+from edgekit.transports.connect import Device
 from edgekit.transports.local import LocalTransport
 
 
@@ -106,3 +111,53 @@ def test_all_passes_of_three_runtimes_are_real_documents(contender):
         assert "steps" in documents["memory"]
         assert "phases" in documents["phases"]
     assert (steps[-1].done, steps[-1].total) == (4, 4)
+
+
+def run_of(*contenders):
+    described = [
+        Contender(
+            name=one.name,
+            model="tiny",
+            target=one.artifact.target,
+            precision="fp32",
+            sha256=one.artifact.sha256,
+            bytes=one.artifact.bytes,
+            path=str(one.artifact.path),
+            runtime=one.job.runtime,
+            delegate=None,
+            threads=threads,
+        )
+        for one, threads in contenders
+    ]
+    environment = {"affinity": [3, 4]}
+    return Run("k", "profile", "board", "2026-01-01T00:00:00Z", {}, environment, tuple(described))
+
+
+def test_documents_are_kept_at_once_and_those_of_before_stay(contender, tmp_path):
+    first, second = contender(), contender("onnx", "onnxruntime")
+    run = run_of((first, 1), (second, 2))
+    device = Device(DeviceProfile("board", "", "local"), Recording(), {"affinity": [3, 4]})
+    artifacts = [first.artifact, second.artifact]
+    with Store.open(tmp_path / "store.sqlite") as store:
+        number = store.begin(run)
+        had = {first.name: {"ops": {"unavailable": "before"}}}
+        store.add_pass(number, 0, "ops", had[first.name]["ops"])
+        found = add_passes(
+            ("memory", "ops"),
+            replace(run, passes=had),
+            artifacts,
+            device,
+            keeper=store,
+            number=number,
+        )
+        assert store.load(number).passes == found.passes
+    missing = {"unavailable": "not here"}
+    assert found.passes == {
+        first.name: {"memory": missing, "ops": {"unavailable": "before"}},
+        second.name: {"memory": missing, "ops": missing},
+    }
+    # One thread has one core; two need two.
+    jobs = device.transport.jobs
+    assert [(job.action, job.cpu) for job in jobs] == [
+        ("memory", 3), ("memory", None), ("ops", None),
+    ]  # fmt: skip

@@ -33,7 +33,7 @@ VERBS = {
     "quantize": "Quantize FILE, a float .onnx or .tflite, and prove the result.",
     "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
-    "compare": "Say whether B is faster than A, slower, or neither as far as can be told.",
+    "compare": "Say whether B is faster than A, slower, or neither.",
     "report": "Write a page of what is known of artifacts and runs.",
     "history": "List, show and export what was measured.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",

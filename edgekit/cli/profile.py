@@ -119,9 +119,9 @@ def _print(result: ProfileResult) -> None:
         count = threads.pop()
         title += f", {count} thread{'s' * (count > 1)}"
     output.print_table(
-        f"{models.pop()} on {title}" if len(models) == 1 else title,
+        f"{next(iter(models))} on {title}" if len(models) == 1 else title,
         _COLUMNS,
-        [_cells(row) for row in rows],
+        [_cells(row, named=len(models) > 1) for row in rows],
     )
     of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
@@ -169,13 +169,13 @@ def _then(pair: tuple[float | None, ...]) -> str | None:
     return None if first is None or last is None else f"{first:.0f}, then {last:.0f}"
 
 
-def _cells(row: Row) -> tuple[str | None, ...]:
+def _cells(row: Row, *, named: bool) -> tuple[str | None, ...]:
     one, figures = row.contender, row.summary
     low, high = figures.ci95_ms
     peak = figures.peak_rss_bytes
     parity = one.parity
     return (
-        one.name,
+        one.name if named else one.name.removeprefix(f"{one.model} "),
         f"{one.bytes / 1e6:.2f}",
         *_accuracy(row),
         f"{parity['max_abs']:.1e}, {100 * parity['top1_agreement']:.1f} %",

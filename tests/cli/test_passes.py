@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
+
+from edgekit.cli import main
 from edgekit.cli.passes import pass_tables
 from edgekit.passes import OpTimes, ops_document
+from edgekit.run import Run
 
 OPS = ops_document(
     {f"model/layer_{i}": OpTimes("Conv", 9, [2.0**-i]) for i in range(12)},
@@ -60,3 +64,29 @@ def test_energy_is_shown_in_millijoules_with_its_interval():
     (table,) = pass_tables({"a": {"energy": document}})
     assert table.rows == (("a", "12.3 [11, 13.5]", "5.00", "11.25", None, "50.0"),)
     assert table.notes == ("counter: RAPL (package-0)", "in turn")
+
+
+def test_a_profile_prints_the_passes_that_were_asked_for(make_artifact, capsys, tmp_path):
+    path = make_artifact("onnx").path
+    run = tmp_path / "run.json"
+    told = ["profile", str(path), "--rounds", "1", "--seconds", "0.01", "--quiet"]
+    assert main([*told, "--passes", "memory,energy", "--out", str(run), "--fresh"]) == 0
+    printed = capsys.readouterr().out
+    assert "resident memory in MB after each step" in printed
+    assert "energy\n" in printed
+    assert "ops" not in printed.partition("resident memory")[2]
+    (documents,) = Run.from_json(json.loads(run.read_text())).passes.values()
+    assert set(documents) == {"memory", "energy"}
+
+
+def test_without_the_option_memory_and_ops_are_kept_and_not_printed(make_artifact, capsys):
+    path = make_artifact("onnx").path
+    told = ["profile", str(path), "--rounds", "1", "--seconds", "0.01", "--fresh"]
+    assert main([*told, "--json"]) == 0
+    (documents,) = json.loads(capsys.readouterr().out)["passes"].values()
+    assert set(documents) == {"memory", "ops"}
+
+
+def test_an_unknown_pass_is_refused_before_anything_is_measured(make_artifact, capsys):
+    assert main(["profile", str(make_artifact().path), "--passes", "memoy"]) == 2
+    assert "'memoy' is no pass" in capsys.readouterr().err
