@@ -74,4 +74,5 @@ def _around(point: tuple[float, float], size: tuple[float, float]) -> list[tuple
 def _cost(found: tuple[Box, float], taken: Sequence[Box], frame: Box) -> float:
     box, distance = found
     outside = box.area - box.overlap(frame)
-    return distance + 50 * outside + 4 * sum(box.overlap(other) for other in taken)
+    # A name that covers another one can be read elsewhere; one that is cut off cannot.
+    return distance + 10_000 * outside + 4 * sum(box.overlap(other) for other in taken)
