@@ -34,6 +34,7 @@ VERBS = {
     "eval": "Measure and compare the accuracy of ARTIFACTs on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither.",
+    "report": "Write a page of what is known of artifacts and runs.",
     "history": "List, show and export what was measured.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
