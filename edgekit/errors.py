@@ -10,6 +10,7 @@
     ├── DeviceError              a device that is absent, or is not what its profile says
     ├── RuntimeFault             a runtime failed or crashed while running an artifact
     ├── FileError                the file system said no
+    ├── StoreError               the store of measurements cannot be read or written
     └── MissingExtraError        an optional package is not installed
 
 Knows words only. Does not print and does not exit: `edgekit.cli` does both.
@@ -137,6 +138,10 @@ class FileError(EdgekitError):
             errno.EPERM: "choose a writable place with --out",
         }
         return cls(f"{where}{reason}", hint=hints.get(number))
+
+
+class StoreError(EdgekitError):
+    """The store of measurements cannot be opened, read or written."""
 
 
 class MissingExtraError(EdgekitError):

@@ -140,11 +140,12 @@ def _exchange(a: Path, b: Path) -> bool:
 def _remove_stale_scratch(parent: Path) -> None:
     for path in parent.glob(f"{_SCRATCH_MARK}*"):
         owner = path.name.removeprefix(_SCRATCH_MARK).partition("-")[0]
-        if path.is_dir() and owner.isdigit() and not _alive(int(owner)):
+        if path.is_dir() and owner.isdigit() and not process_lives(int(owner)):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _alive(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Whether a process of this number runs; on Windows, where asking would end it, always."""
     if sys.platform == "win32":
         return True  # os.kill(pid, 0) would end the process there
     try:
@@ -165,6 +166,15 @@ def cache_folder() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "edgekit" / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekit"
+
+
+def data_folder() -> Path:
+    """Where the user's programs keep what is theirs, for edgekit: the system's convention."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "edgekit"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "edgekit"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "edgekit"
 
 
 def inside(root: Path, relative: str) -> Path:

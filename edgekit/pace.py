@@ -1,37 +1,34 @@
 """Time quantized artifacts against float ones of the same target, side by side, on this machine.
 
-Both have a fresh process with one thread and the model loaded; they compute in turns, a few
-hundredths of a second each, so that what the machine does meanwhile falls on both. Each pair of
-turns gives one ratio. A few seconds for a pair: enough to see whether int8 pays, no measurement to
-publish (`edgekit profile` is). Nothing of it is kept in an artifact.
+As `edgekit compare` does, in the fewest rounds that give an interval: some seconds for a pair, to
+see whether int8 pays. Nothing of it is kept.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from edgekit.artifact import Artifact
+from edgekit.comparison import LEAST_ROUNDS, compare
 from edgekit.errors import EdgekitError
 from edgekit.feeding import golden_sample
-from edgekit.job import Job, Timing
-from edgekit.measure import Measurement, Placement
+from edgekit.job import Job
+from edgekit.measure import Placement
 from edgekit.progress import Progress, Report
-from edgekit.statistics import median, median_interval
+from edgekit.rounds import RoundRules, measure_round
+from edgekit.run import Turn
 from edgekit.transports.local import LocalTransport
 
 FLOAT = "fp32"
 QUANTIZED = ("dynamic", "int8")
 
-_PROCESSES = 3  # fresh pairs of processes: memory is laid out anew in each
-_TURNS = 4  # of both, in each pair
-_WARM = Timing(warmup_calls=10, seconds=0.02, min_calls=3)
-_TURN = Timing(warmup_calls=1, seconds=0.04, min_calls=5)
+_RULES = RoundRules(seconds=0.1)
 _MOST_KINDS = 4
 
 
@@ -43,9 +40,9 @@ class Pace:
         label: Of the one, as a rule quantized.
         against: Of the other, as a rule fp32.
         target: Of both.
-        ratio: Median of the paired ratios of latencies; below 1 the one is faster.
-        ci95: Distribution-free 95 % interval of it.
-        ms: Processor time of a call, one thread: median over the one's turns.
+        ratio: Of their latencies (`edgekit.comparison`); below 1 the one is faster.
+        ci95: 95 % interval of it.
+        ms: Processor time of a call of the one, with one thread.
         against_ms: The same of the other.
         placement: Where the one's ops ran.
         against_placement: Where the other's did.
@@ -121,25 +118,32 @@ def time_pair(artifact: Artifact, other: Artifact, report: Report) -> Pace:
         EdgekitError: The runtime is missing, failed or crashed.
     """
     task = f"timing {artifact.label} against {other.label}"
-    report(Progress(task, 0, _PROCESSES))
-    turns: list[tuple[Measurement, Measurement]] = []
+    report(Progress(task, 0, LEAST_ROUNDS))
+    rounds: list[list[Turn]] = []
+    transport, since = LocalTransport(), monotonic()
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     with tempfile.TemporaryDirectory(prefix="edgekit-pace-") as place:
-        pair = enumerate((artifact, other))
-        jobs = [_job(one, Path(place) / str(number)) for number, one in pair]
-        for number in range(_PROCESSES):
-            turns += _turns(jobs)
-            report(Progress(task, number + 1, _PROCESSES))
-    ratios = [mine.cost_ns / theirs.cost_ns for mine, theirs in turns]
+        jobs = [
+            _job(one, Path(place) / str(number)) for number, one in enumerate((artifact, other))
+        ]
+        for number in range(LEAST_ROUNDS):
+            rounds.append(
+                measure_round(transport, jobs, number, rules=_RULES, cores=cores, since=since)
+            )
+            report(Progress(task, number + 1, LEAST_ROUNDS))
+    mine, theirs = ([turns[side].measurement for turns in rounds] for side in (0, 1))
+    found = compare(theirs, mine, by_wall=False, margin=0.0)
+    against_ms, ms = found.median_ms
     return Pace(
         label=artifact.label,
         against=other.label,
         target=artifact.target,
-        ratio=median(ratios),
-        ci95=median_interval(ratios),
-        ms=median([mine.cost_ns for mine, _ in turns]) / 1e6,
-        against_ms=median([theirs.cost_ns for _, theirs in turns]) / 1e6,
-        placement=turns[-1][0].placement,
-        against_placement=turns[-1][1].placement,
+        ratio=found.primary.ratio,
+        ci95=found.primary.ci95,
+        ms=ms,
+        against_ms=against_ms,
+        placement=mine[-1].placement,
+        against_placement=theirs[-1].placement,
     )
 
 
@@ -150,24 +154,6 @@ def _job(artifact: Artifact, scratch: Path) -> Job:
         model=str(artifact.model_path.resolve()),
         inputs=golden_sample(artifact, scratch),
     )
-
-
-def _turns(jobs: Sequence[Job]) -> list[tuple[Measurement, Measurement]]:
-    """Turns of both in one fresh pair of processes; who begins alternates."""
-    transport = LocalTransport()
-    found = []
-    with ExitStack() as stack:
-        processes = [stack.enter_context(transport.repeating(job)) for job in jobs]
-        with ThreadPoolExecutor(len(jobs)) as pool:
-            list(pool.map(lambda measure: measure(_WARM), processes))
-        mine, theirs = processes
-        for number in range(_TURNS):
-            if number % 2:
-                second, first = theirs(_TURN), mine(_TURN)
-            else:
-                first, second = mine(_TURN), theirs(_TURN)
-            found.append((first, second))
-    return found
 
 
 def _largest(mine: Mapping[str, int], other: Mapping[str, int]) -> str:

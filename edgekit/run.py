@@ -60,7 +60,7 @@ class Contender:
 
     @property
     def by_wall(self) -> bool:
-        """Whether only wall time tells its speed: CPU time adds up threads, accelerators have none."""
+        """Whether only wall time tells its speed: threads add up CPU time, accelerators lack it."""
         return self.threads > 1 or self.delegate not in (None, "none", "xnnpack")
 
     def to_json(self) -> dict[str, Any]:

@@ -77,6 +77,26 @@ class Summary:
         """The 90th percentile; None with too few calls for one."""
         return self.tails[90].ms if 90 in self.tails else None
 
+    def to_json(self) -> dict[str, Any]:
+        def ms(value: float | None) -> float | None:
+            return None if value is None else round(value, 6)
+
+        return {
+            "median_ms": ms(self.median_ms),
+            "ci95_ms": [ms(bound) for bound in self.ci95_ms],
+            "cpu_median_ms": ms(self.cpu_median_ms),
+            "cpu_ci95_ms": [ms(bound) for bound in self.cpu_ci95_ms],
+            "call_median_ms": ms(self.call_median_ms),
+            "p90_ms": ms(self.p90_ms),
+            "tails": {f"p{percent}": tail.to_json() for percent, tail in self.tails.items()},
+            "first_ms": ms(self.first_ms),
+            "warmup_ms": ms(self.warmup_ms),
+            "load_ms": ms(self.load_ms),
+            "peak_rss_bytes": self.peak_rss_bytes,
+            "processes": self.processes,
+            "calls": self.calls,
+        }
+
 
 def summarise(measurements: Sequence[Measurement]) -> Summary:
     """Figures over fresh processes.

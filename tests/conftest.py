@@ -33,11 +33,12 @@ settings.load_profile("edgekit")
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_this_run(tmp_path_factory):
-    """Nothing is read from or left in the user's cache; workers of one run share one."""
+    """Nothing is read from or left in the user's cache and store; workers of one run share them."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEKIT_CACHE", str(shared / "cache"))
+        patch.setenv("EDGEKIT_STORE", str(shared / "measurements.sqlite"))
         patch.delenv("EDGEKIT_DEBUG", raising=False)
         yield
 

@@ -22,6 +22,9 @@ _FLAGS = (
     "asimd", "asimddp", "i8mm", "bf16", "sve",
 )  # fmt: skip
 
+# Facts that change while a process lasts.
+CHANGING = ("cpu_khz", "temperature_c", "load_1min")
+
 
 def describe() -> dict[str, Any]:
     """Facts about machine, system and interpreter."""
@@ -87,6 +90,13 @@ def cpu_ticks() -> tuple[int, int] | None:
         ticks = [int(field) for field in line.split()[1:9]]
         return ticks[7], sum(ticks)
     return None
+
+
+def steal_share(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float | None:
+    """Share of the machine's time that a hypervisor gave to others between two `cpu_ticks`."""
+    if before is None or after is None or after[1] <= before[1]:
+        return None
+    return round((after[0] - before[0]) / (after[1] - before[1]), 4)
 
 
 def _cpu_model() -> str | None:

@@ -6,10 +6,11 @@ One process serves one job, so that nothing of an earlier one is in memory, cach
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekit.agent import machine
 from edgekit.agent.running import run
@@ -19,7 +20,12 @@ from edgekit.agent.samples import SampleReader
 from edgekit.agent.timing import random_inputs, time_calls
 from edgekit.errors import EdgekitError, RuntimeFault
 from edgekit.job import Job, JobResult
-from edgekit.measure import Measurement, Placement
+from edgekit.measure import Measurement
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 
 def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
@@ -27,24 +33,17 @@ def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], di
     return lambda payload, _emit: perform(Job.from_json(payload)).to_json()
 
 
-def repeating() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
-    """For `edgekit.process`: measure one model again and again, loaded once."""
-    kept: dict[str, tuple[_Loaded, Placement]] = {}
-
-    def handle(payload: dict[str, Any], _emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        job = Job.from_json(payload)
-        loaded, placement = kept.get(job.model, (None, None))
-        loaded = loaded or _load(job)
-        result = _measure(job, loaded, placement)
-        assert result.placement is not None
-        kept[job.model] = loaded, result.placement
-        return result.to_json()
-
-    return handle
-
-
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class Loaded:
+    """A model in its runtime.
+
+    Attributes:
+        runtime: The imported runtime.
+        model: The loaded model.
+        load_ns: From the file to a model that can be called.
+        environment: What machine and runtime say about themselves.
+    """
+
     runtime: Runtime
     model: LoadedModel
     load_ns: int
@@ -64,7 +63,7 @@ def perform(job: Job) -> JobResult:
     if job.action == "probe":
         _pin(job)
         return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
-    loaded = _load(job)
+    loaded = load(job)
     if job.action == "measure":
         return _measure(job, loaded)
     samples, nonfinite = run(job, loaded.model)
@@ -85,7 +84,8 @@ def _pin(job: Job) -> None:
         machine.pin(job.cpu)  # before numpy and the runtime start their threads
 
 
-def _load(job: Job) -> _Loaded:
+def load(job: Job) -> Loaded:
+    """Pin this process, import the runtime and load the model. Raises as `perform`."""
     _pin(job)
     runtime = runtime_class(job.runtime)()
     start = time.perf_counter_ns()
@@ -99,18 +99,21 @@ def _load(job: Job) -> _Loaded:
         "pinned_cpu": job.cpu,
         **model.facts,
     }
-    return _Loaded(runtime, model, load_ns, environment)
+    return Loaded(runtime, model, load_ns, environment)
 
 
-def _measure(job: Job, loaded: _Loaded, placement: Placement | None = None) -> JobResult:
-    model = loaded.model
+def first_sample(job: Job, model: LoadedModel) -> list[Array]:
+    """What a timed call is fed: the first sample of the job's inputs, or random values."""
     if job.inputs:
-        place = Path(job.inputs)
-        inputs = SampleReader(place, model.inputs)[0]
-    else:
-        inputs = random_inputs(model.inputs)
+        return SampleReader(Path(job.inputs), model.inputs)[0]
+    return random_inputs(model.inputs)
+
+
+def _measure(job: Job, loaded: Loaded) -> JobResult:
+    model = loaded.model
+    inputs = first_sample(job, model)
     ticks: list[tuple[int, int] | None] = []
-    try:
+    with fault_while_timed(loaded):
         series = time_calls(
             model,
             inputs,
@@ -118,24 +121,21 @@ def _measure(job: Job, loaded: _Loaded, placement: Placement | None = None) -> J
             before_timed=lambda: ticks.append(machine.cpu_ticks()),
             after_timed=lambda: ticks.append(machine.cpu_ticks()),
         )
-    except Exception as error:
-        raise RuntimeFault(
-            f"{loaded.runtime.name} failed while it was timed: {first_line(error)}"
-        ) from error
     # Before placement is read: a profile of the graph costs memory that an app never needs.
     peak = machine.peak_rss_bytes()
-    placement = placement or model.placement()
+    placement = model.placement()
     check_delegate(job.delegate, placement)
     measurement = Measurement(
         samples_ns=series.samples_ns,
         call_ns=series.call_ns,
         cpu_ns=series.cpu_ns,
+        blocks=(len(series.samples_ns),),
         warmup_ns=series.warmup_ns,
         load_ns=loaded.load_ns,
         first_ns=series.first_ns,
         peak_rss_bytes=peak,
         placement=placement,
-        environment={**loaded.environment, "steal_share": _steal(*ticks)},
+        environment={**loaded.environment, "steal_share": machine.steal_share(*ticks)},
     )
     return JobResult(
         environment=measurement.environment,
@@ -146,11 +146,15 @@ def _measure(job: Job, loaded: _Loaded, placement: Placement | None = None) -> J
     )
 
 
-def _steal(before: tuple[int, int] | None, after: tuple[int, int] | None) -> float | None:
-    """Share of the machine's time that a hypervisor gave to others during the timed calls."""
-    if before is None or after is None or after[1] <= before[1]:
-        return None
-    return round((after[0] - before[0]) / (after[1] - before[1]), 4)
+@contextmanager
+def fault_while_timed(loaded: Loaded) -> Iterator[None]:
+    """Whatever a runtime raises while it is timed, as a `RuntimeFault`."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeFault(
+            f"{loaded.runtime.name} failed while it was timed: {first_line(error)}"
+        ) from error
 
 
 def _runtimes() -> dict[str, Any]:

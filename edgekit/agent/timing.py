@@ -10,7 +10,8 @@ from __future__ import annotations
 import gc
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,32 +62,48 @@ def time_calls(
         before_timed: Called right before the timed calls.
         after_timed: Called right after them.
     """
+    first, warmup = begin(model, inputs, timing.warmup_calls)
+    # Room for twice the calls that fit at the pace of the warm-up, so that nothing grows later.
+    pace = max(1, min(warmup, default=first))
+    room = int(2 * timing.seconds * 1e9 / pace) + timing.min_calls
+    with no_collector():
+        before_timed()
+        samples, whole, cpu = calls(
+            model, inputs, timing.min_calls, seconds=timing.seconds, room=min(room, MOST_CALLS)
+        )
+        after_timed()
+    return Series(tuple(samples), tuple(whole), tuple(cpu), tuple(warmup), first)
+
+
+def begin(model: Timed, inputs: Sequence[Array], warmup_calls: int) -> tuple[int, array[int]]:
+    """Make the first call and the warm-up.
+
+    Returns:
+        Duration of the first whole call, and of `invoke` in each warm-up call, in nanoseconds.
+    """
     clock = time.perf_counter_ns
     start = clock()
     model.set_inputs(inputs)
     model.invoke()
     model.get_outputs()
     first = clock() - start
-    warmup = _calls(model, inputs, timing.warmup_calls, seconds=0.0)[0]
-    # Room for twice the calls that fit at the pace of the warm-up, so that nothing grows later.
-    pace = max(1, min(warmup, default=first))
-    room = int(2 * timing.seconds * 1e9 / pace) + timing.min_calls
+    return first, calls(model, inputs, warmup_calls, seconds=0.0)[0]
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Collect garbage now, and not again until the end."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        before_timed()
-        samples, whole, cpu = _calls(
-            model, inputs, timing.min_calls, seconds=timing.seconds, room=min(room, MOST_CALLS)
-        )
-        after_timed()
+        yield
     finally:
         if was_on:
             gc.enable()
-    return Series(tuple(samples), tuple(whole), tuple(cpu), tuple(warmup), first)
 
 
-def _calls(
+def calls(
     model: Timed, inputs: Sequence[Array], at_least: int, *, seconds: float, room: int = 0
 ) -> tuple[array[int], array[int], array[int]]:
     """Call until `at_least` calls are made and `seconds` are over, at most `room` times.

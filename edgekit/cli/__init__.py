@@ -32,6 +32,7 @@ VERBS = {
     "quantize": "Quantize FILE, a float .onnx or .tflite, and prove the result.",
     "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
+    "compare": "Say whether B is faster than A, slower, or neither as far as can be told.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
     "data": "List, fetch, describe, check and convert data sets.",

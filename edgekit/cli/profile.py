@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import names, output
-from edgekit.cli.types import FiniteFloat
-from edgekit.measure import ENOUGH_PROCESSES
+from edgekit.cli.types import FiniteFloat, numbers
+from edgekit.summary import ENOUGH_PROCESSES
 
 if TYPE_CHECKING:
     from edgekit.verbs.profile import ProfileResult, Row
 
 _COLUMNS = (
-    "artifact", "MB", "accuracy %", "drop", "parity", "median ms", "peak MB", "placement",
+    "artifact", "MB", "accuracy %", "drop", "parity",
+    "median ms", "× first", "peak MB", "placement",
 )  # fmt: skip
 
 
 @click.command("profile")
-@click.argument("artifact", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("artifact", nargs=-1, required=True)
 @click.option(
     "--device",
     default="local-cpu",
@@ -29,42 +30,53 @@ _COLUMNS = (
     help="Profile name, or path to a TOML file.",
 )
 @click.option("--runtime", help="Runtime to use instead of the device's preference.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
+@click.option("--threads", metavar="N[,N…]", help="Threads of the runtime; several for a sweep.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Fresh processes per artifact.")
 @click.option("--seconds", type=FiniteFloat(0.01, 600), help="Timed calls in each process.")
 @click.option("--seed", default=0, show_default=True, help="Of the order and the cores.")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the raw samples.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File for the run with its raw samples."
+)
+@click.option("--fresh", is_flag=True, help="Begin anew, even if a run of the same was ended.")
 @output.common_options
 def command(
     *,
-    artifact: tuple[Path, ...],
+    artifact: tuple[str, ...],
     device: str,
     runtime: str | None,
-    threads: int | None,
+    threads: str | None,
     rounds: int | None,
     seconds: float | None,
     seed: int,
     out: Path | None,
+    fresh: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
 ) -> None:
     """Measure latency, memory and accuracy of ARTIFACTs on a device.
 
-    ARTIFACT is an artifact's folder, or a folder that holds some, like build/mobilenet.
+    ARTIFACT is an artifact's folder, or a folder that holds some, like build/mobilenet; with
+    settings of its own as build/mobilenet/tflite-int8@threads=2,runtime=litert,delegate=none.
+    All take part in every round, so that any two can be compared. Every finished round is kept: the
+    same call goes on with a run that was ended.
     """
+    from edgekit.contenders import parse
     from edgekit.verbs.profile import profile
+
+    counts = numbers("--threads", threads, int) if threads else ()
 
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         result = profile(
-            artifact,
+            [parse(one) for one in artifact],
             device=device,
             runtime=runtime,
-            threads=threads,
+            threads=counts,
             rounds=rounds,
             seconds=seconds,
             seed=seed,
             out=out,
+            fresh=fresh,
             report=report,
         )
     if as_json:
@@ -75,41 +87,57 @@ def command(
 
 def _print(result: ProfileResult) -> None:
     rows = result.rows
-    threads, figures = rows[0].threads, rows[0].summary
-    models = sorted({row.artifact.manifest.model for row in rows})
-    cpu = result.environment.get("cpu_model") or "unknown processor"
-    title = f"{rows[0].device}: {cpu}, {threads} thread{'s' if threads > 1 else ''}, batch 1"
+    figures = rows[0].summary
+    models = {row.contender.model for row in rows}
+    threads = {row.contender.threads for row in rows}
+    cpu = result.run.environment.get("cpu_model") or "unknown processor"
+    title = f"{rows[0].device}: {cpu}, batch 1"
+    if len(threads) == 1:
+        count = threads.pop()
+        title += f", {count} thread{'s' * (count > 1)}"
     output.print_table(
-        f"{models[0]} on {title}" if len(models) == 1 else title,
+        f"{models.pop()} on {title}" if len(models) == 1 else title,
         _COLUMNS,
-        [_cells(row, named=len(models) > 1) for row in rows],
+        [_cells(row) for row in rows],
     )
     of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
-        f"in brackets the interval: accuracy 95 %, median {of_median}\n"
+        f"in brackets the interval: accuracy 95 %, median {of_median}, × first 95 %\n"
         "parity: largest difference from the source model, and how often the top-1 label is its\n"
-        f"{figures.processes} processes per artifact; raw samples in {result.file}"
+        f"× first: latency divided by the first row's, from {figures.processes} rounds of fresh "
+        "processes of all\n"
+        f"kept as run {result.number}: edgekit report run:{result.number}"
     )
 
 
-def _cells(row: Row, *, named: bool) -> tuple[str | None, ...]:
-    manifest, figures = row.artifact.manifest, row.summary
+def _cells(row: Row) -> tuple[str | None, ...]:
+    one, figures = row.contender, row.summary
     low, high = figures.ci95_ms
     peak = figures.peak_rss_bytes
+    parity = one.parity
     return (
-        f"{manifest.model} {row.artifact.label}" if named else row.artifact.label,
-        f"{row.artifact.bytes / 1e6:.2f}",
+        one.name,
+        f"{one.bytes / 1e6:.2f}",
         *_accuracy(row),
-        f"{manifest.parity.max_abs:.1e}, {100 * manifest.parity.top1_agreement:.1f} %",
+        f"{parity['max_abs']:.1e}, {100 * parity['top1_agreement']:.1f} %",
         f"{figures.median_ms:.3g} [{low:.3g}, {high:.3g}]",
+        _ratio(row),
         f"{peak / 1e6:.0f}" if peak is not None else None,
-        str(row.turns[-1].measurement.placement),
+        str(row.measurements[-1].placement),
     )
+
+
+def _ratio(row: Row) -> str | None:
+    if row.against_first is None:
+        return None
+    found = row.against_first.primary
+    low, high = found.ci95
+    return f"{found.ratio:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _accuracy(row: Row) -> tuple[str | None, str | None]:
     """The proven metric with its interval, and what it lost against the source model."""
-    metric = row.artifact.manifest.metric
+    metric = row.contender.metric
     if metric is None:
         return None, None
     low, high = metric["ci95"]

@@ -8,11 +8,13 @@ files and rewrites the paths. The public `run` checks before and after; the part
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import DeviceError, FileError
 from edgekit.job import Job, JobResult
+from edgekit.transports.session import Session
 
 if TYPE_CHECKING:
     from edgekit.device import DeviceProfile
@@ -41,6 +43,20 @@ class Transport(ABC):
         if job.action == "measure" and result.measurement is None:
             raise DeviceError("the device answered a measurement without samples")
         return result
+
+    def session(self, job: Job) -> AbstractContextManager[Session]:
+        """A fresh process on the device that keeps a model loaded and times it block by block.
+
+        Args:
+            job: Action "measure".
+
+        Raises:
+            DeviceError: This transport can carry whole jobs only.
+        """
+        raise DeviceError(
+            f"{type(self).__name__} keeps no model loaded between two blocks of calls",
+            hint="compare on a device that does: edgekit devices",
+        )
 
     @abstractmethod
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:

@@ -10,23 +10,23 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DeviceError, RuntimeFault
-from edgekit.job import Job, JobResult, Timing
-from edgekit.measure import Measurement
+from edgekit.job import Job, JobResult
 from edgekit.process import Child, ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
+from edgekit.transports.session import Session
 
 if TYPE_CHECKING:
     from edgekit.device import DeviceProfile
 
 _ENTRY = "edgekit.agent.service:handler"
-_REPEATING = "edgekit.agent.service:repeating"
+_SESSION = "edgekit.agent.session:handler"
+_LONGEST_STEP_S = 600.0
 
 
 class LocalTransport(Transport):
@@ -49,49 +49,43 @@ class LocalTransport(Transport):
         return cls(profile.python, named_in=profile.path)
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
-        with self._importable() as environment:
+        with self._importable() as environment, self._child(_ENTRY, environment) as child:
             try:
-                child = Child(_ENTRY, environment=environment, python=self._python)
-            except OSError as error:
-                raise DeviceError(
-                    f"{self._python}: {error.strerror or error}",
-                    hint=f"`python` in {self._named_in} names the interpreter",
-                ) from error
-            with child:
-                try:
-                    answer = child.call(job.to_json(), timeout_s=timeout_s)
-                except (ChildCrashed, json.JSONDecodeError) as error:
-                    if job.action == "probe" and not self._is_own():
-                        raise self._no_agent(error) from error
-                    if not isinstance(error, ChildCrashed):
-                        raise
-                    raise _fault(job, error) from error
-                except ChildFailed as error:
-                    raise _fault(job, error) from error
+                answer = child.call(job.to_json(), timeout_s=timeout_s)
+            except (ChildCrashed, json.JSONDecodeError) as error:
+                if job.action == "probe" and not self._is_own():
+                    raise self._no_agent(error) from error
+                if not isinstance(error, ChildCrashed):
+                    raise
+                raise _fault(job, error) from error
+            except ChildFailed as error:
+                raise _fault(job, error) from error
         return JobResult.from_json(answer)
 
     @contextmanager
-    def repeating(self, job: Job) -> Iterator[Callable[[Timing], Measurement]]:
-        """A fresh process that keeps a model loaded: what is yielded measures it once more.
+    def session(self, job: Job) -> Iterator[Session]:
+        """A fresh process that keeps a model loaded."""
+        with self._importable() as environment, self._child(_SESSION, environment) as child:
 
-        Args:
-            job: Action "measure"; its timing is overridden each time.
-        """
-        with self._importable() as environment:
-            child = Child(_REPEATING, environment=environment, python=self._python)
-            with child:
+            def ask(step: dict[str, Any]) -> Mapping[str, Any]:
+                try:
+                    return child.call(step, timeout_s=_LONGEST_STEP_S)
+                except (ChildCrashed, ChildFailed) as error:
+                    raise _fault(job, error) from error
 
-                def measure(timing: Timing) -> Measurement:
-                    try:
-                        answer = child.call(replace(job, timing=timing).to_json(), timeout_s=600.0)
-                    except (ChildCrashed, ChildFailed) as error:
-                        raise _fault(job, error) from error
-                    found = JobResult.from_json(answer).measurement
-                    if found is None:
-                        raise DeviceError("a measurement without samples")
-                    return found
+            try:
+                yield Session(ask, job)
+            finally:
+                child.kill()  # it has nothing to put in order, and the next round waits
 
-                yield measure
+    def _child(self, entry: str, environment: Mapping[str, str]) -> Child:
+        try:
+            return Child(entry, environment=environment, python=self._python)
+        except OSError as error:
+            raise DeviceError(
+                f"{self._python}: {error.strerror or error}",
+                hint=f"`python` in {self._named_in} names the interpreter",
+            ) from error
 
     def _no_agent(self, error: ChildCrashed | json.JSONDecodeError) -> DeviceError:
         said: tuple[str, ...] = ()

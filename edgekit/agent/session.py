@@ -1,0 +1,103 @@
+"""One model kept loaded in this process and timed block by block, as the host asks.
+
+Between two blocks other processes have their turns, so that what the machine does meanwhile falls
+on all of them. The host says when; this side only times. Chooses nothing and summarises nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from edgekit.agent import machine
+from edgekit.agent.runtimes.base import check_delegate
+from edgekit.agent.service import fault_while_timed, first_sample, load
+from edgekit.agent.timing import begin, calls
+from edgekit.errors import UsageError
+from edgekit.fields import Fields
+from edgekit.job import Job
+from edgekit.measure import MOST_CALLS
+
+_STEPS = ("open", "block", "facts")
+
+
+def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
+    """For `edgekit.process`: the steps of one session, in order; errors are raised.
+
+    - `{"step": "open", "job": …}` loads, makes the first call and the warm-up:
+      `{"load_ns", "first_ns", "warmup_ns"}`.
+    - `{"step": "block", "seconds": …, "min_calls": …}` times calls without a pause:
+      `{"samples_ns", "call_ns", "cpu_ns"}`.
+    - `{"step": "facts"}` says what is known besides: `{"peak_rss_bytes", "placement",
+      "environment"}`.
+    """
+    sessions: list[_Session] = []
+
+    def handle(payload: dict[str, Any], _emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        fields = Fields(payload, "step", UsageError)
+        step = fields.text("step", choices=_STEPS)
+        if step == "open":
+            sessions[:] = [_Session(Job.from_json(fields.mapping("job")))]
+            return sessions[0].opened
+        if not sessions:
+            raise UsageError("step: no model was opened")
+        if step == "facts":
+            return sessions[0].facts()
+        return sessions[0].block(
+            fields.number("seconds", high=3600.0),
+            fields.integer("min_calls", low=1, high=MOST_CALLS),
+        )
+
+    return handle
+
+
+class _Session:
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._loaded = load(job)
+        self._inputs = first_sample(job, self._loaded.model)
+        with fault_while_timed(self._loaded):
+            first, warmup = begin(self._loaded.model, self._inputs, job.timing.warmup_calls)
+        self._pace_ns = max(1, min(warmup, default=first))
+        self.opened = {
+            "load_ns": self._loaded.load_ns,
+            "first_ns": first,
+            "warmup_ns": list(warmup),
+        }
+        self._ticks = machine.cpu_ticks()
+        self._peak: int | None = None
+        self._placement: dict[str, Any] | None = None
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # this process does nothing else
+
+    def block(self, seconds: float, min_calls: int) -> dict[str, Any]:
+        # Room for twice the calls that fit at the best pace, so that nothing grows while timed.
+        room = min(MOST_CALLS, int(2e9 * seconds / self._pace_ns) + min_calls)
+        with fault_while_timed(self._loaded):
+            samples, whole, cpu = calls(
+                self._loaded.model, self._inputs, min_calls, seconds=seconds, room=room
+            )
+        self._pace_ns = max(1, min(self._pace_ns, *samples))
+        return {"samples_ns": list(samples), "call_ns": list(whole), "cpu_ns": list(cpu)}
+
+    def facts(self) -> dict[str, Any]:
+        if self._placement is None:
+            # Memory first: a profile of the graph costs memory that an app never needs.
+            self._peak = machine.peak_rss_bytes()
+            placement = self._loaded.model.placement()
+            check_delegate(self._job.delegate, placement)
+            self._placement = placement.to_json()
+        before, self._ticks = self._ticks, machine.cpu_ticks()
+        now = machine.describe()
+        return {
+            "peak_rss_bytes": self._peak,
+            "placement": self._placement,
+            "environment": {
+                **self._loaded.environment,
+                # What changes while a session lasts, as it is at its end.
+                **{key: now[key] for key in machine.CHANGING},
+                "steal_share": machine.steal_share(before, self._ticks),
+            },
+        }

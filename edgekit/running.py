@@ -1,0 +1,142 @@
+"""Carry out a run: measure contenders round by round and keep every round as soon as it is done.
+
+Knows devices and what keeps runs. Does not decide who is measured, and draws no conclusion.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgekit.artifact import Artifact
+from edgekit.contenders import job_of
+from edgekit.progress import Progress, Report
+from edgekit.rounds import RoundRules, measure_round
+from edgekit.run import Contender, Run, Turn, run_key
+from edgekit.transports.connect import Device
+
+# What a run that goes on must find as it was.
+_SAME = ("edgekit", "machine", "system", "cpu_model", "cpu_count", "affinity", "cpu_governor")
+
+
+class Keeper(Protocol):
+    """What keeps runs: the store."""
+
+    def begin(self, run: Run) -> int: ...
+    def load(self, number: int) -> Run: ...
+    def add_round(self, number: int, turns: Sequence[Turn]) -> None: ...
+    def finish(self, number: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A run and where it is kept.
+
+    Attributes:
+        number: In the store.
+        run: With all its rounds.
+        resumed: Rounds that were there already, from a run that was ended.
+    """
+
+    number: int
+    run: Run
+    resumed: int = 0
+
+
+def new_run(
+    command: str,
+    device: Device,
+    contenders: Sequence[Contender],
+    rules: Mapping[str, Any],
+    *,
+    once: bool = False,
+) -> Run:
+    """A run without a round.
+
+    Args:
+        command: One of `edgekit.run.COMMANDS`.
+        device: Where it will be measured.
+        contenders: Who.
+        rules: How.
+        once: It is never gone on with, should it be ended.
+    """
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    told = {
+        "rules": dict(rules),
+        "machine": {key: device.environment.get(key) for key in _SAME},
+        "once": time.time_ns() if once else None,
+    }
+    return Run(
+        key=run_key(command, device.profile.name, told, tuple(contenders)),
+        command=command,
+        device=device.profile.name,
+        started=started,
+        rules=dict(rules),
+        environment=dict(device.environment),
+        contenders=tuple(contenders),
+    )
+
+
+def carry_out(
+    run: Run,
+    artifacts: Sequence[Artifact],
+    device: Device,
+    rules: RoundRules,
+    keeper: Keeper,
+    *,
+    rounds: Callable[[float], int],
+    report: Report,
+) -> Kept:
+    """Measure the rounds of a run that are not there yet.
+
+    Args:
+        run: Without rounds.
+        artifacts: Of its contenders.
+        device: Where.
+        rules: How a round goes.
+        keeper: Keeps each finished round; an ended run of the same key is gone on with.
+        rounds: Seconds that the first round took → how many rounds. It is asked once, before any
+            figure is looked at.
+        report: Told about progress.
+
+    Raises:
+        EdgekitError: As `measure_round`; the rounds before are kept.
+    """
+    number = keeper.begin(run)
+    run = keeper.load(number)
+    resumed = run.rounds
+    task = f"measuring {len(run.contenders)} artifact{'s' * (len(run.contenders) > 1)}"
+    task += f" on {device.profile.name}"
+    cores = device.environment.get("affinity")
+    with tempfile.TemporaryDirectory(prefix="edgekit-run-") as scratch:
+        jobs = [
+            job_of(contender, artifact, Path(scratch) / str(index))
+            for index, (contender, artifact) in enumerate(
+                zip(run.contenders, artifacts, strict=True)
+            )
+        ]
+        done = {turn.round for turn in run.turns}
+        # Of a run that goes on, the clock does too.
+        since = time.monotonic() - max((turn.started_s for turn in run.turns), default=0.0)
+        total: int | None = rounds(0.0) if done else None
+        note = f"{resumed} rounds were there" if resumed else ""
+        report(Progress(task, len(done), total, note))
+        at = 0
+        while total is None or at < total:
+            if at not in done:
+                begun = time.monotonic()
+                turns = measure_round(
+                    device.transport, jobs, at, rules=rules, cores=cores, since=since
+                )
+                keeper.add_round(number, turns)
+                run = run.with_turns(*turns)
+                total = total or rounds(time.monotonic() - begun)
+                report(Progress(task, run.rounds, total))
+            at += 1
+    keeper.finish(number)
+    return Kept(number, run, resumed)

@@ -1,0 +1,36 @@
+"""Which process a run belongs to while it is measured, and whether that still runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
+
+from edgekit.files import process_lives
+
+
+def myself() -> str:
+    """This process: its machine, its number and when it began, as the store keeps it."""
+    pid = os.getpid()
+    return f"{platform.node()}/{pid}/{_began(pid)}"
+
+
+def is_gone(owner: str | None) -> bool:
+    """Whether the process of `myself` has surely ended; those of another machine can't be seen."""
+    if owner is None:
+        return True
+    host, _, rest = owner.rpartition("/")[0].rpartition("/")
+    if host != platform.node() or not rest.isdigit():
+        return False
+    # A number is given again: a process that began at another time is another process.
+    return not process_lives(int(rest)) or _began(int(rest)) != owner.rpartition("/")[2]
+
+
+def _began(pid: int) -> str:
+    """When the process began, in the kernel's ticks since its start; empty where it doesn't say."""
+    with suppress(OSError, IndexError):
+        # The command's name may hold blanks and brackets: what follows the last bracket is fixed.
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return text.rpartition(")")[2].split()[19]
+    return ""

@@ -1,0 +1,202 @@
+"""Runs as rows: SQL in and out, inside of somebody else's transaction.
+
+Does not know where the store lies, nor when it is written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgekit.errors import EdgekitError, StoreError
+from edgekit.run import Run, Turn
+from edgekit.store.encoding import damaged, from_text, pack, to_text, unpack
+from edgekit.store.evaluation import KeptEvaluation
+
+# One and the same contender has to fit all that is asked of contenders. Digests are a range, so
+# that the index serves their beginnings, too.
+FIND = """
+    SELECT number FROM run
+    WHERE (:command IS NULL OR command = :command) AND (:device IS NULL OR device = :device)
+        AND started >= :since AND (:finished IS NULL OR (finished IS NOT NULL) = :finished)
+        AND number IN (
+            SELECT run FROM contender
+            WHERE sha256 >= :low AND sha256 < :high
+                AND (:model IS NULL OR model = :model) AND (:target IS NULL OR target = :target)
+                AND (:precision IS NULL OR precision = :precision)
+        )
+    ORDER BY started DESC, number DESC LIMIT :limit
+"""
+
+_FIND_EVALUATIONS = """
+    SELECT number, facts, hits FROM evaluation
+    WHERE sha256 >= :low AND sha256 < :high
+        AND (:model IS NULL OR model = :model) AND (:target IS NULL OR target = :target)
+        AND (:precision IS NULL OR precision = :precision)
+        AND (:dataset IS NULL OR dataset = :dataset) AND (:split IS NULL OR split = :split)
+        AND (:sample_digest IS NULL OR sample_digest = :sample_digest)
+    ORDER BY started DESC, number DESC LIMIT :limit
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run in the store.
+
+    Attributes:
+        number: By which it is loaded.
+        finished: When, UTC, as ISO 8601 with seconds; None while rounds are missing.
+        rounds: Rounds that are kept.
+        processes: Turns that are kept.
+        run: The run without its turns.
+    """
+
+    number: int
+    finished: str | None
+    rounds: int
+    processes: int
+    run: Run
+
+    def to_json(self) -> dict[str, Any]:
+        document = self.run.to_json()
+        del document["turns"]
+        return {
+            "number": self.number,
+            "finished": self.finished,
+            "rounds": self.rounds,
+            "processes": self.processes,
+            **document,
+        }
+
+
+def digests(beginning: str | None) -> dict[str, str]:
+    """Bounds between which digests with this beginning lie; of all for None."""
+    return {"low": beginning or "", "high": (beginning or "") + "\U0010ffff"}
+
+
+def insert_run(rows: sqlite3.Connection, run: Run, owner: str | None) -> int:
+    """Add a run with all it has; gives its number."""
+    facts = replace(run, turns=(), contenders=(), passes={}).to_json()
+    for key in ("turns", "contenders", "passes"):
+        del facts[key]
+    done = rows.execute(
+        "INSERT INTO run (key, command, device, started, owner, facts) VALUES (?, ?, ?, ?, ?, ?)",
+        (run.key, run.command, run.device, run.started, owner, to_text(facts)),
+    )
+    number = int(done.lastrowid or 0)
+    for place, one in enumerate(run.contenders):
+        known = (one.model, one.target, one.precision, one.sha256, to_text(one.to_json()))
+        rows.execute("INSERT INTO contender VALUES (?, ?, ?, ?, ?, ?, ?)", (number, place, *known))
+    for turn in run.turns:
+        insert_turn(rows, number, turn, *pack(turn))
+    names = [contender.name for contender in run.contenders]
+    for name, passes in run.passes.items():
+        for kind, document in passes.items():
+            insert_pass(rows, number, names.index(name), kind, to_text(document))
+    return number
+
+
+def insert_turn(
+    rows: sqlite3.Connection, number: int, turn: Turn, facts: str, samples: bytes
+) -> None:
+    """Add a turn that was packed; StoreError if it is there, or its contender isn't."""
+    calls = len(turn.measurement.samples_ns)
+    try:
+        rows.execute(
+            "INSERT INTO turn (run, contender, round, calls, facts, samples)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (number, turn.contender, turn.round, calls, facts, samples),
+        )
+    except sqlite3.IntegrityError as error:
+        unique = error.sqlite_errorname == "SQLITE_CONSTRAINT_UNIQUE"
+        problem = f"it has round {turn.round}" if unique else "no such contender"
+        raise StoreError(f"run {number}, contender {turn.contender}: {problem}") from error
+
+
+def insert_pass(
+    rows: sqlite3.Connection, number: int, contender: int, name: str, text: str
+) -> None:
+    """Add a pass, or put it in the place of the one of this name."""
+    try:
+        rows.execute(
+            "INSERT INTO pass VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (run, contender, name) DO UPDATE SET document = excluded.document",
+            (number, contender, name, text),
+        )
+    except sqlite3.IntegrityError as error:
+        raise StoreError(f"run {number}, contender {contender}: no such contender") from error
+
+
+def insert_evaluation(rows: sqlite3.Connection, evaluation: KeptEvaluation) -> int:
+    """Add an evaluation; gives its number."""
+    document = evaluation.to_json()
+    del document["hits"]
+    values = {**document, "facts": to_text(document), "hits": evaluation.hits, "metric": None}
+    done = rows.execute(
+        "INSERT INTO evaluation (sha256, model, target, precision, dataset, split, sample_digest,"
+        " started, facts, hits) VALUES (:sha256, :model, :target, :precision, :dataset, :split,"
+        " :sample_digest, :started, :facts, :hits)",
+        values,
+    )
+    return int(done.lastrowid or 0)
+
+
+def find_evaluations(rows: sqlite3.Connection, asked: dict[str, Any]) -> list[KeptEvaluation]:
+    """Evaluations that fit, newest first."""
+    found = []
+    for number, facts, hits in rows.execute(_FIND_EVALUATIONS, asked):
+        where = f"evaluation {number}"
+        document = {**from_text(facts, where), "hits": None if hits is None else hits.hex()}
+        found.append(KeptEvaluation.from_json(document, where))
+    return found
+
+
+def finish_of(rows: sqlite3.Connection, number: int) -> str | None:
+    """When a run was finished, None if it isn't; StoreError if there is no such run."""
+    found = rows.execute("SELECT finished FROM run WHERE number = ?", (number,)).fetchone()
+    if found is None:
+        raise StoreError(f"no run {number} in the store", hint="edgekit history lists them")
+    finished: str | None = found[0]
+    return finished
+
+
+def read_stored(rows: sqlite3.Connection, number: int) -> StoredRun:
+    """A run without its turns, and how many it has."""
+    finished = finish_of(rows, number)
+    rounds, turns = rows.execute(
+        "SELECT count(DISTINCT round), count(*) FROM turn WHERE run = ?", (number,)
+    ).fetchone()
+    return StoredRun(number, finished, rounds, turns, read_run(rows, number))
+
+
+def read_run(rows: sqlite3.Connection, number: int) -> Run:
+    """A run without its turns; StoreError if it isn't there or is damaged."""
+    finish_of(rows, number)
+    where = f"run {number}"
+    (facts,) = rows.execute("SELECT facts FROM run WHERE number = ?", (number,)).fetchone()
+    found = rows.execute("SELECT facts FROM contender WHERE run = ? ORDER BY place", (number,))
+    contenders = [from_text(text, where) for (text,) in found.fetchall()]
+    passes: dict[str, dict[str, Any]] = {}
+    for place, name, text in rows.execute(
+        "SELECT contender, name, document FROM pass WHERE run = ? ORDER BY contender, name",
+        (number,),
+    ):
+        passes.setdefault(str(contenders[place]["name"]), {})[name] = from_text(text, where)
+    document = {**from_text(facts, where), "contenders": contenders, "turns": [], "passes": passes}
+    try:
+        return Run.from_json(document, where)
+    except EdgekitError as error:
+        raise damaged(where, error.message) from error
+
+
+def read_turns(rows: sqlite3.Connection, number: int) -> tuple[Turn, ...]:
+    """All turns of a run, in the order they were added; StoreError if one is damaged."""
+    found = rows.execute(
+        "SELECT round, contender, facts, samples FROM turn WHERE run = ? ORDER BY number",
+        (number,),
+    )
+    return tuple(
+        unpack(facts, samples, f"run {number}, round {at}, contender {contender}")
+        for at, contender, facts, samples in found
+    )
