@@ -102,7 +102,8 @@ class _Folding:
         self._outputs = outputs
         # Constant → those in the file it is made of; varying → the one it is another look at.
         self._leaves: dict[str, tuple[str, ...]] = {
-            name: (name,) for name, tensor in tensors.items() if tensor.constant}
+            name: (name,) for name, tensor in tensors.items() if tensor.constant
+        }
         self._source: dict[str, str] = {}
         self._dtype: dict[str, str] = {}
         self._maker: dict[str, int] = {}

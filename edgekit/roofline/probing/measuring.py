@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from edgekit.agent import machine
+from edgekit.environment import DECIDING
 from edgekit.errors import EdgekitError
 from edgekit.files import cache_folder, canonical_json, digest_json, write_atomic
 from edgekit.process import run_in_child
@@ -28,11 +29,8 @@ from edgekit.statistics import median, median_interval
 PROCESSES = 7
 SECONDS = 0.08  # for each kernel in each process
 
-# What decides the limits; load, temperature and the like only disturb their measuring.
-_DECIDING = (
-    "system", "kernel", "machine", "numpy", "cpu_model", "cpu_flags", "cpu_count", "affinity",
-    "cpu_governor",
-)  # fmt: skip
+# Load, temperature and the like only disturb the measuring.
+_FACTS = (*(fact for fact in DECIDING if fact != "edgekit"), "affinity", "kernel")
 _PACKAGES = ("numpy", "onnxruntime", "openvino", "onnx")
 _THREADS = (
     "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
@@ -45,6 +43,7 @@ _SMALLEST, _GROWTH = 2**19, 4
 _USUAL_CACHE = 32 * 2**20  # where the system does not tell the size of its last cache
 _FAR_LARGER, _ENOUGH, _MOST = 4, 256 * 2**20, 2**30
 _MEMORY_SHARE = 8  # one part in so many of the machine's memory
+
 
 # (library, kernel's kind, its name) → what each process saw.
 _Seen = dict[tuple[str, str, str], list[float]]
@@ -65,10 +64,13 @@ class Effort:
     most_bytes: int | None = None
 
 
+USUAL = Effort()
+
+
 def measure_machine(
     threads: Sequence[int],
     *,
-    effort: Effort = Effort(),
+    effort: Effort = USUAL,
     fresh: bool = False,
     report: Report = silent,
 ) -> Machine:
@@ -86,7 +88,7 @@ def measure_machine(
     environment = machine.describe()
     asked = {
         "format": FORMAT,
-        "environment": {key: environment.get(key) for key in _DECIDING},
+        "environment": {key: environment.get(key) for key in _FACTS},
         "packages": {name: _version(name) for name in _PACKAGES},
         "threads": sorted(set(threads)),
         "effort": [effort.processes, effort.seconds, effort.most_bytes],
@@ -96,7 +98,8 @@ def measure_machine(
     if known is None:
         known = _measure(environment, sorted(set(threads)), effort, report)
         write_atomic(place, canonical_json(known.to_json()))
-    return known
+    # The limits are the machine's; whichever edgekit measured them, this one's runs compare.
+    return replace(known, environment={**known.environment, "edgekit": environment["edgekit"]})
 
 
 def ladder(most_bytes: int | None = None) -> tuple[list[int], int]:
