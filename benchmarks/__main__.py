@@ -10,7 +10,7 @@ import click
 
 from edgekit.cli import output
 
-NAMES = ("startup", "export", "loop", "compare", "feed", "int8", "qat", "swish")
+NAMES = ("startup", "export", "loop", "compare", "store", "feed", "int8", "qat", "swish")
 
 
 @click.command()

@@ -86,21 +86,10 @@ def measure_round(
     Raises:
         EdgekitError: As `Transport.session`.
     """
-    chance = random.Random(f"{rules.seed}/{number}")
-    core = chance.choice(cores) if cores else None
-    order = chance.sample(range(len(jobs)), len(jobs))
+    placed, order, chance = jobs_of_round(jobs, number, rules, cores)
     if rules.cooldown_s:
         time.sleep(rules.cooldown_s)
     started = time.monotonic() - since
-    # Several threads need several cores: only a single one is pinned.
-    placed = [
-        replace(
-            job,
-            cpu=core if job.threads == 1 else None,
-            timing=replace(job.timing, warmup_calls=rules.warmup),
-        )
-        for job in jobs
-    ]
     with ExitStack() as stack:
         sessions: dict[int, Session] = {
             index: stack.enter_context(transport.session(placed[index])) for index in order
@@ -120,12 +109,50 @@ def measure_round(
         ]
 
 
+def jobs_of_round(
+    jobs: Sequence[Job], number: int, rules: RoundRules, cores: Sequence[int] | None
+) -> tuple[list[Job], list[int], random.Random]:
+    """What is drawn for a round: the jobs with their core, the order to start them in, and chance.
+
+    Args:
+        jobs: One per contender.
+        number: Of the round, counted from 0.
+        rules: Their seed and warm-up count.
+        cores: To choose from; None where the device does not say.
+    """
+    chance = random.Random(f"{rules.seed}/{number}")
+    core = chance.choice(cores) if cores else None
+    order = chance.sample(range(len(jobs)), len(jobs))
+    # Several threads need several cores: only a single one is pinned.
+    placed = [
+        replace(
+            job,
+            cpu=core if job.threads == 1 else None,
+            timing=replace(job.timing, warmup_calls=rules.warmup),
+        )
+        for job in jobs
+    ]
+    return placed, order, chance
+
+
 def take_turns(
-    sessions: Mapping[int, Session], seconds: float, chance: random.Random, *, spins: bool
+    sessions: Mapping[int, Session],
+    seconds: float,
+    chance: random.Random,
+    *,
+    spins: bool,
+    work_s: float = 0.0,
 ) -> None:
     """Blocks of all sessions in random order, until `seconds` for each are over.
 
     Every session gets the same number of blocks, at least three.
+
+    Args:
+        sessions: By contender.
+        seconds: For each.
+        chance: For the orders.
+        spins: Whether worker threads have to be waited for after a block.
+        work_s: Seconds of calls after each block that are not timed.
     """
     end = time.monotonic() + seconds * len(sessions)
     done = 0
@@ -134,4 +161,6 @@ def take_turns(
             if spins:
                 time.sleep(_SPIN_S)
             sessions[index].block(BLOCK_S, BLOCK_CALLS)
+            if work_s:
+                sessions[index].work(work_s)
         done += 1

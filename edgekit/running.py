@@ -8,13 +8,14 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit.artifact import Artifact
 from edgekit.contenders import job_of
+from edgekit.job import Job
 from edgekit.progress import Progress, Report
 from edgekit.rounds import RoundRules, measure_round
 from edgekit.run import Contender, Run, Turn, run_key
@@ -46,6 +47,19 @@ class Kept:
     number: int
     run: Run
     resumed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run goes on after its first round.
+
+    Attributes:
+        rounds: How many, the first one included.
+        seconds: Timed calls of each contender in the rounds to come.
+    """
+
+    rounds: int
+    seconds: float
 
 
 def new_run(
@@ -89,7 +103,7 @@ def carry_out(
     rules: RoundRules,
     keeper: Keeper,
     *,
-    rounds: Callable[[float], int],
+    plan: Callable[[float], Plan],
     report: Report,
 ) -> Kept:
     """Measure the rounds of a run that are not there yet.
@@ -100,8 +114,8 @@ def carry_out(
         device: Where.
         rules: How a round goes.
         keeper: Keeps each finished round; an ended run of the same key is gone on with.
-        rounds: Seconds that the first round took → how many rounds. It is asked once, before any
-            figure is looked at.
+        plan: Seconds that the first round took → how to go on. It is asked once, before any figure
+            is looked at.
         report: Told about progress.
 
     Raises:
@@ -114,16 +128,13 @@ def carry_out(
     task += f" on {device.profile.name}"
     cores = device.environment.get("affinity")
     with tempfile.TemporaryDirectory(prefix="edgekit-run-") as scratch:
-        jobs = [
-            job_of(contender, artifact, Path(scratch) / str(index))
-            for index, (contender, artifact) in enumerate(
-                zip(run.contenders, artifacts, strict=True)
-            )
-        ]
+        jobs = jobs_of(run.contenders, artifacts, Path(scratch))
         done = {turn.round for turn in run.turns}
         # Of a run that goes on, the clock does too.
         since = time.monotonic() - max((turn.started_s for turn in run.turns), default=0.0)
-        total: int | None = rounds(0.0) if done else None
+        total: int | None = None
+        if done:
+            rules, total = _planned(rules, plan(0.0))
         note = f"{resumed} rounds were there" if resumed else ""
         report(Progress(task, len(done), total, note))
         at = 0
@@ -135,8 +146,23 @@ def carry_out(
                 )
                 keeper.add_round(number, turns)
                 run = run.with_turns(*turns)
-                total = total or rounds(time.monotonic() - begun)
+                if total is None:
+                    rules, total = _planned(rules, plan(time.monotonic() - begun))
                 report(Progress(task, run.rounds, total))
             at += 1
     keeper.finish(number)
     return Kept(number, run, resumed)
+
+
+def jobs_of(
+    contenders: Sequence[Contender], artifacts: Sequence[Artifact], scratch: Path
+) -> list[Job]:
+    """The jobs of contenders, whose samples go to a folder each below `scratch`."""
+    return [
+        job_of(contender, artifact, scratch / str(index))
+        for index, (contender, artifact) in enumerate(zip(contenders, artifacts, strict=True))
+    ]
+
+
+def _planned(rules: RoundRules, plan: Plan) -> tuple[RoundRules, int]:
+    return replace(rules, seconds=plan.seconds), plan.rounds

@@ -33,10 +33,10 @@ MODEL = "mobilenet"
 
 # Part → tries of each runtime and their budget in seconds; the second column is `--quick`.
 TRIES = {
-    "same": (40, 10.0, 2, 5.0),
-    "delayed": (6, 30.0, 1, 5.0),
-    "threads": (8, 10.0, 1, 5.0),
-    "threads_delayed": (3, 30.0, 1, 5.0),
+    "same": (40, 10.0, 1, 3.0),
+    "delayed": (5, 30.0, 1, 3.0),
+    "threads": (6, 10.0, 1, 3.0),
+    "threads_delayed": (2, 30.0, 1, 3.0),
 }
 _LOOP_ROUNDS = 6
 

@@ -27,18 +27,20 @@ class _DelayedModel(LoadedModel):
         self._model = model
         self._share = share
         self._clock = time.perf_counter_ns if by_wall else time.process_time_ns
+        # The wait itself by the quicker clock: asking the other one takes half of 1 % of a call.
+        self._waiting = time.perf_counter_ns
         self.inputs, self.outputs, self.facts = model.inputs, model.outputs, model.facts
 
     def set_inputs(self, arrays: Sequence[Any]) -> None:
         self._model.set_inputs(arrays)
 
     def invoke(self) -> None:
-        clock = self._clock
+        clock, waiting = self._clock, self._waiting
         start = clock()
         self._model.invoke()
-        now = clock()
-        end = now + int((now - start) * self._share)
-        while clock() < end:
+        wait = int((clock() - start) * self._share)
+        end = waiting() + wait
+        while waiting() < end:
             pass
 
     def get_outputs(self) -> list[Any]:

@@ -17,7 +17,7 @@ from edgekit.rounds import RoundRules, measure_round
 from edgekit.run import Turn
 from edgekit.statistics import median
 from edgekit.transports.local import LocalTransport
-from edgekit.verbs.compare import DEFAULT_MARGIN, SECONDS, rounds_within
+from edgekit.verbs.compare import DEFAULT_MARGIN, SECONDS, plan_within
 
 _HABIT = Timing(warmup_calls=1, seconds=0.0, min_calls=50)
 
@@ -65,7 +65,8 @@ def live(first: Job, second: Job, budget_s: float, seed: int) -> dict[str, Any]:
             )
         )
         if len(rounds) == 1:
-            total = rounds_within(budget_s, time.monotonic() - start)
+            plan = plan_within(budget_s, time.monotonic() - start)
+            rules, total = replace(rules, seconds=plan.seconds), plan.rounds
     sides = [[turns[side].measurement for turns in rounds] for side in (0, 1)]
     found = compare(sides[0], sides[1], by_wall=first.threads > 1, margin=DEFAULT_MARGIN)
     return {

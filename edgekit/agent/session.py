@@ -7,6 +7,7 @@ on all of them. The host says when; this side only times. Chooses nothing and su
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from edgekit.fields import Fields
 from edgekit.job import Job
 from edgekit.measure import MOST_CALLS
 
-_STEPS = ("open", "block", "facts")
+_STEPS = ("open", "block", "work", "facts")
 
 
 def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
@@ -29,6 +30,7 @@ def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], di
       `{"load_ns", "first_ns", "warmup_ns"}`.
     - `{"step": "block", "seconds": …, "min_calls": …}` times calls without a pause:
       `{"samples_ns", "call_ns", "cpu_ns"}`.
+    - `{"step": "work", "seconds": …}` makes calls that nobody times: `{}`.
     - `{"step": "facts"}` says what is known besides: `{"peak_rss_bytes", "placement",
       "environment"}`.
     """
@@ -44,10 +46,10 @@ def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], di
             raise UsageError("step: no model was opened")
         if step == "facts":
             return sessions[0].facts()
-        return sessions[0].block(
-            fields.number("seconds", high=3600.0),
-            fields.integer("min_calls", low=1, high=MOST_CALLS),
-        )
+        seconds = fields.number("seconds", high=3600.0)
+        if step == "work":
+            return sessions[0].work(seconds)
+        return sessions[0].block(seconds, fields.integer("min_calls", low=1, high=MOST_CALLS))
 
     return handle
 
@@ -81,6 +83,13 @@ class _Session:
             )
         self._pace_ns = max(1, min(self._pace_ns, *samples))
         return {"samples_ns": list(samples), "call_ns": list(whole), "cpu_ns": list(cpu)}
+
+    def work(self, seconds: float) -> dict[str, Any]:
+        end = time.monotonic() + seconds
+        with fault_while_timed(self._loaded):
+            while time.monotonic() < end:
+                self._loaded.model(self._inputs)
+        return {}
 
     def facts(self) -> dict[str, Any]:
         if self._placement is None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from edgekit import __version__
+from edgekit.cli import names
 from edgekit.errors import EdgekitError, FileError, UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ VERBS = {
     "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither as far as can be told.",
+    "history": "List, show and export what was measured.",
     "roofline": "Measure this machine's limits, and the share of them that ARTIFACTs reach.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
@@ -62,11 +64,7 @@ class _Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in VERBS and not name.startswith("-"):
-            from difflib import get_close_matches
-
-            close = get_close_matches(name, VERBS, n=3, cutoff=0.5)
-            meant = f"did you mean {' or '.join(close)}?" if close else "edgekit --help lists them"
-            raise UsageError(f"unknown command {name!r}", hint=meant)
+            raise names.unknown("command", name, VERBS, "edgekit")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,9 +1,15 @@
-"""Names that the shell completes: models and devices. Broken shelves complete to nothing."""
+"""Names that the shell completes, and what was meant by one that is unknown.
+
+Broken shelves and stores complete to nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from edgekit.errors import EdgekitError, UsageError
 
 if TYPE_CHECKING:
     import click
@@ -35,6 +41,42 @@ def complete_datasets(
     from edgekit import registry
 
     return _names_or_paths(registry.parts(registry.DATASETS), incomplete)
+
+
+def completing_stored(
+    kind: str,
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Completes what the store has of a kind: "model", "target", "precision", "device", "run"."""
+
+    def complete(
+        _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        from edgekit.verbs.history import known_names
+
+        known: list[str] = []
+        with suppress(EdgekitError):
+            known = known_names(kind)
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+    return complete
+
+
+def unknown(what: str, name: str, known: Iterable[str], path: str) -> UsageError:
+    """The error for a name that is not known, with those that look like it.
+
+    Args:
+        what: What it is no name of: "command".
+        name: As it was typed.
+        known: All there are.
+        path: The command whose `--help` lists them.
+    """
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    meant = f"did you mean {' or '.join(close)}?" if close else f"{path} --help lists them"
+    return UsageError(f"unknown {what} {name!r}", hint=meant)
 
 
 def _names_or_paths(names: Iterable[str], incomplete: str) -> list[CompletionItem]:

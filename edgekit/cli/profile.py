@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import names, output
-from edgekit.cli.types import FiniteFloat, numbers
+from edgekit.cli.types import Duration, FiniteFloat, numbers
 from edgekit.summary import ENOUGH_PROCESSES
 
 if TYPE_CHECKING:
@@ -37,6 +37,13 @@ _COLUMNS = (
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File for the run with its raw samples."
 )
+@click.option(
+    "--sustained",
+    "sustained_s",
+    type=Duration(),
+    metavar="TIME",
+    help="Instead of rounds, keep all computing in turns for 30m, say, and show the drift.",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew, even if a run of the same was ended.")
 @output.common_options
 def command(
@@ -49,6 +56,7 @@ def command(
     seconds: float | None,
     seed: int,
     out: Path | None,
+    sustained_s: float | None,
     fresh: bool,
     as_json: bool,
     quiet: bool,
@@ -76,11 +84,14 @@ def command(
             seconds=seconds,
             seed=seed,
             out=out,
+            sustained_s=sustained_s,
             fresh=fresh,
             report=report,
         )
     if as_json:
         output.print_json(result.to_json())
+    elif result.drifts:
+        _print_drift(result)
     else:
         _print(result)
 
@@ -108,6 +119,42 @@ def _print(result: ProfileResult) -> None:
         "processes of all\n"
         f"kept as run {result.number}: edgekit report run:{result.number}"
     )
+
+
+def _print_drift(result: ProfileResult) -> None:
+    first, last = result.rows[0].measurements[0], result.rows[0].measurements[-1]
+    rows = []
+    for row, drift in zip(result.rows, result.drifts, strict=True):
+        low, high = drift.ci95
+        rows.append(
+            (
+                row.contender.name,
+                f"{drift.first_ms:.3g}",
+                f"{drift.last_ms:.3g}",
+                f"{drift.ratio:.3f} [{low:.3f}, {high:.3f}]",
+                f"{drift.rank[0]}, then {drift.rank[1]}",
+                _then(drift.temperature_c),
+                _then(tuple(None if khz is None else khz / 1000 for khz in drift.cpu_khz)),
+            )
+        )
+    rules = result.run.rules
+    output.print_table(
+        f"{rules['sustained_s']:g} s without a pause on {result.run.device}: "
+        f"the first {rules['period_s']:g} s and the last",
+        ("artifact", "first ms", "last ms", "last / first", "rank", "°C", "MHz"),
+        rows,
+    )
+    click.echo(
+        "in brackets the 95 % interval, by batch means; °C and MHz: unavailable where —\n"
+        f"{len(first.samples_ns):,} calls of the first artifact in the first period, "
+        f"{len(last.samples_ns):,} in the last\n"
+        f"kept as run {result.number}: edgekit report run:{result.number}"
+    )
+
+
+def _then(pair: tuple[float | None, ...]) -> str | None:
+    first, last = pair
+    return None if first is None or last is None else f"{first:.0f}, then {last:.0f}"
 
 
 def _cells(row: Row) -> tuple[str | None, ...]:

@@ -39,6 +39,31 @@ class FiniteFloat(click.FloatRange):
         return number
 
 
+class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
+    """A moment in UTC, from a date, a time in ISO 8601, or an age: `7d`, `12h`.
+
+    Gives text that sorts by time: "2026-11-21T23:17:28Z".
+    """
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from datetime import UTC, datetime, timedelta
+
+        text = str(value).strip()
+        if age := re.fullmatch(r"(\d{1,5})\s*([dh])", text):
+            then = datetime.now(UTC) - timedelta(hours=int(age[1]) * {"d": 24, "h": 1}[age[2]])
+        else:
+            try:
+                then = datetime.fromisoformat(text)
+            except ValueError:
+                self.fail(
+                    f"{text!r}: expected a date like 2026-11-21, or an age like 7d", param, ctx
+                )
+            then = then.replace(tzinfo=UTC) if then.tzinfo is None else then.astimezone(UTC)
+        return then.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def value_range(text: str) -> tuple[float, float]:
     """The two numbers of `--input-range`; raises UsageError."""
     pair = numbers("--input-range", text, float)

@@ -141,7 +141,8 @@ class Limits:
         bandwidth = {}
         for entry in taken.items("bandwidth", most=_MOST_SIZES):
             one = Fields(entry, "limits: bandwidth", DeviceError)
-            bandwidth[one.integer("bytes", low=1, high=2**50)] = Rate.from_fields(one)
+            size = one.integer("bytes", low=1, high=2**50)
+            bandwidth[size] = Rate.from_fields(one)
         limits = Limits(
             threads=taken.integer("threads", low=1, high=1024),
             fp32=_peak(taken, "fp32"),

@@ -116,12 +116,12 @@ class Connection:
         # FULL: a finished round outlives a loss of power, too, for a flush of some milliseconds.
         database.execute("PRAGMA synchronous = FULL")
         version = self._known_version()
+        # Both are facts of the file, and can only be chosen outside of a transaction.
+        if version == 0:
+            database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        _choose_wal(database)
         if version == VERSION:
             return
-        if version == 0:
-            # Both are facts of the file, and can only be chosen outside of a transaction.
-            database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            _choose_wal(database)
         with self._transaction("IMMEDIATE"):
             version = self._known_version()  # another process may have been faster
             if 0 < version < VERSION:
@@ -198,11 +198,15 @@ def _choose_wal(database: sqlite3.Connection) -> None:
 
     SQLite doesn't wait here when two processes make the same file, so this does.
     """
+    if database.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+        return
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             database.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
+            if "READONLY" in error.sqlite_errorname:
+                return  # it can be read as it is
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

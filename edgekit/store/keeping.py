@@ -7,7 +7,7 @@ store at the same time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +72,7 @@ class Store:
     ) -> None:
         self.close()
 
-    def begin(self, run: Run, *, fits: Callable[[Run], bool] | None = None) -> int:
+    def begin(self, run: Run) -> int:
         """Keep a run that is about to be measured, or go on with an unfinished one of its key.
 
         A run that a living process still measures is never gone on with, nor one of another
@@ -80,7 +80,6 @@ class Store:
 
         Args:
             run: With the turns and passes it has; these are kept only if it is new.
-            fits: Told the unfinished run without turns; whether it may be gone on with.
 
         Returns:
             The run's number.
@@ -93,8 +92,7 @@ class Store:
                 (run.key,),
             ).fetchall()
             for number, held_by in found:
-                free = held_by == me or owner.is_gone(held_by)
-                if free and (fits is None or fits(rows.read_run(database, number))):
+                if held_by == me or owner.is_gone(held_by):
                     database.execute("UPDATE run SET owner = ? WHERE number = ?", (me, number))
                     return int(number)
             return rows.insert_run(database, run, me)
@@ -118,7 +116,7 @@ class Store:
             raise ValueError("expected the turns of one round")
         packed = [(turn, *pack(turn)) for turn in turns]  # before anybody has to wait
         with self._connection.writing() as database:
-            if rows.finish_of(database, number) is not None:
+            if rows.state_of(database, number)[0] is not None:
                 raise StoreError(f"run {number} is finished: it takes no further round")
             for turn, facts, samples in packed:
                 rows.insert_turn(database, number, turn, facts, samples)
@@ -132,13 +130,13 @@ class Store:
         """
         text = to_text(document)
         with self._connection.writing() as database:
-            rows.finish_of(database, number)
+            rows.state_of(database, number)
             rows.insert_pass(database, number, contender, name, text)
 
     def finish(self, number: int) -> None:
         """Say that the run has all its rounds."""
         with self._connection.writing() as database:
-            rows.finish_of(database, number)
+            rows.state_of(database, number)
             database.execute(
                 "UPDATE run SET finished = coalesce(finished, ?), owner = NULL WHERE number = ?",
                 (_now(), number),
@@ -199,15 +197,28 @@ class Store:
             found = database.execute(rows.FIND, asked).fetchall()
             return [rows.read_stored(database, number) for (number,) in found]
 
+    def known(self, kind: str) -> list[str]:
+        """What the store has of a kind: "model", "target", "precision", "device" or "run" (number).
+
+        Names are sorted; numbers are newest first.
+        """
+        with self._connection.reading() as database:
+            return [str(name) for (name,) in database.execute(rows.KNOWN[kind]).fetchall()]
+
     def delete(self, numbers: Sequence[int]) -> None:
         """Remove runs, all or none.
 
         Raises:
-            StoreError: One of them is not there; nothing was removed.
+            StoreError: One of them is not there, or another process measures it just now; nothing
+                was removed.
         """
         with self._connection.writing() as database:
             for number in numbers:
-                rows.finish_of(database, number)
+                if rows.state_of(database, number)[1]:
+                    raise StoreError(
+                        f"run {number} is being measured by another process",
+                        hint="wait for it, or end it",
+                    )
                 database.execute("DELETE FROM run WHERE number = ?", (number,))
         self._connection.shrink()
 

@@ -18,13 +18,22 @@ def myself() -> str:
 
 def is_gone(owner: str | None) -> bool:
     """Whether the process of `myself` has surely ended; those of another machine can't be seen."""
-    if owner is None:
-        return True
-    host, _, rest = owner.rpartition("/")[0].rpartition("/")
-    if host != platform.node() or not rest.isdigit():
-        return False
+    return owner is None or (_is_of_here(owner) and not _lives(owner))
+
+
+def runs_here(owner: str | None) -> bool:
+    """Whether it is another process, on this machine, that still runs."""
+    return owner not in (None, myself()) and _is_of_here(str(owner)) and _lives(str(owner))
+
+
+def _is_of_here(owner: str) -> bool:
+    return owner.rsplit("/", 2)[0] == platform.node()
+
+
+def _lives(owner: str) -> bool:
+    pid, began = owner.rsplit("/", 2)[1:]
     # A number is given again: a process that began at another time is another process.
-    return not process_lives(int(rest)) or _began(int(rest)) != owner.rpartition("/")[2]
+    return process_lives(int(pid)) and _began(int(pid)) == began
 
 
 def _began(pid: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgekit.errors import EdgekitError, StoreError
 from edgekit.run import Run, Turn
+from edgekit.store import owner
 from edgekit.store.encoding import damaged, from_text, pack, to_text, unpack
 from edgekit.store.evaluation import KeptEvaluation
 
@@ -28,6 +29,15 @@ FIND = """
         )
     ORDER BY started DESC, number DESC LIMIT :limit
 """
+
+# Kind → what there is of it.
+KNOWN = {
+    "run": "SELECT number FROM run ORDER BY number DESC",
+    "device": "SELECT DISTINCT device FROM run ORDER BY device",
+    "model": "SELECT DISTINCT model FROM contender ORDER BY model",
+    "target": "SELECT DISTINCT target FROM contender ORDER BY target",
+    "precision": "SELECT DISTINCT precision FROM contender ORDER BY precision",
+}
 
 _FIND_EVALUATIONS = """
     SELECT number, facts, hits FROM evaluation
@@ -49,6 +59,7 @@ class StoredRun:
         finished: When, UTC, as ISO 8601 with seconds; None while rounds are missing.
         rounds: Rounds that are kept.
         processes: Turns that are kept.
+        is_running: Whether another process, on this machine, measures it just now.
         run: The run without its turns.
     """
 
@@ -56,6 +67,7 @@ class StoredRun:
     finished: str | None
     rounds: int
     processes: int
+    is_running: bool
     run: Run
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +78,7 @@ class StoredRun:
             "finished": self.finished,
             "rounds": self.rounds,
             "processes": self.processes,
+            "is_running": self.is_running,
             **document,
         }
 
@@ -75,14 +88,14 @@ def digests(beginning: str | None) -> dict[str, str]:
     return {"low": beginning or "", "high": (beginning or "") + "\U0010ffff"}
 
 
-def insert_run(rows: sqlite3.Connection, run: Run, owner: str | None) -> int:
+def insert_run(rows: sqlite3.Connection, run: Run, held_by: str | None) -> int:
     """Add a run with all it has; gives its number."""
     facts = replace(run, turns=(), contenders=(), passes={}).to_json()
     for key in ("turns", "contenders", "passes"):
         del facts[key]
     done = rows.execute(
         "INSERT INTO run (key, command, device, started, owner, facts) VALUES (?, ?, ?, ?, ?, ?)",
-        (run.key, run.command, run.device, run.started, owner, to_text(facts)),
+        (run.key, run.command, run.device, run.started, held_by, to_text(facts)),
     )
     number = int(done.lastrowid or 0)
     for place, one in enumerate(run.contenders):
@@ -152,27 +165,31 @@ def find_evaluations(rows: sqlite3.Connection, asked: dict[str, Any]) -> list[Ke
     return found
 
 
-def finish_of(rows: sqlite3.Connection, number: int) -> str | None:
-    """When a run was finished, None if it isn't; StoreError if there is no such run."""
-    found = rows.execute("SELECT finished FROM run WHERE number = ?", (number,)).fetchone()
+def state_of(rows: sqlite3.Connection, number: int) -> tuple[str | None, bool]:
+    """When a run was finished, None if it isn't, and whether another process measures it.
+
+    Raises:
+        StoreError: No such run.
+    """
+    found = rows.execute("SELECT finished, owner FROM run WHERE number = ?", (number,)).fetchone()
     if found is None:
         raise StoreError(f"no run {number} in the store", hint="edgekit history lists them")
-    finished: str | None = found[0]
-    return finished
+    finished, held_by = found
+    return finished, finished is None and owner.runs_here(held_by)
 
 
 def read_stored(rows: sqlite3.Connection, number: int) -> StoredRun:
     """A run without its turns, and how many it has."""
-    finished = finish_of(rows, number)
+    finished, is_running = state_of(rows, number)
     rounds, turns = rows.execute(
         "SELECT count(DISTINCT round), count(*) FROM turn WHERE run = ?", (number,)
     ).fetchone()
-    return StoredRun(number, finished, rounds, turns, read_run(rows, number))
+    return StoredRun(number, finished, rounds, turns, is_running, read_run(rows, number))
 
 
 def read_run(rows: sqlite3.Connection, number: int) -> Run:
     """A run without its turns; StoreError if it isn't there or is damaged."""
-    finish_of(rows, number)
+    state_of(rows, number)
     where = f"run {number}"
     (facts,) = rows.execute("SELECT facts FROM run WHERE number = ?", (number,)).fetchone()
     found = rows.execute("SELECT facts FROM contender WHERE run = ? ORDER BY place", (number,))

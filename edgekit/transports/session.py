@@ -57,6 +57,14 @@ class Session:
         self._blocks.append(made)
         return made
 
+    def work(self, seconds: float) -> None:
+        """Make calls without timing them.
+
+        Raises:
+            RuntimeFault: The runtime failed, or its process crashed.
+        """
+        self._ask({"step": "work", "seconds": seconds})
+
     def measurement(self) -> Measurement:
         """What the blocks since the last measurement gave, with the facts of this moment.
 

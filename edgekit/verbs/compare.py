@@ -24,14 +24,16 @@ from edgekit.measure import Measurement, Placement
 from edgekit.progress import Report, silent
 from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
-from edgekit.running import carry_out, new_run
+from edgekit.running import Plan, carry_out, new_run
 from edgekit.store import Store
 
 DEFAULT_BUDGET_S = 30.0
 DEFAULT_MARGIN = 0.03
 
-# Timed calls of each of the two in a round. Starting the processes takes about as long.
+# Timed calls of each of the two in a round, at least. On an idle machine, starting the processes
+# takes about as long.
 SECONDS = 0.25
+_MOST_SECONDS = 1.5
 
 _KEPT = "run:"
 
@@ -137,15 +139,27 @@ def compare_live(
             reached,
             rules,
             store,
-            rounds=lambda seconds: rounds_within(budget_s, seconds),
+            plan=lambda seconds: plan_within(budget_s, seconds),
             report=report,
         )
     return of_one_run(kept.run, kept.number, 0, 1, margin)
 
 
-def rounds_within(budget_s: float, round_s: float) -> int:
-    """How many rounds a budget pays for, the first one included; at least nine."""
-    return max(LEAST_ROUNDS, int(budget_s / max(round_s, 1e-3)))
+def plan_within(budget_s: float, round_s: float) -> Plan:
+    """How many rounds a budget pays for, and how long each contender is timed in those to come.
+
+    Starting processes is paid for in every round: where it takes long, the round is timed longer.
+
+    Args:
+        budget_s: For all rounds.
+        round_s: What the first round took, with `SECONDS` of timed calls of each contender.
+    """
+    start_s = max(0.0, round_s - 2 * SECONDS)
+    affordable = (budget_s / LEAST_ROUNDS - start_s) / 2
+    seconds = max(SECONDS, min(start_s / 2, affordable, _MOST_SECONDS))
+    left = budget_s - round_s
+    rounds = 1 + int(left / (start_s + 2 * seconds)) if left > 0 else 1
+    return Plan(max(LEAST_ROUNDS, rounds), seconds)
 
 
 def is_kept(text: str) -> bool:

@@ -20,9 +20,10 @@ from edgekit.measure import Measurement
 from edgekit.progress import Report, silent
 from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
-from edgekit.running import carry_out, new_run
+from edgekit.running import Plan, carry_out, new_run
 from edgekit.store import Store
 from edgekit.summary import Summary, summarise
+from edgekit.sustained import Drift, drifts, period_s, sustain
 
 # Relative difference that `profile` calls none; `edgekit compare` has a choice.
 MARGIN = 0.03
@@ -83,12 +84,14 @@ class ProfileResult:
         run: With every raw sample.
         number: Of the run in the store.
         resumed: Rounds that an ended run had left.
+        drifts: One per row, of a sustained run; else empty.
     """
 
     rows: tuple[Row, ...]
     run: Run
     number: int
-    resumed: int
+    resumed: int = 0
+    drifts: tuple[Drift, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -96,6 +99,7 @@ class ProfileResult:
             "started": self.run.started,
             "resumed_rounds": self.resumed,
             "rows": [row.to_json() for row in self.rows],
+            "drift": [drift.to_json() for drift in self.drifts] or None,
             "environment": dict(self.run.environment),
             "rules": dict(self.run.rules),
             "passes": {name: dict(found) for name, found in self.run.passes.items()},
@@ -113,6 +117,7 @@ def profile(
     seed: int = 0,
     out: Path | None = None,
     fresh: bool = False,
+    sustained_s: float | None = None,
     report: Report = silent,
 ) -> ProfileResult:
     """Measure artifacts side by side.
@@ -127,6 +132,7 @@ def profile(
         seed: Of the orders and the cores.
         out: File for the run with its raw samples, besides the store.
         fresh: Begin anew, even if a run of the same was ended before its last round.
+        sustained_s: Instead of rounds, keep all of them computing in turns for so many seconds.
         report: Told about progress.
 
     Raises:
@@ -149,22 +155,36 @@ def profile(
         cooldown_s=usual.cooldown_s,
         seed=seed,
     )
-    count = rounds or usual.rounds
-    asked_for = {"rounds": count, **rules.to_json()}
-    contenders = [contender for contender, _ in found]
+    contenders, artifacts = (list(side) for side in zip(*found, strict=True))
     with Store.open() as store:
-        kept = carry_out(
-            new_run("profile", reached, contenders, asked_for, once=fresh),
-            [artifact for _, artifact in found],
-            reached,
-            rules,
-            store,
-            rounds=lambda _seconds: count,
-            report=report,
-        )
+        if sustained_s is not None:
+            told = {"sustained_s": sustained_s, "period_s": period_s(sustained_s)}
+            run = new_run("sustained", reached, contenders, {**told, **rules.to_json()}, once=True)
+            kept = sustain(
+                run, artifacts, reached, rules, store, seconds=sustained_s, report=report
+            )
+        else:
+            count = rounds or usual.rounds
+            kept = carry_out(
+                new_run(
+                    "profile", reached, contenders, {"rounds": count, **rules.to_json()}, once=fresh
+                ),
+                artifacts,
+                reached,
+                rules,
+                store,
+                plan=lambda _seconds: Plan(count, rules.seconds),
+                report=report,
+            )
     if out is not None:
         write_atomic(out, canonical_json(kept.run.to_json()))
-    return ProfileResult(rows_of(kept.run), kept.run, kept.number, kept.resumed)
+    return ProfileResult(
+        rows=rows_of(kept.run),
+        run=kept.run,
+        number=kept.number,
+        resumed=kept.resumed,
+        drifts=drifts(kept.run) if sustained_s is not None else (),
+    )
 
 
 def rows_of(run: Run) -> tuple[Row, ...]:
@@ -172,7 +192,9 @@ def rows_of(run: Run) -> tuple[Row, ...]:
     measured = [run.measurements_of(index) for index in range(len(run.contenders))]
     rows = []
     for index, one in enumerate(run.contenders):
-        alike = index > 0 and one.by_wall == run.contenders[0].by_wall and run.rounds > 1
+        # Periods of one process are no rounds of fresh ones: they tell nothing of a difference.
+        paired = run.rounds > 1 and run.command != "sustained"
+        alike = index > 0 and paired and one.by_wall == run.contenders[0].by_wall
         rows.append(
             Row(
                 contender=one,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -85,3 +87,14 @@ def place(tmp_path):
 def store(place):
     with Store.open(place) as store:
         yield store
+
+
+@pytest.fixture
+def sql():
+    """Speak to a file behind the store's back: rows of a statement, which is committed."""
+
+    def execute(place, statement, *values):
+        with closing(sqlite3.connect(place)) as database, database:
+            return database.execute(statement, values).fetchall()
+
+    return execute

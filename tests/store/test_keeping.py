@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -56,38 +55,27 @@ def test_a_run_with_another_key_is_another_run(store, make_run):
     assert store.begin(make_run("mobilenet")) != store.begin(make_run("yolo", key="f" * 64))
 
 
-def test_a_run_that_a_living_process_measures_is_left_to_it(store, place, make_run):
+def test_a_run_that_a_living_process_measures_is_left_to_it(store, place, make_run, sql):
     number = store.begin(make_run())
     neighbour = owner.myself().replace(f"/{os.getpid()}/", f"/{os.getppid()}/")
     neighbour = neighbour.rpartition("/")[0] + "/" + owner._began(os.getppid())
-    with sqlite3.connect(place) as database:
-        database.execute("UPDATE run SET owner = ?", (neighbour,))
+    sql(place, "UPDATE run SET owner = ?", neighbour)
     assert store.begin(make_run()) != number
 
 
 @pytest.mark.parametrize("change", ["ended", "its number belongs to another process now"])
-def test_a_run_whose_process_has_ended_is_gone_on_with(store, place, make_run, change):
+def test_a_run_whose_process_has_ended_is_gone_on_with(store, place, make_run, sql, change):
     number = store.begin(make_run())
-    host, pid, began = owner.myself().rsplit("/", 2)
+    host, _, began = owner.myself().rsplit("/", 2)
     left = f"{host}/{2**22 + 5}/{began}" if change == "ended" else f"{host}/{os.getppid()}/1"
-    with sqlite3.connect(place) as database:
-        database.execute("UPDATE run SET owner = ?", (left,))
+    sql(place, "UPDATE run SET owner = ?", left)
     assert store.begin(make_run()) == number
 
 
-def test_a_run_of_another_machine_is_not_gone_on_with(store, place, make_run):
+def test_a_run_of_another_machine_is_not_gone_on_with(store, place, make_run, sql):
     number = store.begin(make_run())
-    with sqlite3.connect(place) as database:
-        database.execute("UPDATE run SET owner = 'elsewhere/1/1'")
+    sql(place, "UPDATE run SET owner = 'elsewhere/1/1'")
     assert store.begin(make_run()) != number
-
-
-def test_who_begins_may_refuse_what_an_earlier_process_left(store, make_run):
-    number = store.begin(make_run())
-    other = make_run(environment={"cpu_model": "Another"})
-    assert (
-        store.begin(other, fits=lambda run: run.environment["cpu_model"] == "Another") == number + 1
-    )
 
 
 def test_a_round_is_kept_whole_or_not_at_all(store, make_run, make_turn):
@@ -140,16 +128,15 @@ def test_runs_are_found_by_what_one_contender_is(store, make_run):
 
 
 def test_deleted_runs_leave_nothing_behind_and_their_numbers_are_not_given_again(
-    store, place, make_run, make_turn
+    store, place, make_run, make_turn, sql
 ):
     numbers = [kept(store, make_run(key=key), make_turn) for key in "abc"]
     store.add_pass(numbers[2], 0, "memory", {})
     store.delete(numbers[1:])
     assert [found.number for found in store.find(finished=None)] == numbers[:1]
     assert store.load(numbers[0]).rounds == 2
-    with sqlite3.connect(place) as database:
-        for table, rows in (("run", 1), ("contender", 2), ("turn", 4), ("pass", 0)):
-            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (rows,)
+    for table, rows in (("run", 1), ("contender", 2), ("turn", 4), ("pass", 0)):
+        assert sql(place, f"SELECT count(*) FROM {table}") == [(rows,)]
     assert store.begin(make_run(key="d")) > numbers[2]
 
 
@@ -183,3 +170,14 @@ def test_a_number_that_is_not_finite_is_refused_and_nothing_is_kept(store, make_
     with pytest.raises(ValueError, match="JSON"):
         store.add_round(number, [make_turn(environment={"load_1min": float("nan")})])
     assert store.load(number).rounds == 0
+
+
+def test_a_run_that_another_process_measures_is_not_deleted(store, place, make_run, sql):
+    number = store.begin(make_run())
+    host = owner.myself().rsplit("/", 2)[0]
+    parent = f"{host}/{os.getppid()}/{owner._began(os.getppid())}"
+    sql(place, "UPDATE run SET owner = ?", parent)
+    assert store.stored(number).is_running
+    with pytest.raises(StoreError, match="being measured"):
+        store.delete([number])
+    assert store.known("run") == [str(number)]

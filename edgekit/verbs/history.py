@@ -1,0 +1,250 @@
+"""What was measured: list, show, export, delete, and bring in from elsewhere.
+
+Works on the store alone; no device and no artifact is touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import FileError, StoreError, UsageError
+from edgekit.progress import Progress, Report, silent
+from edgekit.run import Run
+from edgekit.store import Store, StoredRun, place_of_store, tables, tracking
+from edgekit.summary import Summary, summarise
+
+_LARGEST_FILE = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which runs; None leaves it open.
+
+    Attributes:
+        model: Of one of its contenders; the same has to fit `target`, `precision` and `sha256`.
+        target: "tflite", "onnx", "openvino" or a plug-in's.
+        precision: As in the manifest.
+        sha256: How an artifact's digest begins.
+        device: Name of the device profile.
+        command: "profile", "compare" or "sustained".
+        since: Started then or later, UTC, ISO 8601.
+        finished: Only finished or only unfinished ones.
+        limit: At most so many, the newest.
+    """
+
+    model: str | None = None
+    target: str | None = None
+    precision: str | None = None
+    sha256: str | None = None
+    device: str | None = None
+    command: str | None = None
+    since: str | None = None
+    finished: bool | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """Runs, newest first.
+
+    Attributes:
+        runs: Those that fit.
+        place: The store's file.
+        meant: What was asked for and is in no run, with what may have been meant, one line each;
+            only where nothing fits.
+    """
+
+    runs: tuple[StoredRun, ...]
+    place: Path
+    meant: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"store": str(self.place), "runs": [run.to_json() for run in self.runs]}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """A run with its figures.
+
+    Attributes:
+        stored: Its number, and whether it is finished.
+        run: With all its rounds.
+        summaries: Per contender; None where no round of it is finished.
+    """
+
+    stored: StoredRun
+    run: Run
+    summaries: tuple[Summary | None, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole run, as `import` takes it."""
+        known = {"number": self.stored.number, "finished": self.stored.finished}
+        return {**known, **self.run.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTable:
+    """A table of measurements.
+
+    Attributes:
+        path: The file.
+        runs: How many it holds.
+        rows: Below its heading.
+    """
+
+    path: Path
+    runs: int
+    rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"path": str(self.path), "runs": self.runs, "rows": self.rows}
+
+
+def list_runs(filters: Filters) -> RunList:
+    """Runs that fit, without their turns."""
+    with Store.open() as store:
+        found = tuple(store.find(**asdict(filters)))
+        return RunList(found, store.place, () if found else tuple(_meant(store, filters)))
+
+
+def show_run(number: int) -> ShownRun:
+    """One run with its figures.
+
+    Raises:
+        StoreError: No such run.
+    """
+    with Store.open() as store:
+        stored, run = store.stored(number), store.load(number)
+    measured = [run.measurements_of(place) for place in range(len(run.contenders))]
+    return ShownRun(stored, run, tuple(summarise(one) if one else None for one in measured))
+
+
+def export_runs(
+    path: Path, filters: Filters, *, samples: bool = False, report: Report = silent
+) -> WrittenTable:
+    """Write measurements as a table: CSV or Parquet, by the file's name.
+
+    Args:
+        path: Ends in `.csv` or `.parquet`.
+        filters: Of the runs.
+        samples: A row per timed call; otherwise one per turn, with its figures.
+        report: Told about each run.
+
+    Raises:
+        UsageError: Another ending.
+        MissingExtraError: Parquet without pyarrow.
+    """
+    tables.check_table(path)
+    with Store.open() as store:
+        runs = store.find(**asdict(filters))
+
+        def rows() -> Iterator[tables.Row]:
+            for done, stored in enumerate(runs, start=1):
+                run = store.load(stored.number)
+                yield from (tables.sample_rows if samples else tables.turn_rows)(stored, run)
+                report(Progress("exporting runs", done, len(runs)))
+
+        columns = tables.SAMPLES if samples else tables.TURNS
+        return WrittenTable(path, len(runs), tables.write_table(path, columns, rows()))
+
+
+def runs_to_prune(*, keep: int | None = None, older_than_days: float | None = None) -> RunList:
+    """Runs that `prune` would delete: all but the newest, or those that began long ago.
+
+    None of those that are being measured.
+
+    Raises:
+        UsageError: Neither or both was said.
+    """
+    if (keep is None) == (older_than_days is None):
+        raise UsageError("say --keep or --older-than", hint="--older-than 90, or --keep 100")
+    with Store.open() as store:
+        runs = store.find(finished=None)[keep or 0 :]
+        if older_than_days is not None:
+            begin = (datetime.now(UTC) - timedelta(days=older_than_days)).isoformat()
+            runs = [one for one in runs if one.run.started < begin]
+        return RunList(tuple(one for one in runs if not one.is_running), store.place)
+
+
+def delete_runs(numbers: Sequence[int]) -> None:
+    """Delete runs, all or none.
+
+    Raises:
+        StoreError: One is not there, or is being measured.
+    """
+    with Store.open() as store:
+        store.delete(numbers)
+
+
+def import_runs(paths: Sequence[Path]) -> list[tuple[Path, int, bool]]:
+    """Keep runs that `show --json` gave, here or on another machine.
+
+    Returns:
+        Per file its run's number here, and whether it is new; a run that is here already is not
+        kept twice.
+
+    Raises:
+        FileError: A file is too large.
+        StoreError: A file is no run; nothing was kept of it or of those behind it.
+    """
+    kept = []
+    with Store.open() as store:
+        for path in paths:
+            run = _read_run(path)
+            same = [one for one in store.find(finished=None) if _is_same(one, run)]
+            number = same[0].number if same else store.keep(run)
+            kept.append((path, number, not same))
+    return kept
+
+
+def log_run(number: int, uri: str, experiment: str = "edgekit") -> str:
+    """Copy a run to MLflow, and give the id it has there.
+
+    Raises:
+        MissingExtraError: MLflow is not installed.
+        StoreError: No such run, or MLflow refuses.
+    """
+    shown = show_run(number)
+    return tracking.log_run(shown.stored, shown.run, uri, experiment)
+
+
+def known_names(kind: str) -> list[str]:
+    """For shell completion: numbers ("run") and names ("model", …); none where no store is."""
+    if not place_of_store().is_file():
+        return []
+    with Store.open() as store:
+        return store.known(kind)
+
+
+def _meant(store: Store, filters: Filters) -> Iterator[str]:
+    from difflib import get_close_matches
+
+    for kind in ("model", "target", "precision", "device"):
+        asked = getattr(filters, kind)
+        known = [] if asked is None else store.known(kind)
+        if known and asked not in known:
+            close = get_close_matches(asked, known, n=3, cutoff=0.5) or known[:5]
+            yield f"no run has the {kind} {asked!r}; did you mean {' or '.join(close)}?"
+
+
+def _read_run(path: Path) -> Run:
+    if path.stat().st_size > _LARGEST_FILE:
+        raise FileError(f"{path}: larger than {_LARGEST_FILE:,} bytes; no run is")
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: no JSON: {error}") from error
+    if isinstance(document, Mapping):
+        told = ("number", "finished")
+        document = {key: value for key, value in document.items() if key not in told}
+    return Run.from_json(document, str(path))
+
+
+def _is_same(stored: StoredRun, run: Run) -> bool:
+    known = stored.run
+    return (known.key, known.started, known.environment) == (run.key, run.started, run.environment)
