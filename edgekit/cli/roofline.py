@@ -128,7 +128,9 @@ def _print_machine(machine: Machine) -> None:
         if limits.bandwidth:
             best = max(limits.bandwidth.values(), key=lambda rate: rate.per_s)
             rows.append(_limit(limits.threads, "cache", best, "GB"))
-    output.print_table(f"{cpu}, limits of {machine.measured}", _LIMITS, rows)
+    load = machine.environment.get("load_1min")
+    busy = "" if load is None else f", load {load:g} before"
+    output.print_table(f"{cpu}, limits of {machine.measured}{busy}", _LIMITS, rows)
     for note in machine.notes:
         click.echo(note)
     counts = {rate.processes for rate in _rates(machine)}

@@ -80,6 +80,8 @@ def draw_roofline(machine: Machine, rows: Sequence[Row], path: Path) -> None:
             ylabel="billion operations a second",
             title=title,
         )
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
         axes.grid(which="both", alpha=0.2)
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         buffer = io.BytesIO()

@@ -24,7 +24,7 @@ from edgekit.roofline.probing.measuring import USUAL, Effort, measure_machine
 from edgekit.roofline.shares import Figure, Measured, Row, Subject, roofline_rows
 from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
-from edgekit.running import carry_out, new_run
+from edgekit.running import Plan, carry_out, new_run
 from edgekit.store import Store
 from edgekit.summary import summarise
 
@@ -198,7 +198,7 @@ def _measure(
         device,
         rules,
         store,
-        rounds=lambda _seconds: rounds,
+        plan=lambda _seconds: Plan(rounds, rules.seconds),
         report=report,
     )
     source = f"run {kept.number}, measured now"

@@ -18,7 +18,7 @@ KB, MB, GIGA = 2**10, 2**20, 1e9
 
 
 def rate(per_s, low=1.0, high=1.0):
-    return Rate(per_s, (per_s * low, per_s * high), 7, "a kernel")
+    return Rate(per_s, (round(per_s * low), round(per_s * high)), 7, "a kernel")
 
 
 LIMITS = Limits(

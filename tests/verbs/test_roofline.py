@@ -37,7 +37,10 @@ def known(monkeypatch):
     monkeypatch.setattr("edgekit.verbs.roofline.measure_machine", measure)
 
 
-def test_real_files_on_the_real_machine_have_shares_between_nothing_and_everything(make_artifact):
+def test_real_files_on_the_real_machine_have_shares_between_nothing_and_everything(
+    make_artifact, monkeypatch
+):
+    monkeypatch.setattr("edgekit.verbs.roofline.available_cores", lambda: 1)
     paths = [make_artifact(target).path for target in ("tflite", "onnx", "openvino")]
     paths.append(make_artifact("tflite", precision="int8").path)
     found = roofline([Asked(path) for path in paths], effort=MOMENT, rounds=1)
