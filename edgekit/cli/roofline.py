@@ -37,7 +37,7 @@ _COLUMNS = (
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),
-    default=7,
+    default=9,
     show_default=True,
     help="Fresh processes for each figure that is measured.",
 )

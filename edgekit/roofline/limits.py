@@ -123,6 +123,12 @@ class Limits:
             return None if last is None else self.bandwidth[last]
         return max(larger, key=lambda rate: rate.per_s)
 
+    @property
+    def scatter(self) -> float:
+        """Width of the wider of the peaks' intervals, as a part of the peak."""
+        peaks = [peak for peak in (self.fp32, self.int8) if isinstance(peak, Rate)]
+        return max(((one.ci95[1] - one.ci95[0]) / one.per_s for one in peaks), default=0.0)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "threads": self.threads,
@@ -202,7 +208,15 @@ class Machine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the processor's flags and what was seen say of each other."""
+        """What the processor's flags and what was seen say of each other, and where to doubt it."""
+        return self._of_flags() + tuple(
+            f"with {one.threads} thread{'s' * (one.threads > 1)} the processes differ by "
+            f"{one.scatter:.0%}: the machine was busy; --fresh measures anew"
+            for one in self.limits.values()
+            if one.scatter > _SCATTER
+        )
+
+    def _of_flags(self) -> tuple[str, ...]:
         flags = set(self.environment.get("cpu_flags") or ())
         fast = sorted(flags & {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
         limits = self.limits[min(self.limits)]
@@ -218,6 +232,9 @@ class Machine:
 
 # With an instruction that multiplies and adds four 8-bit pairs where float32 does one.
 _EXPECTED = 2.0
+
+# Width of an interval, as a part of the figure, that a quiet machine stays below.
+_SCATTER = 0.25
 
 
 def _peak(taken: Fields, key: str) -> Peak:

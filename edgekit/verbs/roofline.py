@@ -29,7 +29,7 @@ from edgekit.store import Store
 from edgekit.summary import summarise
 
 DEVICE = "local-cpu"  # the limits are of the machine edgekit runs on
-ROUNDS = 7
+ROUNDS = 9
 
 _MOST_RUN_BYTES = 256 * 2**20
 _ON_CPU = (None, "none", "xnnpack")

@@ -172,6 +172,14 @@ def test_a_zero_is_no_limit():
         Machine.from_json(document)
 
 
+def test_limits_that_scatter_are_doubted():
+    quiet = machine().notes
+    busy = replace(LIMITS, threads=2, fp32=rate(100 * GIGA, 0.8, 1.6))
+    (*others, note) = replace(machine(), limits={1: LIMITS, 2: busy}).notes
+    assert tuple(others) == quiet
+    assert note.startswith("with 2 threads the processes differ by 80%: the machine was busy")
+
+
 def test_flags_are_held_against_what_was_seen():
     (note,) = machine().notes
     assert note == "the processor has avx512_vnni; 8-bit arithmetic was 4.0 times float32's"
