@@ -35,7 +35,7 @@ VERBS = {
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither as far as can be told.",
     "history": "List, show and export what was measured.",
-    "roofline": "Measure this machine's limits, and the share of them that ARTIFACTs reach.",
+    "roofline": "Measure this machine's limits and what share ARTIFACTs reach.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
     "data": "List, fetch, describe, check and convert data sets.",

@@ -57,7 +57,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Measure this machine's limits, and the share of them that ARTIFACTs reach.
+    """Measure this machine's limits and what share ARTIFACTs reach.
 
     ARTIFACT is an artifact's folder, or a folder that holds some, like build/mobilenet; with
     settings of its own as build/mobilenet/tflite-int8@threads=2. Latencies are those of the newest
