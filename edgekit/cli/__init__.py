@@ -36,6 +36,7 @@ VERBS = {
     "compare": "Say whether B is faster than A, slower, or neither.",
     "report": "Write a page of what is known of artifacts and runs.",
     "history": "List, show and export what was measured.",
+    "roofline": "Measure this machine's limits and what share ARTIFACTs reach.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
     "data": "List, fetch, describe, check and convert data sets.",

@@ -90,7 +90,7 @@ class OpenvinoExporter(Exporter):
         for node in model.get_ordered_ops():
             if node.get_type_name() not in ("Parameter", "Result", "Constant"):
                 ops[node.get_type_name()] += 1
-            dtypes.update(_dtype(output.get_element_type()) for output in node.outputs())
+            dtypes.update(dtype_name(output.get_element_type()) for output in node.outputs())
         return FileGraph(
             inputs=tuple(_describe(model, port) for port in model.inputs),
             outputs=tuple(_describe(model, port) for port in model.outputs),
@@ -240,7 +240,7 @@ def _describe(model: Any, port: Any) -> TensorInfo:
     quantized = model.has_rt_info(grid)
     return TensorInfo(
         name=name,
-        dtype=_dtype(port.get_element_type()),
+        dtype=dtype_name(port.get_element_type()),
         shape=tuple(
             axis.get_length() if axis.is_static else -1 for axis in _axes(port.get_partial_shape())
         ),
@@ -255,7 +255,8 @@ def _axes(shape: Any) -> Iterator[Any]:
     return iter(shape) if shape.rank.is_static else iter(())
 
 
-def _dtype(kind: Any) -> str:
+def dtype_name(kind: Any) -> str:
+    """OpenVINO's name of an element type in numpy's words: `f32` → `float32`."""
     names = {"f16": "float16", "f32": "float32", "f64": "float64", "boolean": "bool"}
     name: str = kind.get_type_name()
     if name in names:

@@ -1,0 +1,1 @@
+"""What a file has to compute and to move, read from the file itself, one reader per format."""

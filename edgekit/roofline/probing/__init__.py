@@ -1,0 +1,1 @@
+"""Small kernels through whatever library is installed, timed in child processes."""
