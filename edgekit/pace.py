@@ -15,13 +15,13 @@ from time import monotonic
 from typing import Any
 
 from edgekit.artifact import Artifact
-from edgekit.comparison import LEAST_ROUNDS, compare
 from edgekit.errors import EdgekitError
 from edgekit.feeding import golden_sample
 from edgekit.job import Job
 from edgekit.measure import Placement
+from edgekit.measuring.comparison import LEAST_ROUNDS, compare
+from edgekit.measuring.rounds import RoundRules, measure_round
 from edgekit.progress import Progress, Report
-from edgekit.rounds import RoundRules, measure_round
 from edgekit.run import Turn
 from edgekit.transports.local import LocalTransport
 
@@ -40,7 +40,7 @@ class Pace:
         label: Of the one, as a rule quantized.
         against: Of the other, as a rule fp32.
         target: Of both.
-        ratio: Of their latencies (`edgekit.comparison`); below 1 the one is faster.
+        ratio: Of their latencies (`edgekit.measuring.comparison`); below 1 the one is faster.
         ci95: 95 % interval of it.
         ms: Processor time of a call of the one, with one thread.
         against_ms: The same of the other.

@@ -1,7 +1,7 @@
 """Several processes' measurements of one artifact, in figures with intervals.
 
 Calls within a process are strongly correlated, so each process counts once. Knows measurements;
-compares no two artifacts (`edgekit.comparison` does).
+compares no two artifacts (`edgekit.measuring.comparison` does).
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from benchmarks import loop
 from benchmarks.compare.delayed import PER_MILLE, RUNTIMES, installed, name_of
 from benchmarks.compare.trying import busy_neighbour, habit, live
 from edgekit.artifact import Artifact
-from edgekit.contenders import Asked, gather, job_of
 from edgekit.job import Job
+from edgekit.measuring.contenders import Asked, gather, job_of
 from edgekit.statistics import median, wilson
 from edgekit.transports.connect import find_profile
 from edgekit.verbs.export import ExportRequest, export

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from edgekit.comparison import compare
 from edgekit.job import Job, Timing
-from edgekit.rounds import RoundRules, measure_round
+from edgekit.measuring.comparison import compare
+from edgekit.measuring.rounds import RoundRules, measure_round
 from edgekit.run import Turn
 from edgekit.statistics import median
 from edgekit.transports.local import LocalTransport

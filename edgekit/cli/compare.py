@@ -10,7 +10,7 @@ from edgekit.cli import names, output
 from edgekit.cli.types import Duration, FiniteFloat
 
 if TYPE_CHECKING:
-    from edgekit.comparison import Ratio
+    from edgekit.measuring.comparison import Ratio
     from edgekit.verbs.compare import CompareResult
 
 _CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
@@ -65,7 +65,7 @@ def command(
     build/m/tflite-int8@threads=2,runtime=litert,delegate=none. Or they are contenders of runs that
     are kept: run:12/2 is the second one of run 12 (edgekit history).
     """
-    from edgekit.contenders import parse
+    from edgekit.measuring.contenders import parse
     from edgekit.verbs.compare import compare_kept, compare_live, is_kept
 
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:

@@ -72,7 +72,7 @@ def command(
     its own may follow: build/m/onnx-int8@runtime=openvino. All get the same samples, and are
     compared sample by sample. Without --dataset or --data, the data set they were made with.
     """
-    from edgekit.contenders import parse
+    from edgekit.measuring.contenders import parse
     from edgekit.verbs.evaluate import evaluate_all
 
     if dataset is not None and data is not None:

@@ -77,7 +77,7 @@ def command(
     All take part in every round, so that any two can be compared. Every finished round is kept: the
     same call goes on with a run that was ended.
     """
-    from edgekit.contenders import parse
+    from edgekit.measuring.contenders import parse
     from edgekit.passes import DEFAULT, chosen
     from edgekit.verbs.profile import profile
 

@@ -64,7 +64,7 @@ def command(
     run that is kept (edgekit history); what has none is measured. Without ARTIFACT, only the
     machine's limits are printed.
     """
-    from edgekit.contenders import parse
+    from edgekit.measuring.contenders import parse
     from edgekit.roofline.picture import check_picture
     from edgekit.roofline.probing.measuring import Effort
     from edgekit.verbs.roofline import roofline

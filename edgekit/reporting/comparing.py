@@ -1,7 +1,7 @@
 """Who is faster than whom beyond doubt, within one run, and who became slower in it.
 
-Paired by rounds where there are enough of them (`edgekit.comparison`); else by disjoint intervals,
-which find less. Compares nothing across runs.
+Paired by rounds where there are enough of them (`edgekit.measuring.comparison`); else by disjoint
+intervals, which find less. Compares nothing across runs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from edgekit.comparison import LEAST_ROUNDS, Ratio, compare
+from edgekit.measuring.comparison import LEAST_ROUNDS, Ratio, compare
+from edgekit.measuring.sustained import Drift, drifts
 from edgekit.reporting.dominance import Faster, disjoint_below
 from edgekit.reporting.facts import Row
 from edgekit.run import Run
-from edgekit.sustained import Drift, drifts
 
 _NO_MARGIN = 0.0
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact
-from edgekit.contenders import expand
 from edgekit.errors import DeviceError, FileError, UsageError
+from edgekit.measuring.contenders import expand
 from edgekit.reporting.building import Sourced
 from edgekit.run import COMMANDS, Run
 from edgekit.store import Store, StoredRun

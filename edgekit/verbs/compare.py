@@ -1,7 +1,7 @@
 """Compare two artifacts' latencies: faster, slower, indistinguishable or inconclusive.
 
-Measures both in rounds of fresh processes until the budget is spent (`edgekit.comparison` says how
-the figures are compared), or compares two contenders of runs that are in the store.
+Measures both in rounds of fresh processes until the budget is spent, or compares two contenders of
+runs that are in the store; `edgekit.measuring.comparison` says how.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.comparison import (
+from edgekit.environment import unlike
+from edgekit.errors import DeviceError, UsageError
+from edgekit.measure import Measurement, Placement
+from edgekit.measuring.comparison import (
     LEAST_ROUNDS,
     Comparison,
     compare,
     compare_apart,
     compare_through,
 )
-from edgekit.contenders import Asked, distinct, gather
-from edgekit.environment import unlike
-from edgekit.errors import DeviceError, UsageError
-from edgekit.measure import Measurement, Placement
+from edgekit.measuring.contenders import Asked, distinct, gather
+from edgekit.measuring.rounds import RoundRules
+from edgekit.measuring.running import Plan, carry_out, new_run
 from edgekit.progress import Report, silent
-from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
-from edgekit.running import Plan, carry_out, new_run
 from edgekit.store import Store
 
 DEFAULT_BUDGET_S = 30.0

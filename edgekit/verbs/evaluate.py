@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact
-from edgekit.contenders import Asked, distinct, expand, gather, parse
 from edgekit.errors import EdgekitError, StoreError, UsageError
 from edgekit.evaluating import Evaluation, Terms, Verified, judge, terms_for
+from edgekit.measuring.contenders import Asked, distinct, expand, gather, parse
 from edgekit.metrics import Metric
 from edgekit.metrics.differences import MARGIN, Difference, adjusted, differ
 from edgekit.progress import Progress, Report, silent

@@ -1,6 +1,6 @@
 """Measure artifacts on a device: latency, memory, placement, beside their proven accuracy.
 
-All of them take part in every round (`edgekit.rounds`), so that any two can be compared afterwards.
+All of them take part in every round (`edgekit.measuring.rounds`): any two can be compared later.
 Every finished round is kept in the store at once; a run that was ended is gone on with.
 """
 
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.comparison import Comparison, compare
-from edgekit.contenders import Asked, gather
 from edgekit.errors import FileError, UsageError
 from edgekit.files import canonical_json, write_atomic
 from edgekit.measure import Measurement
-from edgekit.passing import add_passes
+from edgekit.measuring.comparison import Comparison, compare
+from edgekit.measuring.contenders import Asked, gather
+from edgekit.measuring.passing import add_passes
+from edgekit.measuring.rounds import RoundRules
+from edgekit.measuring.running import Plan, carry_out, new_run
+from edgekit.measuring.sustained import Drift, drifts, period_s, sustain
 from edgekit.progress import Report, silent
-from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
-from edgekit.running import Plan, carry_out, new_run
 from edgekit.store import Store
 from edgekit.summary import Summary, summarise
-from edgekit.sustained import Drift, drifts, period_s, sustain
 
 # Relative difference that `profile` calls none; `edgekit compare` has a choice.
 MARGIN = 0.03

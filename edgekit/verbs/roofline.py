@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact
-from edgekit.contenders import Asked, gather
 from edgekit.environment import unlike
 from edgekit.errors import DeviceError, FileError, UsageError
+from edgekit.measuring.contenders import Asked, gather
+from edgekit.measuring.rounds import RoundRules
+from edgekit.measuring.running import Plan, carry_out, new_run
 from edgekit.process import available_cores
 from edgekit.progress import Progress, Report, silent
 from edgekit.roofline.counting.reading import count_file
 from edgekit.roofline.limits import Machine
 from edgekit.roofline.probing.measuring import USUAL, Effort, measure_machine
 from edgekit.roofline.shares import Figure, Measured, Row, Subject, roofline_rows
-from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
-from edgekit.running import Plan, carry_out, new_run
 from edgekit.store import Store
 from edgekit.summary import summarise
 

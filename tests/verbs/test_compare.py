@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.contenders import Asked
 from edgekit.errors import DeviceError, StoreError, UsageError
+from edgekit.measuring.contenders import Asked
 from edgekit.run import Contender, Run, Turn
 from edgekit.store import Store
 from edgekit.verbs.compare import (

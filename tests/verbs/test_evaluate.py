@@ -8,7 +8,6 @@ import pytest
 
 from edgekit.agent.runtimes import runtime_class
 from edgekit.artifact import describe_files, write_manifest
-from edgekit.contenders import Asked
 from edgekit.datasets import draw, open_dataset
 from edgekit.errors import (
     ArtifactError,
@@ -18,6 +17,7 @@ from edgekit.errors import (
     StoreError,
     UsageError,
 )
+from edgekit.measuring.contenders import Asked
 from edgekit.metrics import MetricValue
 from edgekit.metrics.differences import holm
 from edgekit.store import Store

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from edgekit.contenders import Asked
 from edgekit.device import DeviceProfile, TimingRules
 from edgekit.errors import ArtifactError, FileError, RuntimeFault, UsageError
+from edgekit.measuring.contenders import Asked
 from edgekit.store import Store
 from edgekit.transports.base import Transport
 from edgekit.transports.connect import Device
@@ -219,7 +219,7 @@ def test_a_kill_loses_no_finished_round_and_the_next_call_goes_on(artifacts, mon
         kept = store.load(begun[0].number)
     assert 2 <= kept.rounds < 40
     assert all(len(kept.turns_of(index)) == kept.rounds for index in range(3))
-    monkeypatch.setattr("edgekit.running.measure_round", stop_at_once)
+    monkeypatch.setattr("edgekit.measuring.running.measure_round", stop_at_once)
     with pytest.raises(KeyboardInterrupt):
         profile(artifacts, rounds=40, seconds=0.01)
     assert asked == [kept.rounds]  # the first round that was not there

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from edgekit.agent import machine
-from edgekit.contenders import Asked
 from edgekit.errors import ArtifactError, DeviceError, FileError, RuntimeFault, UsageError
+from edgekit.measuring.contenders import Asked
 from edgekit.roofline.limits import Limits, Machine, Rate
 from edgekit.roofline.probing.measuring import Effort
 from edgekit.store import Store

@@ -20,10 +20,10 @@ from typing import Any
 from edgekit.artifact import Artifact
 from edgekit.estimate import Estimate, student
 from edgekit.measure import Measurement
+from edgekit.measuring.rounds import RoundRules, jobs_of_round, take_turns
+from edgekit.measuring.running import Keeper, Kept, jobs_of
 from edgekit.progress import Progress, Report
-from edgekit.rounds import RoundRules, jobs_of_round, take_turns
 from edgekit.run import Run, Turn
-from edgekit.running import Keeper, Kept, jobs_of
 from edgekit.statistics import median
 from edgekit.transports.connect import Device
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from edgekit import rounds
 from edgekit.errors import DeviceError
 from edgekit.job import Job
-from edgekit.rounds import RoundRules, measure_round, take_turns
+from edgekit.measuring import rounds
+from edgekit.measuring.rounds import RoundRules, measure_round, take_turns
 from edgekit.transports.base import Transport
 
 CORES = [2, 3, 5]

@@ -17,8 +17,8 @@ from edgekit.artifact import Artifact
 from edgekit.errors import EdgekitError
 from edgekit.feeding import golden_sample
 from edgekit.job import Job, Timing
+from edgekit.measuring.phases import PROCESSES, REPETITIONS, measure_phases
 from edgekit.passes import Document, unavailable
-from edgekit.phases import PROCESSES, REPETITIONS, measure_phases
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Run
 from edgekit.transports.base import Transport

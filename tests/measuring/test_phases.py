@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgekit.artifact import describe_files, write_manifest
+from edgekit.measuring.phases import measure_phases, postprocessing, preprocessing, raw_sample
 from edgekit.passes import parse
-from edgekit.phases import measure_phases, postprocessing, preprocessing, raw_sample
 from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo, dequantize
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.comparison import (
+from edgekit.measuring.comparison import (
     compare,
     compare_apart,
     compare_through,

@@ -40,7 +40,7 @@ PICTURE = (640, 480)  # width and height of the raw picture, in pixels
 QUALITY = 90
 BEST = 5
 
-_ENTRY = "edgekit.phases:serve"
+_ENTRY = "edgekit.measuring.phases:serve"
 
 
 @dataclass(frozen=True, slots=True)

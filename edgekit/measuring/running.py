@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit.artifact import Artifact
-from edgekit.contenders import job_of
 from edgekit.environment import DECIDING
 from edgekit.job import Job
+from edgekit.measuring.contenders import job_of
+from edgekit.measuring.rounds import RoundRules, measure_round
 from edgekit.progress import Progress, Report
-from edgekit.rounds import RoundRules, measure_round
 from edgekit.run import Contender, Run, Turn, run_key
 from edgekit.transports.connect import Device
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.contenders import Asked, distinct, expand, gather, job_of, parse
 from edgekit.device import DeviceProfile
 from edgekit.errors import ArtifactError, DeviceError, UsageError
+from edgekit.measuring.contenders import Asked, distinct, expand, gather, job_of, parse
 
 BOARD = DeviceProfile(name="board", summary="", transport="local")
 

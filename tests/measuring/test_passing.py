@@ -9,8 +9,8 @@ import pytest
 from edgekit.device import DeviceProfile
 from edgekit.errors import RuntimeFault
 from edgekit.job import Job, JobResult
+from edgekit.measuring.passing import OPS_CALLS, Passing, add_passes, run_passes
 from edgekit.passes import PASSES, parse
-from edgekit.passing import OPS_CALLS, Passing, add_passes, run_passes
 from edgekit.run import Contender, Run
 from edgekit.store import Store
 from edgekit.transports.base import Transport
