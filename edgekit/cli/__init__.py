@@ -34,6 +34,7 @@ VERBS = {
     "eval": "Measure the accuracy of ARTIFACT on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither as far as can be told.",
+    "check": "Check ARTIFACTs against the limits of BUDGET.toml: a gate for CI.",
     "history": "List, show and export what was measured.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
