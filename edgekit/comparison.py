@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekit.estimate import Estimate, trimmed_mean
 from edgekit.measure import Measurement
-from edgekit.statistics import Estimate, median, trimmed_mean
+from edgekit.statistics import median
 
 # Fewer rounds give intervals that are too wide to be of use, and too rough to be believed.
 LEAST_ROUNDS = 9

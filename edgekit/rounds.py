@@ -89,7 +89,7 @@ def measure_round(
     placed, order, chance = jobs_of_round(jobs, number, rules, cores)
     if rules.cooldown_s:
         time.sleep(rules.cooldown_s)
-    started = time.monotonic() - since
+    started = round(time.monotonic() - since, 3)
     with ExitStack() as stack:
         sessions: dict[int, Session] = {
             index: stack.enter_context(transport.session(placed[index])) for index in order

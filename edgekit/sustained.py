@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact
+from edgekit.estimate import Estimate, student
 from edgekit.measure import Measurement
 from edgekit.progress import Progress, Report
 from edgekit.rounds import RoundRules, jobs_of_round, take_turns
 from edgekit.run import Run, Turn
 from edgekit.running import Keeper, Kept, jobs_of
-from edgekit.statistics import Estimate, median, student
+from edgekit.statistics import median
 from edgekit.transports.connect import Device
 
 PERIOD_S = 60.0
@@ -102,7 +103,7 @@ def sustain(
         }
         spins = any(job.threads > 1 for job in jobs)
         for period in range(periods):
-            started = time.monotonic() - since
+            started = round(time.monotonic() - since, 3)
             take_turns(sessions, length / len(jobs), chance, spins=spins, work_s=_WORK_S)
             turns = [
                 Turn(

@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from edgekit.artifact import Artifact, describe_files, write_manifest
 from edgekit.manifest import Manifest, Parity
+from edgekit.measure import Measurement, Placement
 from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
 
@@ -200,6 +201,33 @@ def make_artifact(tiny_models, tmp_path):
         }
         write_manifest(folder, Manifest(**values))
         return Artifact.open(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def measured():
+    """Measurements without a device: one process per figure in ms, each call of it that long."""
+
+    def make(*samples_ms, calls=100, **fields):
+        return [
+            Measurement(
+                **{
+                    "samples_ns": (int(ms * 1e6),) * calls,
+                    "call_ns": (int(ms * 2e6),) * calls,
+                    "cpu_ns": (int(ms * 0.5e6),) * calls,
+                    "blocks": (calls,),
+                    "warmup_ns": (10**12,) * 20,
+                    "load_ns": int(ms * 1e7),
+                    "first_ns": int(ms * 1e8),
+                    "peak_rss_bytes": 10**8,
+                    "placement": Placement(4, 4, 1, {"XNNPACK": 4}, "test"),
+                    "environment": {},
+                    **fields,
+                }
+            )
+            for ms in samples_ms
+        ]
 
     return make
 
