@@ -25,6 +25,8 @@ TOKENIZER = "tokenizer.json"
 GOLDEN_INPUTS = "golden/inputs"
 GOLDEN_OUTPUTS = "golden/outputs"
 GOLDEN_REFERENCE = "golden/reference"
+# What the source model made of each evaluation sample: right or wrong, or its answer.
+GOLDEN_MARKS = "golden/marks.npy"
 
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit import artifact
+from edgekit import artifact, registry
 from edgekit.datasets import Drawn
 from edgekit.errors import ConversionError, GateError
 from edgekit.exporters.base import FileGraph
 from edgekit.feeding import read_samples, write_samples
 from edgekit.golden import EXTREMES, FROM_DATA
 from edgekit.manifest import Manifest, Parity
-from edgekit.metrics import MetricValue, score
+from edgekit.metrics import METRICS, MetricValue
 from edgekit.parity import check_likeness, check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
 from edgekit.quantization import calibration as calibration_rules
@@ -78,6 +78,8 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
         GateError: Parity or metric miss a limit; the metric only where the order does not allow it.
         ConversionError: The outputs don't match the source model's.
     """
+    import numpy as np
+
     order, step = evidence.order, evidence.step
     outputs = in_source_order(step.label, evidence.graph, evidence.outputs, evidence.output_names)
     reference = list(read_samples(evidence.reference, evidence.output_names).values())
@@ -87,7 +89,7 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     parity = compare([a[first:] for a in outputs], [b[first:] for b in reference])
     parity = replace(parity, reference=step.chain[0])
     check_parity(step.label, step.precision, parity, reference, order.gate)
-    metric = _metric(evidence, outputs, reference)
+    metric, marks = _metric(evidence, outputs, reference)
     met = True
     try:
         if metric is not None:
@@ -106,6 +108,8 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
     if order.source.tokenizer:
         shutil.copyfile(tokenizer_file(order.source.tokenizer), folder / artifact.TOKENIZER)
     _write_golden(evidence, outputs, reference, folder)
+    if marks is not None:
+        np.save(folder / artifact.GOLDEN_MARKS, marks)
     artifact.write_manifest(folder, _manifest(evidence, folder, parity, metric, met))
     drop = f", drop {metric.drop:+.2f}" if metric and metric.drop is not None else ""
     return f"max difference {parity.max_abs:.2g}{drop}"
@@ -149,17 +153,27 @@ def in_source_order(
     return [outputs[names.index(name)] for name in wanted]
 
 
-def _metric(evidence: Evidence, outputs: list[Array], reference: list[Array]) -> MetricValue | None:
+def _metric(
+    evidence: Evidence, outputs: list[Array], reference: list[Array]
+) -> tuple[MetricValue | None, Array | None]:
+    """The artifact's figure, and what the source model made of each sample, where that is known."""
     import numpy as np
 
     if evidence.evaluation is None:
-        return None
+        return None, None
     file = evidence.evaluation.folder / "labels.npy"
     if not file.is_file():
-        return None
+        return None, None
     labels = np.load(file, allow_pickle=False)
-    of_data = [[array[EXTREMES:] for array in arrays] for arrays in (outputs, reference)]
-    return score(evidence.order.metric, of_data[0], labels, of_data[1])
+    metric = METRICS[registry.resolve(evidence.order.metric, METRICS, what="metric")]
+    judged, source = (
+        metric.judge([array[EXTREMES:] for array in arrays], labels)
+        for arrays in (outputs, reference)
+    )
+    marks = source.marks
+    if marks is not None and marks.dtype != bool:
+        marks = marks.astype(np.min_scalar_type(int(marks.max())))
+    return metric.value(judged, source), marks
 
 
 def _write_golden(

@@ -238,7 +238,7 @@ def _memory(bound: float, figures: Figures) -> Finding:
         interval=interval,
         count=len(peaks),
         counted="processes",
-        note="the process, its Python and its runtime; in brackets the least and the most",
+        note="least and most",
     )
 
 
@@ -268,7 +268,7 @@ def _accuracy(
         interval=interval,
         count=metric.samples,
         counted="samples",
-        note=f"{note}, by its {'interval' if by_interval else 'value'}",
+        note=f"{note} by {'interval' if by_interval else 'value'}",
     )
 
 

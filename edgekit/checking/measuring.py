@@ -38,7 +38,10 @@ from edgekit.comparing import (
 from edgekit.contenders import Asked, distinct, gather
 from edgekit.device import DeviceProfile
 from edgekit.errors import ArtifactError, DeviceError, UsageError
+from edgekit.evaluating import Evaluation, terms_for, to_keep
+from edgekit.evaluating import judge as evaluate
 from edgekit.metrics import MetricValue
+from edgekit.metrics.differences import MARGIN
 from edgekit.progress import Report
 from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
@@ -146,10 +149,14 @@ def measure(
         EdgekitError: As these say.
     """
     gate = ready.gate
-    metric = _metric(ready, report)
+    metric, evaluation = _metric(ready, devices, store, report)
     contender, _ = ready.one
     if not ready.is_run:
-        return Measured(Figures(contender, metric=metric))
+        return Measured(
+            Figures(contender, metric=metric),
+            environment=devices[gate.device].environment if evaluation else {},
+            placement=str(evaluation.placement) if evaluation else "",
+        )
     device = devices[gate.device]
     _require(gate, device, budget)
     entries = [entry for entry in (ready.beside, ready.one) if entry is not None]
@@ -255,13 +262,20 @@ def _proven(artifact: Artifact, where: str) -> MetricValue:
     return MetricValue.from_json(artifact.manifest.metric)
 
 
-def _metric(ready: Ready, report: Report) -> MetricValue | None:
+def _metric(
+    ready: Ready, devices: Devices, store: Store, report: Report
+) -> tuple[MetricValue | None, Evaluation | None]:
+    """The artifact's accuracy, and the evaluation that gave it where it was measured now."""
     gate, (contender, artifact) = ready.gate, ready.one
     if not any(limit in OF_METRIC for limit in gate.limits):
-        return None
+        return None, None
     if not gate.evaluate:
-        return _proven(artifact, gate.name)
-    raise NotImplementedError
+        return _proven(artifact, gate.name), None
+    device = devices[gate.device]
+    terms = terms_for([artifact], device, dataset=gate.dataset, samples=gate.samples, margin=MARGIN)
+    found = evaluate(contender, artifact, terms, report=report)
+    store.add_evaluation(to_keep(found))
+    return found.evaluation.metric, found.evaluation
 
 
 def _stored(text: str, store: Store) -> Side:

@@ -72,7 +72,8 @@ def _rows(result: GateResult) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for at, one in enumerate(result.findings):
         word = "at least" if one.limit.startswith("min") else "at most"
-        by = f"{one.count:,} {one.counted}, {one.note}" if one.count else one.note
+        counted = f"{one.count:,} {one.counted}" if one.count else ""
+        by = ", ".join(part for part in (one.note, counted) if part)
         bound = f"{word} {one.bound:g} {one.unit}"
         rows.append(("" if at else name, one.limit, one.figure(), bound, one.verdict, by))
     return rows

@@ -58,14 +58,14 @@ def progress(*, quiet: bool, as_json: bool, verbose: bool = False) -> Iterator[R
         yield _Lines(every_step=verbose)
 
 
-def raise_failures(failures: Mapping[str, EdgekitError], made: int) -> None:
+def raise_failures(failures: Mapping[str, EdgekitError], made: int, what: str = "made") -> None:
     """Raise what kept artifacts from being made: the error of one, or a summary of several."""
     found = list(failures.values())
     if len(found) == 1:
         raise found[0]
     if found:
         raise EdgekitError(
-            f"{len(found)} of {made + len(found)} artifacts were not made",
+            f"{len(found)} of {made + len(found)} artifacts were not {what}",
             *(error.message for error in found),
             hint=next((error.hint for error in found if error.hint), None),
         )

@@ -1,6 +1,7 @@
 """What a figure of accuracy is: a value in points with its interval, maybe its drop.
 
-Knows numbers. How they are computed is said beside this file, one file a task.
+Outputs are judged once, sample by sample; figures, and differences between two models judged on the
+same samples, are made of that. How is said beside this file, one file a task.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ArtifactError
 from edgekit.fields import Fields
+from edgekit.statistics import paired_difference
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,18 +79,96 @@ def _rounded(pair: tuple[float, float]) -> list[float]:
     return [round(pair[0], 4), round(pair[1], 4)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What became of each sample of one model's outputs; a metric's own class holds the rest.
+
+    Attributes:
+        samples: How many count for the metric.
+        marks: One number per sample, [samples]: whether it is right (bool) or the class that was
+            answered (integers), from which `Metric.recall` makes it again; None where one number
+            does not hold it.
+    """
+
+    samples: int
+    marks: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How two models differ on the same samples.
+
+    Attributes:
+        first: The first's figure, in points.
+        second: The second's.
+        ci95: 95 % paired interval of second − first, in points.
+        lost: Samples on which the second does worse than the first.
+        won: Samples on which it does better.
+        least: Smallest difference in points that this many samples can show at all, however little
+            the models differ; 0 where that is not known.
+    """
+
+    first: float
+    second: float
+    ci95: tuple[float, float]
+    lost: int
+    won: int
+    least: float = 0.0
+
+
 class Metric(ABC):
     """One way to judge outputs by labels.
 
     Attributes:
         name: Name in `edgekit.metrics.METRICS`.
         task: Tasks (`edgekit.spec.TASKS`) it fits end with this word.
+        samples_are: What is counted and drawn: "samples" or "pictures".
+        interval: How intervals are found, in words.
+        paired_interval: How those of differences are.
+        test: How the p value of a difference is.
+        enough: With fewer samples intervals are rough, and said to be.
     """
 
     name: str
     task: str = "classification"
+    samples_are: str = "samples"
+    interval: str
+    paired_interval: str
+    test: str
+    enough: int = 30
 
     @abstractmethod
+    def judge(self, outputs: Sequence[Array], labels: Array) -> Any:
+        """What became of each sample: a `Judged` of the metric's own.
+
+        Args:
+            outputs: One [N, ...] array per output of the model, in its order.
+            labels: As `edgekit.datasets` gives them, [N, ...].
+
+        Raises:
+            DataError: No sample counts for it.
+        """
+
+    @abstractmethod
+    def recall(self, marks: Array, labels: Array) -> Any:
+        """The `Judged` that had these `marks` on samples with these labels.
+
+        Raises:
+            ArtifactError: They cannot be marks of these samples.
+        """
+
+    @abstractmethod
+    def figure(self, judged: Any) -> tuple[float, tuple[float, float]]:
+        """The figure and its 95 % interval, in points."""
+
+    @abstractmethod
+    def gap(self, first: Any, second: Any) -> Gap:
+        """How the second differs from the first, both judged on the same samples."""
+
+    @abstractmethod
+    def p_value(self, first: Any, second: Any) -> float:
+        """Chance of a difference this large if the two were equally good: two-sided, 0–1."""
+
     def measure(
         self, outputs: Sequence[Array], labels: Array, reference: Sequence[Array] | None
     ) -> MetricValue:
@@ -99,3 +179,63 @@ class Metric(ABC):
             labels: As `edgekit.datasets` gives them, [N, ...].
             reference: Outputs of the model it was made from, on the same samples.
         """
+        judged = self.judge(outputs, labels)
+        return self.value(judged, None if reference is None else self.judge(reference, labels))
+
+    def value(self, judged: Any, reference: Any = None) -> MetricValue:
+        """The figure of what was judged, and its drop where the reference was judged, too."""
+        value, ci95 = self.figure(judged)
+        if reference is None:
+            return MetricValue(self.name, judged.samples, value, ci95)
+        gap = self.gap(judged, reference)
+        return MetricValue(
+            name=self.name,
+            samples=judged.samples,
+            value=value,
+            ci95=ci95,
+            reference=gap.second,
+            drop=gap.second - gap.first,
+            drop_ci95=gap.ci95,
+        )
+
+
+# A sample that only one of two models gets right tells them apart; a bootstrap that has fewer such
+# samples than this to draw from calls the difference more certain than it is.
+_FEW = 10
+
+
+def widened(
+    interval: tuple[float, float], *, lost: int, won: int, differing: int, samples: int
+) -> tuple[float, float]:
+    """A bootstrapped interval of a difference, wide enough where few samples tell the two apart.
+
+    Then it is joined with what the share of right samples would have (`paired_difference`).
+
+    Args:
+        interval: In points.
+        lost: Samples on which the second does worse.
+        won: Samples on which it does better.
+        differing: Samples on which the two give something else at all.
+        samples: All of them.
+    """
+    if differing >= _FEW:
+        return interval
+    low, high = paired_difference(won, lost, samples)
+    return min(interval[0], 100 * low), max(interval[1], 100 * high)
+
+
+def p_of_permutations(observed: float, permuted: Array) -> float:
+    """Two-sided p of a permutation test with randomly drawn permutations.
+
+    Phipson and Smyth 2010 (doi:10.2202/1544-6115.1585): the observed order is one of them, so p is
+    never 0.
+
+    Args:
+        observed: The difference as it is.
+        permuted: [R], differences with the models exchanged in a random half of the samples.
+    """
+    import numpy as np
+
+    # Rounding must not make an equal difference a smaller one.
+    reached = int((np.abs(permuted) >= abs(observed) - 1e-9).sum())
+    return (1 + reached) / (1 + len(permuted))

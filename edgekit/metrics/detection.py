@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.detection import Objects, decode
-from edgekit.errors import MissingExtraError
-from edgekit.metrics.base import Metric, MetricValue
+from edgekit.errors import ArtifactError, MissingExtraError
+from edgekit.metrics.base import Gap, Judged, Metric, p_of_permutations, widened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,7 @@ MOST = 100
 COCO_OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 _RECALLS = 101
 _RESAMPLES = 400
+_PERMUTATIONS = 999
 _SEED = 20_260_102
 # Any square does: boxes are parts, pycocotools only divides its sizes into small, middle and large.
 _SIDE = 1000.0
@@ -34,8 +35,9 @@ _SIDE = 1000.0
 class MeanAveragePrecision(Metric):
     """Average precision over classes and some limits of IoU (Lin et al. 2014, arXiv 1405.0312).
 
-    The interval is a percentile bootstrap over pictures, and the drop's a paired one: the same
-    pictures are drawn for both models.
+    The interval is a percentile bootstrap over pictures, and a difference's a paired one: the same
+    pictures are drawn for both models. Its p value is of exchanges of the two models' detections in
+    a random half of the pictures.
 
     Args:
         name: Of the metric.
@@ -43,43 +45,86 @@ class MeanAveragePrecision(Metric):
     """
 
     task = "detection"
+    samples_are = "pictures"
+    interval = f"bootstrap of pictures, percentiles of {_RESAMPLES:,}"
+    paired_interval = f"paired bootstrap of pictures, percentiles of {_RESAMPLES:,}"
+    test = f"paired permutation test, {_PERMUTATIONS:,} drawn"
+    enough = 50
 
     def __init__(self, name: str, overlaps: Sequence[float]) -> None:
         self.name = name
         self._overlaps = tuple(overlaps)
 
-    def measure(
-        self, outputs: Sequence[Array], labels: Array, reference: Sequence[Array] | None
-    ) -> MetricValue:
+    def judge(self, outputs: Sequence[Array], labels: Array) -> Matched:
         import numpy as np
 
         count = len(labels)
+        matches = match(outputs, labels, self._overlaps)
+        value = float(average_precision(matches, np.ones((1, count)))[0])
+        # The same pictures are drawn for any model.
         draws = np.random.Generator(np.random.Philox(_SEED)).integers(0, count, (_RESAMPLES, count))
         weights = np.stack([np.bincount(draw, minlength=count) for draw in draws])
-        value, values = self._figures(outputs, labels, weights)
-        if reference is None:
-            return MetricValue(self.name, count, value, _interval(values))
-        before, befores = self._figures(reference, labels, weights)
-        return MetricValue(
-            name=self.name,
-            samples=count,
-            value=value,
-            ci95=_interval(values),
-            reference=before,
-            drop=before - value,
-            drop_ci95=_interval(befores - values),
-        )
+        resampled = 100 * average_precision(matches, weights)
+        return Matched(count, None, matches, 100 * value, resampled)
 
-    def _figures(
-        self, outputs: Sequence[Array], labels: Array, weights: Array
-    ) -> tuple[float, Array]:
-        """The figure in points, and those of resampled pictures."""
+    def recall(self, marks: Array, labels: Array) -> Matched:
+        raise ArtifactError(f"{self.name}: detections cannot be made from one number a picture")
+
+    def figure(self, judged: Matched) -> tuple[float, tuple[float, float]]:
+        return judged.value, _interval(judged.resampled)
+
+    def gap(self, first: Matched, second: Matched) -> Gap:
         import numpy as np
 
-        matches = match(outputs, labels, self._overlaps)
-        once = np.ones((1, len(labels)))
-        value = average_precision(matches, once)[0]
-        return 100 * float(value), 100 * average_precision(matches, weights)
+        count = first.samples
+        each = np.eye(count)
+        before, after = (average_precision(judged.matches, each) for judged in (first, second))
+        lost, won = int((after < before).sum()), int((after > before).sum())
+        ci95 = widened(
+            _interval(second.resampled - first.resampled),
+            lost=lost,
+            won=won,
+            differing=_differing(first, second),
+            samples=count,
+        )
+        return Gap(first.value, second.value, ci95, lost, won)
+
+    def p_value(self, first: Matched, second: Matched) -> float:
+        import numpy as np
+
+        count = first.samples
+        if not _differing(first, second):
+            return 1.0
+        both = [
+            Matches.joined(*pair, pictures=count)
+            for pair in zip(first.matches, second.matches, strict=True)
+        ]
+        random = np.random.Generator(np.random.Philox(_SEED + 1))
+        kept = random.integers(0, 2, (_PERMUTATIONS, count))
+        one, other = (
+            average_precision(both, np.concatenate(halves, axis=1))
+            for halves in ((kept, 1 - kept), (1 - kept, kept))
+        )
+        return p_of_permutations(second.value - first.value, 100 * (one - other))
+
+
+def _differing(first: Matched, second: Matched) -> int:
+    """Pictures in which the two found something else."""
+    import numpy as np
+
+    other: set[int] = set()
+    for one, two in zip(first.matches, second.matches, strict=True):
+        sides = [
+            {
+                (int(p), float(s), bytes(r))
+                for p, s, r in zip(
+                    m.pictures, m.scores, np.packbits(m.right.T, axis=1), strict=True
+                )
+            }
+            for m in (one, two)
+        ]
+        other |= {picture for picture, _, _ in sides[0] ^ sides[1]}
+    return len(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +144,36 @@ class Matches:
     pictures: Array
     right: Array
     objects: Array
+
+    @staticmethod
+    def joined(first: Matches, second: Matches, *, pictures: int) -> Matches:
+        """Two models' in one, the second's pictures numbered on: [2 N] of them."""
+        import numpy as np
+
+        scores = np.concatenate([first.scores, second.scores])
+        order = np.argsort(-scores, kind="stable")
+        return Matches(
+            first.name,
+            scores[order],
+            np.concatenate([first.pictures, second.pictures + pictures])[order],
+            np.concatenate([first.right, second.right], axis=1)[:, order],
+            np.concatenate([first.objects, second.objects]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched(Judged):
+    """What became of the detections in each picture.
+
+    Attributes:
+        matches: One entry per class that has an object; the same classes for any model.
+        value: The figure, in points.
+        resampled: [R], those of pictures drawn again.
+    """
+
+    matches: list[Matches]
+    value: float
+    resampled: Array
 
 
 def match(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float]) -> list[Matches]:
@@ -240,8 +315,10 @@ def precision_at_recalls(one: Matches, weight: Array, total: float) -> Array:
 
     recalls = np.linspace(0.0, 1.0, _RECALLS)
     counted = weight[one.pictures].astype(np.float64)
+    drawn = np.flatnonzero(counted)  # of pictures drawn again more than a third is left out
+    counted = counted[drawn]
     seen = np.cumsum(counted)
-    hits = np.cumsum(one.right * counted, axis=1)
+    hits = np.cumsum(one.right[:, drawn] * counted, axis=1)
     recall = hits / total
     # COCO's own guard against 0 / 0.
     precision = hits / np.maximum(seen, np.spacing(1))

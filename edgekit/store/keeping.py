@@ -227,6 +227,15 @@ class Store:
         with self._connection.writing() as database:
             return rows.insert_evaluation(database, evaluation)
 
+    def evaluation(self, number: int) -> KeptEvaluation:
+        """One evaluation by its number.
+
+        Raises:
+            StoreError: There is no such one.
+        """
+        with self._connection.reading() as database:
+            return rows.read_evaluation(database, number)
+
     def evaluations(
         self,
         *,

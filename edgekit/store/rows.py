@@ -155,14 +155,26 @@ def insert_evaluation(rows: sqlite3.Connection, evaluation: KeptEvaluation) -> i
     return int(done.lastrowid or 0)
 
 
+def read_evaluation(rows: sqlite3.Connection, number: int) -> KeptEvaluation:
+    """One evaluation; StoreError if there is no such one."""
+    found = rows.execute("SELECT facts, hits FROM evaluation WHERE number = ?", (number,))
+    kept = found.fetchone()
+    if kept is None:
+        raise StoreError(
+            f"no evaluation {number} in the store", hint="edgekit eval prints the number of each"
+        )
+    return _evaluation(number, *kept)
+
+
 def find_evaluations(rows: sqlite3.Connection, asked: dict[str, Any]) -> list[KeptEvaluation]:
     """Evaluations that fit, newest first."""
-    found = []
-    for number, facts, hits in rows.execute(_FIND_EVALUATIONS, asked):
-        where = f"evaluation {number}"
-        document = {**from_text(facts, where), "hits": None if hits is None else hits.hex()}
-        found.append(KeptEvaluation.from_json(document, where))
-    return found
+    return [_evaluation(*row) for row in rows.execute(_FIND_EVALUATIONS, asked)]
+
+
+def _evaluation(number: int, facts: str, hits: bytes | None) -> KeptEvaluation:
+    where = f"evaluation {number}"
+    document = {**from_text(facts, where), "hits": None if hits is None else hits.hex()}
+    return KeptEvaluation.from_json(document, where)
 
 
 def state_of(rows: sqlite3.Connection, number: int) -> tuple[str | None, bool]:

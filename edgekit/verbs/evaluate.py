@@ -1,71 +1,89 @@
-"""Measure an artifact's accuracy on a data set, in its own runtime, on a device.
+"""Measure artifacts' accuracy on the same samples, each in its own runtime, and compare them.
 
-Draws samples, has the device run them, scores what comes back. Does not convert and does not time.
+Every evaluation is kept in the store with what was right and wrong, so that a later one on the same
+samples can be compared with it. Does not convert and does not time.
 """
 
 from __future__ import annotations
 
-import math
-import tempfile
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact
-from edgekit.errors import ArtifactError, DataError
-from edgekit.job import Job
-from edgekit.measure import Placement
-from edgekit.metrics import MetricValue
+from edgekit.contenders import Asked, distinct, expand, gather, parse
+from edgekit.errors import EdgekitError, StoreError, UsageError
+from edgekit.evaluating import Evaluation, Terms, Verified, judge, terms_for, to_keep
+from edgekit.metrics import Metric
+from edgekit.metrics.differences import MARGIN, Difference, adjusted, differ
 from edgekit.progress import Progress, Report, silent
+from edgekit.run import Contender
+from edgekit.store import KeptEvaluation, Store
 
 if TYPE_CHECKING:
-    import numpy as np
+    from edgekit.transports.connect import Device
 
-    from edgekit.datasets import Dataset, Drawn
+__all__ = ["Evaluation", "Evaluations", "Pair", "evaluate", "evaluate_all"]
 
-    Array = np.ndarray[Any, Any]
-
-_SAMPLES = 2000
+_KEPT = re.compile(r"eval:([1-9]\d{0,17})")
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Accuracy of one artifact on one device.
+class Pair:
+    """Two that were judged on the same samples.
 
     Attributes:
-        artifact: Its folder.
-        device: Name of the device profile.
-        runtime: Runtime that ran it.
-        dataset: Name of the data set.
-        split: Its split.
-        metric: The figure, with its drop where the manifest knows the source model's figure on
-            these very samples.
-        placement: Where the ops ran.
-        drop_unknown: Why the metric has no drop; None if it has one.
-        reference: What the drop is measured against: "keras", or "file".
+        a: Name of the first; "eval:7" for an evaluation that was kept.
+        b: Name of the second.
+        found: What can be said about B against A.
     """
 
-    artifact: Path
-    device: str
-    runtime: str
-    dataset: str
-    split: str
-    metric: MetricValue
-    placement: Placement | None
-    drop_unknown: str | None = None
-    reference: str = "keras"
+    a: str
+    b: str
+    found: Difference
 
     def to_json(self) -> dict[str, Any]:
+        return {"a": self.a, "b": self.b, **self.found.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluations:
+    """What was judged together.
+
+    Attributes:
+        rows: One per artifact, in the order they were named.
+        pairs: All others against one of them, or every two.
+        failures: Name of an artifact that could not be judged → why.
+        numbers: Of each row in the store; None where it could not be kept.
+        warnings: What makes the figures doubtful.
+    """
+
+    rows: tuple[Evaluation, ...]
+    pairs: tuple[Pair, ...] = ()
+    failures: Mapping[str, EdgekitError] = field(default_factory=dict)
+    numbers: tuple[int | None, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """One artifact's own document, or rows and pairs of several."""
+        rows = [
+            {**row.to_json(), "number": number}
+            for row, number in zip(self.rows, self.numbers, strict=True)
+        ]
+        if len(rows) == 1 and not self.pairs and not self.failures:
+            return {**rows[0], "warnings": list(self.warnings)}
+        metric = self.rows[0].judge if self.rows else None
         return {
-            "artifact": str(self.artifact),
-            "device": self.device,
-            "runtime": self.runtime,
-            "dataset": self.dataset,
-            "split": self.split,
-            "metric": self.metric.to_json(),
-            "drop_unknown": self.drop_unknown,
-            "reference": self.reference,
-            "placement": self.placement.to_json() if self.placement else None,
+            "rows": rows,
+            "pairs": [pair.to_json() for pair in self.pairs],
+            "failures": {name: error.to_json() for name, error in self.failures.items()},
+            "paired_interval": metric.paired_interval if metric else None,
+            "test": metric.test if metric else None,
+            "adjusted_by": "Holm",
+            "warnings": list(self.warnings),
         }
 
 
@@ -77,9 +95,10 @@ def evaluate(
     device: str = "local-cpu",
     runtime: str | None = None,
     metric: str | None = None,
+    margin: float = MARGIN,
     report: Report = silent,
 ) -> Evaluation:
-    """Run an artifact over evaluation samples and score its outputs.
+    """Run one artifact over evaluation samples and score its outputs; nothing is kept.
 
     Args:
         path: The artifact's folder.
@@ -88,6 +107,7 @@ def evaluate(
         device: Name or path of a device profile.
         runtime: Runtime to use; by default the device's preference.
         metric: Name in `edgekit.metrics`; by default the one in the manifest.
+        margin: Points that do not matter.
         report: Told about progress.
 
     Raises:
@@ -97,109 +117,211 @@ def evaluate(
         DeviceError: The device is absent, not what its profile says, or lacks the runtime.
         RuntimeFault: The runtime failed, or the outputs hold NaN.
     """
-    from edgekit.datasets import draw, open_dataset
-    from edgekit.datasets.of_artifact import keep_tokenizer, own_dataset
-    from edgekit.feeding import run_samples, samples_at
     from edgekit.transports.connect import connect
 
-    artifact = Artifact.open(path)
+    Artifact.open(path)
     reached = connect(device)
-    name = reached.profile.runtime_for(artifact.target, runtime)
-    source = dataset if dataset is not None else own_dataset(artifact)
-    if len(artifact.manifest.inputs) != 1:
-        raise ArtifactError(f"{path}: only models with one input can be evaluated")
-    keep_tokenizer(artifact)
-    opened = open_dataset(source)
-    _check_classes(artifact, opened)
-    split = _split(opened, artifact)
-    count = samples or int((artifact.manifest.evaluation or {}).get("count") or _SAMPLES)
-    drawn = draw(opened, split, count, artifact.manifest.preprocessing[0], report=report)
-    task = f"running {drawn.count:,} samples of {opened.name} in {name}"
-    report(Progress(task))
-    with tempfile.TemporaryDirectory(prefix="edgekit-eval-") as scratch:
-        outputs, result = run_samples(
-            reached.transport,
-            Job(
-                action="run",
-                runtime=name,
-                model=str(artifact.model_path),
-                threads=reached.profile.threads,
-                delegate=reached.profile.delegate,
-            ),
-            inputs=artifact.manifest.inputs,
-            outputs=artifact.manifest.outputs,
-            samples=samples_at(drawn.folder),
-            scratch=Path(scratch),
-        )
-    found, drop_unknown = _score(artifact, outputs, drawn, metric)
-    report(Progress(task, 1, 1, f"{found.name} {found.value:.2f} %"))
-    return Evaluation(
-        artifact=path,
-        device=reached.profile.name,
-        runtime=name,
-        dataset=opened.name,
-        split=split,
-        metric=found,
-        placement=result.placement,
-        drop_unknown=drop_unknown,
-        reference=artifact.manifest.parity.reference,
+    ((contender, artifact),) = gather([Asked(path)], reached.profile, runtime=runtime)
+    terms = terms_for(
+        [artifact], reached, dataset=dataset, samples=samples, metric=metric, margin=margin
     )
+    return judge(contender, artifact, terms, report=report).evaluation
 
 
-def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
-    """Labels are compared by position: the names must be the same in the same order."""
-    expected = artifact.labels
-    if not dataset.classes:
-        raise DataError(f"{dataset.name}: it has no labels, so accuracy cannot be measured")
-    if expected and tuple(dataset.classes) != expected:
-        raise DataError(
-            f"{dataset.name}: its {len(dataset.classes)} classes are not the "
-            f"{len(expected)} of {artifact.path}/labels.txt",
-            f"data set: {', '.join(dataset.classes[:5])} …",
-            f"artifact: {', '.join(expected[:5])} …",
+def evaluate_all(
+    asked: Sequence[Asked],
+    *,
+    against: str | None = None,
+    every_two: bool = False,
+    dataset: str | Path | None = None,
+    samples: int | None = None,
+    device: str = "local-cpu",
+    runtime: str | None = None,
+    metric: str | None = None,
+    margin: float = MARGIN,
+    report: Report = silent,
+) -> Evaluations:
+    """Judge artifacts on the same samples, compare them pair by pair, and keep the figures.
+
+    Args:
+        asked: Artifacts' folders, or folders that hold some.
+        against: The artifact all others are compared with, or "eval:7", an evaluation that was
+            kept; by default the first.
+        every_two: Compare every two instead.
+        dataset: Name or path of a data set; by default the one in the manifests.
+        samples: How many; by default as many as the first artifact was proven on.
+        device: Name or path of a device profile.
+        runtime: Runtime to use for all; by default the device's preference for each.
+        metric: Name in `edgekit.metrics`; by default the one of the first's manifest.
+        margin: Points that do not matter, above 0.
+        report: Told about progress.
+
+    Returns:
+        With what could be judged; an artifact that could not is among its failures.
+
+    Raises:
+        UsageError: Nothing was named, or data sets or metrics don't go together.
+        ArtifactError: A path holds no artifact.
+        DeviceError: The device is absent or not what its profile says.
+        StoreError: There is no such evaluation, or the store cannot be read.
+    """
+    from edgekit.transports.connect import connect
+
+    kept = _kept(against)
+    base = parse(against) if against is not None and kept is None else None
+    if base is not None and len(expand([base.path])) > 1:
+        raise UsageError(
+            f"--against {against}: several artifacts", hint="name one of them, or use --pairs"
         )
-    sizes = artifact.manifest.outputs[-1].shape[1:]
-    if dataset.label_shape and len(sizes) == 1:
-        return  # a detector that chooses objects itself: its outputs do not tell how many classes
-    # Of a detector's scores [N, places, classes] the last axis counts.
-    outputs = sizes[-1] if dataset.label_shape else math.prod(sizes)
-    if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):
-        raise DataError(
-            f"{artifact.manifest.model} gives {outputs} outputs, "
-            f"the data set {dataset.name} has {len(dataset.classes)} classes",
-            hint="evaluate on a data set with the classes the model was trained on",
-        )
+    if not asked:
+        expand([])  # says that nothing was named
+    named = [*([base] if base else []), *asked]
+    folders = [replace(one, path=path) for one in named for path in expand([one.path])]
+    reached = connect(device)
+    opened, failures = _opened(folders, reached, runtime)
+    if not opened:
+        return Evaluations((), failures=failures)
+    terms = terms_for(
+        [artifact for _, artifact in opened],
+        reached,
+        dataset=dataset,
+        samples=samples,
+        metric=metric,
+        margin=margin,
+    )
+    judged = _judged(opened, terms, failures, report)
+    numbers, warnings = _keep(judged)
+    first = judged[:1]
+    if base is not None and {str(folders[0].path), opened[0][0].name} & {*failures}:
+        first = []  # without what --against names there is nothing to compare with
+    sides: list[tuple[Verified | _Then, Verified]]
+    if kept is not None:
+        sides = [(_then(*kept, one, terms.metric), one) for one in judged]
+    elif every_two:
+        sides = [*combinations(judged, 2)]
+    else:
+        sides = [(a, b) for a in first for b in judged[1:]]
+    rows = tuple(one.evaluation for one in judged)
+    pairs = tuple(_pairs(sides, terms, report))
+    return Evaluations(rows, pairs, failures, numbers, (*_doubts(rows), *warnings))
 
 
-def _split(dataset: Dataset, artifact: Artifact) -> str:
-    """The split the artifact was proven on, else the one that training saw least of."""
-    proven = (artifact.manifest.evaluation or {}).get("split")
-    candidates = [proven] if proven and dataset.name == artifact.manifest.dataset else []
-    for split in (*candidates, "test", "validation", "train"):
-        if dataset.size(split):
-            return str(split)
-    raise DataError(f"{dataset.name}: it has no samples in any split")
+def _opened(
+    asked: Sequence[Asked], device: Device, runtime: str | None
+) -> tuple[list[tuple[Contender, Artifact]], dict[str, EdgekitError]]:
+    """Artifacts that can be judged, each once, and why others cannot."""
+    found: list[tuple[Contender, Artifact]] = []
+    failures: dict[str, EdgekitError] = {}
+    for one in asked:
+        try:
+            (entry,) = gather([one], device.profile, runtime=runtime)
+        except EdgekitError as error:
+            failures[str(one.path)] = error
+            continue
+        if entry[0] not in [known for known, _ in found]:
+            found.append(entry)
+    named = distinct([contender for contender, _ in found])
+    return [(name, artifact) for name, (_, artifact) in zip(named, found, strict=True)], failures
 
 
-def _score(
-    artifact: Artifact, outputs: list[Array], drawn: Drawn, name: str | None
-) -> tuple[MetricValue, str | None]:
-    """The figure, and why its drop is unknown if it is."""
+def _judged(
+    opened: Sequence[tuple[Contender, Artifact]],
+    terms: Terms,
+    failures: dict[str, EdgekitError],
+    report: Report,
+) -> list[Verified]:
+    """What could be judged; what could not goes to `failures`."""
+    judged = []
+    task = f"evaluating {len(opened)} artifacts"
+    for done, (contender, artifact) in enumerate(opened):
+        if len(opened) > 1:
+            report(Progress(task, done, len(opened), contender.name))
+        try:
+            judged.append(judge(contender, artifact, terms, report=report))
+        except EdgekitError as error:
+            failures[contender.name] = error
+    if len(opened) > 1:
+        report(Progress(task, len(opened), len(opened)))
+    return judged
+
+
+def _pairs(
+    which: Sequence[tuple[Verified | _Then, Verified]], terms: Terms, report: Report
+) -> list[Pair]:
+    found = []
+    task = "comparing them sample by sample"
+    for done, (a, b) in enumerate(which):
+        report(Progress(task, done, len(which)))
+        found.append(differ(terms.metric, a.judged, b.judged, margin=terms.margin))
+    if which:
+        report(Progress(task, len(which), len(which)))
+    return [Pair(a.name, b.name, one) for (a, b), one in zip(which, adjusted(found), strict=True)]
+
+
+def _kept(against: str | None) -> tuple[str, KeptEvaluation] | None:
+    """The evaluation in the store that is meant by `eval:NUMBER`, and that name."""
+    named = _KEPT.fullmatch(against or "")
+    if named is None:
+        return None
+    with Store.open() as store:
+        return named[0], store.evaluation(int(named[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """The A of a pair that was judged before: its name, and what was right."""
+
+    name: str
+    judged: Any
+
+
+def _then(name: str, kept: KeptEvaluation, now: Verified, metric: Metric) -> _Then:
+    """What was judged then, to be compared with what was judged now.
+
+    Raises:
+        UsageError: By another metric, or on other samples.
+    """
     import numpy as np
 
-    from edgekit.metrics import score
+    row = now.evaluation
+    by, where = kept.metric.get("name"), f"{kept.dataset}, {kept.split} split"
+    facts = (
+        f"then: {by} on {kept.samples:,} samples of {where}",
+        f"now: {row.metric.name} on {row.metric.samples:,} of {row.dataset}, {row.split} split",
+    )
+    if by != row.metric.name:
+        raise UsageError(f"{name} was judged by another metric", *facts, hint="--metric NAME")
+    if kept.sample_digest != row.sample_digest or kept.samples != row.metric.samples:
+        raise UsageError(
+            f"{name} was judged on other samples",
+            *facts,
+            hint="the same --dataset and --samples, and a model with the same preprocessing",
+        )
+    right = kept.right()
+    if right is None:
+        raise UsageError(
+            f"{name}: the store has no answers by {row.metric.name}, sample by sample",
+            hint="name both artifacts, so that they are judged together",
+        )
+    return _Then(name, metric.recall(np.array(right, bool), now.labels))
 
-    labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
-    known = artifact.manifest.metric or {}
-    usual = str(known.get("name", "top1"))
-    metric = score(name or usual, outputs, labels)
-    if metric.name != usual:
-        return metric, f"the manifest has the source model's {usual} only"
-    reference = known.get("reference")
-    if reference is None:
-        return metric, "the manifest has no figure of the source model"
-    if (artifact.manifest.evaluation or {}).get("digest") != drawn.digest:
-        return metric, "not the samples of the manifest"
-    # The source model's own hits aren't at hand, so the drop has no paired interval.
-    drop = round(float(reference) - metric.value, 4) + 0.0  # the manifest's figure has four digits
-    return replace(metric, reference=float(reference), drop=drop), None
+
+def _keep(judged: Sequence[Verified]) -> tuple[tuple[int | None, ...], list[str]]:
+    """Numbers in the store; a store that cannot be written loses no figure."""
+    numbers: list[int | None] = []
+    try:
+        with Store.open() as store:
+            numbers += [store.add_evaluation(to_keep(one)) for one in judged]
+    except StoreError as error:
+        numbers += [None] * (len(judged) - len(numbers))
+        return tuple(numbers), [f"not kept: {error.message}"]
+    return tuple(numbers), []
+
+
+def _doubts(rows: Sequence[Evaluation]) -> list[str]:
+    """What makes the intervals rough."""
+    metric = rows[0].judge if rows else None
+    if metric is None or rows[0].metric.samples >= metric.enough:
+        return []
+    few = f"{rows[0].metric.samples} {metric.samples_are} are few for {metric.name}"
+    return [f"{few}: its intervals are rough with fewer than {metric.enough}"]

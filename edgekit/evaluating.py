@@ -1,0 +1,369 @@
+"""Judge artifacts on drawn samples: a device runs them, a metric compares outputs and labels.
+
+All that are judged together get the same samples and the same metric, so that any two can be
+compared sample by sample. Does not convert and does not time.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit import registry
+from edgekit.artifact import GOLDEN_MARKS, Artifact
+from edgekit.errors import ArtifactError, DataError, UsageError
+from edgekit.job import Job
+from edgekit.measure import Placement
+from edgekit.metrics import METRICS, Metric, MetricValue
+from edgekit.metrics.differences import Difference, differ
+from edgekit.progress import Progress, Report, silent
+from edgekit.run import Contender
+from edgekit.store import KeptEvaluation
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgekit.datasets import Dataset, Drawn
+    from edgekit.transports.connect import Device
+
+    Array = np.ndarray[Any, Any]
+
+_SAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all artifacts of one call are judged by.
+
+    Attributes:
+        dataset: Where the samples are from.
+        split: Its split.
+        count: How many samples.
+        metric: What judges them.
+        margin: Points of it that do not matter.
+        device: What runs them.
+    """
+
+    dataset: Dataset
+    split: str
+    count: int
+    metric: Metric
+    margin: float
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Accuracy of one artifact on one device.
+
+    Attributes:
+        contender: The artifact and the runtime that ran it.
+        device: Name of the device profile.
+        dataset: Name of the data set.
+        split: Its split.
+        sample_digest: Digest of the samples and their labels.
+        metric: The figure, with its drop where the manifest knows the source model's figure on
+            these very samples.
+        placement: Where the ops ran.
+        drop_unknown: Why the metric has no drop; None if it has one.
+        reference: What the drop is measured against: "keras", or "file".
+        against_source: The artifact (B) against the source model (A), sample by sample; None where
+            the artifact does not hold what the source model answered.
+    """
+
+    contender: Contender
+    device: str
+    dataset: str
+    split: str
+    sample_digest: str
+    metric: MetricValue
+    placement: Placement | None
+    drop_unknown: str | None = None
+    reference: str = "keras"
+    against_source: Difference | None = None
+
+    @property
+    def artifact(self) -> Path:
+        """Its folder."""
+        return Path(self.contender.path)
+
+    @property
+    def runtime(self) -> str:
+        """Runtime that ran it."""
+        return self.contender.runtime
+
+    @property
+    def judge(self) -> Metric:
+        """The metric it was judged by."""
+        return METRICS[self.metric.name]
+
+    def to_json(self) -> dict[str, Any]:
+        pair = self.against_source
+        return {
+            "artifact": self.contender.path,
+            "name": self.contender.name,
+            "sha256": self.contender.sha256,
+            "device": self.device,
+            "runtime": self.runtime,
+            "dataset": self.dataset,
+            "split": self.split,
+            "sample_digest": self.sample_digest,
+            "metric": self.metric.to_json(),
+            "interval": self.judge.interval,
+            "drop_unknown": self.drop_unknown,
+            "reference": self.reference,
+            "against_source": pair.to_json() if pair else None,
+            "placement": self.placement.to_json() if self.placement else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An evaluation, and what it was made of.
+
+    Attributes:
+        evaluation: The figures.
+        judged: What the metric knows of each sample.
+        labels: Of the samples.
+    """
+
+    evaluation: Evaluation
+    judged: Any
+    labels: Array
+
+    @property
+    def name(self) -> str:
+        """Of the contender."""
+        return self.evaluation.contender.name
+
+
+def terms_for(
+    artifacts: Sequence[Artifact],
+    device: Device,
+    *,
+    dataset: str | Path | None = None,
+    samples: int | None = None,
+    metric: str | None = None,
+    margin: float,
+) -> Terms:
+    """What these artifacts are judged by; what is not asked for is as the first was proven.
+
+    Args:
+        artifacts: At least one.
+        device: What runs them.
+        dataset: Name or path of a data set; by default the one they were made with.
+        samples: How many; by default as many as the first was proven on.
+        metric: Name of a metric; by default the one of the first's manifest.
+        margin: Points that do not matter.
+
+    Raises:
+        UsageError: No data set is known for them, or not the same one; an unknown metric.
+        DataError: The data set cannot be read, or has no samples.
+    """
+    from edgekit.datasets import open_dataset
+    from edgekit.datasets.of_artifact import own_dataset
+
+    first = artifacts[0]
+    if dataset is None:
+        own = sorted({str(artifact.manifest.dataset) for artifact in artifacts})
+        if len(own) > 1:
+            raise UsageError(
+                f"the artifacts were made with different data sets: {', '.join(own)}",
+                hint="name artifacts of one data set, or one for all with --dataset",
+            )
+        dataset = own_dataset(first)
+    proven = first.manifest.evaluation or {}
+    name = metric or str((first.manifest.metric or {}).get("name", "top1"))
+    opened = open_dataset(dataset)
+    return Terms(
+        dataset=opened,
+        split=_split(opened, first),
+        count=samples or int(proven.get("count") or _SAMPLES),
+        metric=METRICS[registry.resolve(name, METRICS, what="metric")],
+        margin=margin,
+        device=device,
+    )
+
+
+def judge(
+    contender: Contender, artifact: Artifact, terms: Terms, *, report: Report = silent
+) -> Verified:
+    """Run an artifact over the samples and score its outputs.
+
+    Raises:
+        ArtifactError: It has several inputs, or holds something else than it says.
+        DataError: The data set has no labels, or other classes.
+        RuntimeFault: The runtime failed, or the outputs hold NaN.
+    """
+    import numpy as np
+
+    from edgekit.datasets import draw
+    from edgekit.datasets.of_artifact import keep_tokenizer
+    from edgekit.feeding import run_samples, samples_at
+
+    if len(artifact.manifest.inputs) != 1:
+        raise ArtifactError(f"{artifact.path}: only models with one input can be evaluated")
+    keep_tokenizer(artifact)
+    _check_classes(artifact, terms.dataset)
+    spec = artifact.manifest.preprocessing[0]
+    drawn = draw(terms.dataset, terms.split, terms.count, spec, report=report)
+    task = f"running {drawn.count:,} samples of {terms.dataset.name}: {contender.name}"
+    report(Progress(task))
+    with tempfile.TemporaryDirectory(prefix="edgekit-eval-") as scratch:
+        outputs, result = run_samples(
+            terms.device.transport,
+            Job(
+                action="run",
+                runtime=contender.runtime,
+                model=str(artifact.model_path),
+                threads=contender.threads,
+                delegate=contender.delegate,
+            ),
+            inputs=artifact.manifest.inputs,
+            outputs=artifact.manifest.outputs,
+            samples=samples_at(drawn.folder),
+            scratch=Path(scratch),
+        )
+    labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
+    judged = terms.metric.judge(outputs, labels)
+    metric, unknown, pair = _drop(artifact, judged, labels, drawn, terms)
+    report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))
+    evaluation = Evaluation(
+        contender=contender,
+        device=terms.device.profile.name,
+        dataset=terms.dataset.name,
+        split=terms.split,
+        sample_digest=drawn.digest,
+        metric=metric,
+        placement=result.placement,
+        drop_unknown=unknown,
+        reference=artifact.manifest.parity.reference,
+        against_source=pair,
+    )
+    return Verified(evaluation, judged, labels)
+
+
+def to_keep(one: Verified) -> KeptEvaluation:
+    """An evaluation as the store keeps it."""
+    import numpy as np
+
+    row, marks = one.evaluation, one.judged.marks
+    return KeptEvaluation(
+        sha256=row.contender.sha256,
+        model=row.contender.model,
+        target=row.contender.target,
+        precision=row.contender.precision,
+        dataset=row.dataset,
+        split=row.split,
+        samples=row.metric.samples,
+        sample_digest=row.sample_digest,
+        metric=row.metric.to_json(),
+        device=row.device,
+        runtime=row.runtime,
+        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        hits=np.packbits(marks).tobytes() if marks is not None and marks.dtype == bool else None,
+    )
+
+
+def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
+    """Labels are compared by position: the names must be the same in the same order."""
+    expected = artifact.labels
+    if not dataset.classes:
+        raise DataError(f"{dataset.name}: it has no labels, so accuracy cannot be measured")
+    if expected and tuple(dataset.classes) != expected:
+        raise DataError(
+            f"{dataset.name}: its {len(dataset.classes)} classes are not the "
+            f"{len(expected)} of {artifact.path}/labels.txt",
+            f"data set: {', '.join(dataset.classes[:5])} …",
+            f"artifact: {', '.join(expected[:5])} …",
+        )
+    sizes = artifact.manifest.outputs[-1].shape[1:]
+    if dataset.label_shape and len(sizes) == 1:
+        return  # a detector that chooses objects itself: its outputs do not tell how many classes
+    # Of a detector's scores [N, places, classes] the last axis counts.
+    outputs = sizes[-1] if dataset.label_shape else math.prod(sizes)
+    if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):
+        raise DataError(
+            f"{artifact.manifest.model} gives {outputs} outputs, "
+            f"the data set {dataset.name} has {len(dataset.classes)} classes",
+            hint="evaluate on a data set with the classes the model was trained on",
+        )
+
+
+def _split(dataset: Dataset, artifact: Artifact) -> str:
+    """The split the artifact was proven on, else the one that training saw least of."""
+    proven = (artifact.manifest.evaluation or {}).get("split")
+    candidates = [proven] if proven and dataset.name == artifact.manifest.dataset else []
+    for split in (*candidates, "test", "validation", "train"):
+        if dataset.size(split):
+            return str(split)
+    raise DataError(f"{dataset.name}: it has no samples in any split")
+
+
+def _drop(
+    artifact: Artifact, judged: Any, labels: Array, drawn: Drawn, terms: Terms
+) -> tuple[MetricValue, str | None, Difference | None]:
+    """The figure, why its drop is unknown if it is, and the source model as the other of a pair."""
+    value, ci95 = terms.metric.figure(judged)
+    metric = MetricValue(terms.metric.name, judged.samples, value, ci95)
+    known = artifact.manifest.metric or {}
+    usual = str(known.get("name", "top1"))
+    reference = known.get("reference")
+    if metric.name != usual:
+        return metric, f"the manifest has the source model's {usual} only", None
+    if reference is None:
+        return metric, "the manifest has no figure of the source model", None
+    if (artifact.manifest.evaluation or {}).get("digest") != drawn.digest:
+        return metric, "not the samples of the manifest", None
+    source = _source(artifact, labels, terms.metric, judged.samples)
+    if source is None:
+        # The manifest's figure has four digits.
+        drop = round(float(reference) - value, 4) + 0.0
+        return (
+            MetricValue(metric.name, metric.samples, value, ci95, float(reference), drop),
+            None,
+            None,
+        )
+    pair = differ(terms.metric, source, judged, margin=terms.margin)
+    low, high = pair.ci95
+    return (
+        MetricValue(
+            name=metric.name,
+            samples=metric.samples,
+            value=value,
+            ci95=ci95,
+            reference=pair.first,
+            drop=-pair.difference + 0.0,
+            drop_ci95=(-high, -low),
+        ),
+        None,
+        pair,
+    )
+
+
+def _source(artifact: Artifact, labels: Array, metric: Metric, samples: int) -> Any:
+    """What the metric knows of the source model's answers; None if the artifact holds none.
+
+    Raises:
+        ArtifactError: The file is no array, or not of these samples.
+    """
+    import numpy as np
+
+    if GOLDEN_MARKS not in artifact.manifest.files:
+        return None
+    file = artifact.path / GOLDEN_MARKS
+    try:
+        source = metric.recall(np.load(file, mmap_mode="r", allow_pickle=False), labels)
+    except (ValueError, EOFError, ArtifactError) as error:
+        raise ArtifactError(f"{file}: {error}", hint="export it again") from error
+    if source.samples != samples:
+        raise ArtifactError(
+            f"{file}: marks of {source.samples:,} samples, {samples:,} count for {metric.name}",
+            hint="export it again",
+        )
+    return source
