@@ -79,9 +79,20 @@ class Finding:
         }
 
     def __str__(self) -> str:
-        """For people: `max_ms 2.13 [2.1, 2.2] ms, limit 2 ms: regression`."""
-        told = f"{self.limit} {self.figure()}, limit {self.bound:g} {self.unit}: {self.verdict}"
-        return f"{told} ({self.note})" if self.note else told
+        """For people: `max_ms 2.13 [2.1, 2.2] ms, wanted at most 2 ms: regression`."""
+        told = f"{self.limit} {self.figure()}, wanted {self.wanted()}: {self.verdict}"
+        basis = self.basis()
+        return f"{told} ({basis})" if basis else told
+
+    def wanted(self) -> str:
+        """`at most 2 ms`."""
+        word = "at least" if self.limit.startswith("min_") else "at most"
+        return f"{word} {self.bound:g} {self.unit}"
+
+    def basis(self) -> str:
+        """`CPU time, 9 processes`."""
+        counted = f"{self.count:,} {self.counted}" if self.count else ""
+        return ", ".join(part for part in (self.note, counted) if part)
 
     def figure(self) -> str:
         """`2.13 [2.1, 2.2] ms`."""

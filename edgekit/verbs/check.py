@@ -7,131 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from edgekit.checking.budget import Budget, Gate, read_budget
-from edgekit.checking.judging import INCONCLUSIVE, PASS, REGRESSION, Finding, judge
-from edgekit.checking.measuring import Devices, Measured, Ready, measure, prepare
-from edgekit.errors import BudgetError, EdgekitError, InconclusiveError, UsageError
+from edgekit.checking.budget import DEFAULT_BUDGET_S, DEFAULT_DEVICE, Budget, read_budget
+from edgekit.checking.drafting import Draft, draft
+from edgekit.checking.github import to_summary
+from edgekit.checking.judging import judge
+from edgekit.checking.junit import to_junit
+from edgekit.checking.measuring import Devices, Ready, measure, prepare
+from edgekit.checking.outcome import CheckResult, GateResult
+from edgekit.contenders import Asked
+from edgekit.errors import EdgekitError, FileError, UsageError
+from edgekit.files import check_place, write_atomic
 from edgekit.progress import Report, silent
-from edgekit.run import Contender
 from edgekit.store import Store
 
-# What a gate is whose artifact could not be measured.
-ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """A gate and what came out.
-
-    Attributes:
-        gate: The gate.
-        contender: What was judged.
-        findings: One per limit; empty where it could not be measured.
-        measured: What they rest on; None likewise.
-        error: Why it could not be measured.
-        seconds: What it took.
-    """
-
-    gate: Gate
-    contender: Contender
-    findings: tuple[Finding, ...] = ()
-    measured: Measured | None = None
-    error: EdgekitError | None = None
-    seconds: float = 0.0
-
-    @property
-    def verdict(self) -> str:
-        """The worst of its limits."""
-        if self.error is not None:
-            return ERROR
-        return _worst([finding.verdict for finding in self.findings])
-
-    def to_json(self) -> dict[str, Any]:
-        measured = self.measured
-        return {
-            "gate": self.gate.name,
-            "verdict": self.verdict,
-            **_told(self.contender),
-            "device": self.gate.device,
-            "baseline": _told(measured.baseline) if measured and measured.baseline else None,
-            "limits": [finding.to_json() for finding in self.findings],
-            "run": measured.number if measured else None,
-            "source": (measured.source or None) if measured else None,
-            "placement": (measured.placement or None) if measured else None,
-            "environment": dict(measured.environment) if measured else {},
-            "warnings": list(measured.warnings) if measured else [],
-            "error": self.error.to_json() if self.error else None,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """All gates of a budget.
-
-    Attributes:
-        budget: What was checked.
-        gates: In its order.
-    """
-
-    budget: Budget
-    gates: tuple[GateResult, ...]
-
-    @property
-    def verdict(self) -> str:
-        """The worst of the gates."""
-        return _worst([gate.verdict for gate in self.gates])
-
-    @property
-    def error(self) -> EdgekitError | None:
-        """What failed, else which limits are broken, else which are not decided; None for pass."""
-        failed = [gate.error for gate in self.gates if gate.error is not None]
-        if len(failed) == 1:
-            return failed[0]
-        if failed:
-            kind = (
-                UsageError if all(isinstance(one, UsageError) for one in failed) else EdgekitError
-            )
-            return kind(
-                f"{len(failed)} of {len(self.gates)} gates could not be measured",
-                *(one.message for one in failed),
-                hint=next((one.hint for one in failed if one.hint), None),
-            )
-        told = {
-            verdict: [
-                f"{gate.gate.name}: {finding}"
-                for gate in self.gates
-                for finding in gate.findings
-                if finding.verdict == verdict
-            ]
-            for verdict in (REGRESSION, INCONCLUSIVE)
-        }
-        count = sum(len(gate.findings) for gate in self.gates)
-        path = str(self.budget.path)
-        if told[REGRESSION]:
-            broken = len(told[REGRESSION])
-            return BudgetError(f"{broken} of {count} limits broken", *told[REGRESSION], limit=path)
-        if told[INCONCLUSIVE]:
-            return InconclusiveError(
-                f"inconclusive: {len(told[INCONCLUSIVE])} of {count} limits not decided",
-                *told[INCONCLUSIVE],
-                limit=path,
-                hint="a longer --budget, a quieter machine, or a wider limit",
-            )
-        return None
-
-    def to_json(self) -> dict[str, Any]:
-        error = self.error
-        return {
-            "budget": str(self.budget.path),
-            "verdict": self.verdict,
-            "exit_status": error.exit_code if error else 0,
-            "gates": [gate.to_json() for gate in self.gates],
-        }
+__all__ = ["CheckResult", "Draft", "GateResult", "append_summary", "check", "init"]
 
 
 def check(
@@ -140,6 +32,7 @@ def check(
     only: Sequence[str] = (),
     budget_s: float | None = None,
     seed: int | None = None,
+    junit: Path | None = None,
     report: Report = silent,
 ) -> CheckResult:
     """Measure what the gates of a budget need, and hold it against their limits.
@@ -149,6 +42,7 @@ def check(
         only: Names of gates; by default all.
         budget_s: Seconds for the measuring of each gate; by default what the file says.
         seed: Of cores and orders; by default another one for each gate.
+        junit: File for the outcome as JUnit XML.
         report: Told about progress.
 
     Raises:
@@ -160,23 +54,76 @@ def check(
     if budget_s is not None:
         gates = tuple(replace(gate, budget_s=budget_s) for gate in budget.gates)
         budget = replace(budget, gates=gates)
+    if junit is not None:
+        check_place(junit, "--junit names a file")
     devices = Devices()
     with Store.open() as store:
-        ready = prepare(budget, store)
-        return CheckResult(
+        result = CheckResult(
             budget,
             tuple(
                 _checked(
-                    one,
-                    devices,
-                    store,
-                    budget=budget,
-                    seed=_seed() if seed is None else seed,
-                    report=report,
+                    one, devices, store,
+                    budget=budget, seed=_seed() if seed is None else seed, report=report,
                 )
-                for one in ready
+                for one in prepare(budget, store)
             ),
+        )  # fmt: skip
+    if junit is not None:
+        write_atomic(junit, to_junit(result))
+    return result
+
+
+def init(
+    asked: Sequence[Asked],
+    out: Path,
+    *,
+    device: str | None = None,
+    budget_s: float | None = None,
+    seed: int | None = None,
+    report: Report = silent,
+) -> Draft:
+    """Write a first BUDGET.toml, with limits that the artifacts keep today.
+
+    Args:
+        asked: Artifacts' folders, or folders that hold some.
+        out: The file; it must not exist.
+        device: Name or path of a device profile; by default this machine's processor.
+        budget_s: Seconds for the measuring; by default thirty.
+        seed: Of cores and orders; by default another one each time.
+        report: Told about progress.
+
+    Raises:
+        UsageError: The file is there, or no artifact was named.
+        EdgekitError: As `edgekit.verbs.profile.profile`.
+    """
+    if out.exists():
+        raise UsageError(f"{out}: it is there already", hint="another place with -o, or remove it")
+    check_place(out, "-o names a file")
+    with Store.open() as store:
+        made = draft(
+            asked,
+            folder=out.parent,
+            device=device or DEFAULT_DEVICE,
+            budget_s=budget_s or DEFAULT_BUDGET_S,
+            seed=_seed() if seed is None else seed,
+            store=store,
+            report=report,
         )
+    write_atomic(out, made.text)
+    return made
+
+
+def append_summary(result: CheckResult, file: Path) -> None:
+    """Add the outcome as Markdown to the file that `GITHUB_STEP_SUMMARY` names.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    try:
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(to_summary(result))
+    except OSError as error:
+        raise FileError.from_os_error(error) from error
 
 
 def _checked(
@@ -205,19 +152,6 @@ def _chosen(budget: Budget, only: Sequence[str]) -> Budget:
     known = {gate.name: gate for gate in budget.gates}
     chosen = dict.fromkeys(resolve(name, known, what="gate") for name in only)
     return replace(budget, gates=tuple(known[name] for name in chosen))
-
-
-def _worst(verdicts: Sequence[str]) -> str:
-    for verdict in (ERROR, REGRESSION, INCONCLUSIVE):
-        if verdict in verdicts:
-            return verdict
-    return PASS
-
-
-def _told(contender: Contender) -> dict[str, Any]:
-    keys = ("name", "path", "sha256", "bytes", "runtime", "delegate", "threads")
-    told = {key: getattr(contender, key) for key in keys}
-    return {"artifact": told.pop("path"), **told}
 
 
 def _seed() -> int:
