@@ -27,7 +27,7 @@ from edgekit.run import Contender, Run
 from edgekit.running import carry_out, new_run
 from edgekit.store import Store
 from edgekit.summary import summarise
-from edgekit.transports.connect import connect
+from edgekit.transports.connect import connect, find_profile
 
 # How much worse than now is still allowed.
 SLACK = 0.10
@@ -74,14 +74,15 @@ def draft(
     Raises:
         EdgekitError: As `edgekit.verbs.profile.profile`.
     """
-    reached = connect(device)
+    profile = find_profile(device)
+    if not asked:
+        gather([], profile)  # says that nothing was named
     found = [
         (one, contender, artifact)
         for one in asked
-        for contender, artifact in gather([one], reached.profile)
+        for contender, artifact in gather([one], profile)
     ]
-    if not found:
-        gather([], reached.profile)
+    reached = connect(device)
     named = distinct([contender for _, contender, _ in found])
     rules = RoundRules(
         seconds=SECONDS,

@@ -1,4 +1,4 @@
-"""An artifact whose call takes a fraction of a millisecond, made without TensorFlow, and runs of it."""
+"""An artifact whose call takes a fraction of a millisecond, and runs in figures."""
 
 from __future__ import annotations
 
