@@ -281,7 +281,7 @@ def refuse_unlike(run: Run, other: Run) -> None:
     if found:
         raise DeviceError(
             "the two runs were measured on unlike machines",
-            *(f"{fact}: {mine} and {theirs}" for fact, mine, theirs in found),
+            *map(str, found),
             hint="edgekit compare A B measures both on one machine",
         )
 

@@ -112,10 +112,8 @@ def write_samples(place: Path, arrays: dict[str, Array]) -> Path:
 
 def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:
     """The samples as the file takes them: `samples` itself where nothing has to change."""
-    import numpy as np
-
     arrays = read_samples(samples, [tensor.name for tensor in tensors])
-    typed = {}
+    as_taken = {}
     for tensor in tensors:
         array = arrays[tensor.name]
         if list(array.shape[1:]) != list(tensor.shape[1:]):
@@ -123,17 +121,34 @@ def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:
                 f"samples for {tensor.name!r} have the shape {list(array.shape[1:])}, "
                 f"the file wants {list(tensor.shape[1:])}"
             )
-        unit_grid = tensor.scale == 1.0 and tensor.zero_point == 0
-        if str(array.dtype) == tensor.dtype and (tensor.scale is None or unit_grid):
-            typed[tensor.name] = array
-        elif tensor.scale is not None and tensor.zero_point is not None:
-            real = np.asarray(array, np.float32)
-            typed[tensor.name] = quantize(real, tensor.scale, tensor.zero_point, tensor.dtype)
-        else:
-            typed[tensor.name] = array.astype(tensor.dtype)
-    if all(typed[name] is arrays[name] for name in typed):
+        as_taken[tensor.name] = typed(array, tensor)
+    if all(as_taken[name] is arrays[name] for name in as_taken):
         return samples
-    return write_samples(scratch / "inputs", typed)
+    return write_samples(scratch / "inputs", as_taken)
+
+
+def typed(array: Array, tensor: TensorInfo) -> Array:
+    """Samples [N, *shape] in the model's own units as a file's tensor takes them.
+
+    Returns:
+        `array` itself where nothing has to change.
+    """
+    import numpy as np
+
+    unit_grid = tensor.scale == 1.0 and tensor.zero_point == 0
+    if str(array.dtype) == tensor.dtype and (tensor.scale is None or unit_grid):
+        return array
+    if tensor.scale is not None and tensor.zero_point is not None:
+        values = np.asarray(array, np.float32)
+        return quantize(values, tensor.scale, tensor.zero_point, tensor.dtype)
+    return array.astype(tensor.dtype)
+
+
+def real(array: Array, tensor: TensorInfo) -> Array:
+    """What a file gives, in real values: float32 where it is quantized, else `array` itself."""
+    if tensor.scale is None or array.dtype.kind not in "iu":
+        return array
+    return dequantize(array, tensor.scale, tensor.zero_point or 0)
 
 
 def golden_sample(artifact: Artifact, scratch: Path) -> str | None:
@@ -158,9 +173,4 @@ def _decode(place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str])
     # A runtime may use other names than the file's (":0"); the order is the file's then.
     names = [tensor.name for tensor in tensors]
     arrays = list(read_samples(place, names if set(names) == set(reported) else reported).values())
-    return [
-        dequantize(array, tensor.scale, tensor.zero_point or 0)
-        if tensor.scale is not None and array.dtype.kind in "iu"
-        else array
-        for array, tensor in zip(arrays, tensors, strict=True)
-    ]
+    return [real(array, tensor) for array, tensor in zip(arrays, tensors, strict=True)]

@@ -18,12 +18,13 @@ from typing import Any
 from edgekit.errors import DeviceError, EdgekitError, UsageError
 from edgekit.fields import Fields, printable
 from edgekit.measure import MOST_CALLS, Measurement, Placement
+from edgekit.passes import ON_DEVICE, parse
 from edgekit.tensor import TensorInfo
 
 # 1: first version.
 VERSION = 1
 
-ACTIONS = ("run", "measure", "probe")
+ACTIONS = ("run", "measure", "probe", *ON_DEVICE)
 LONGEST_JOB = 64 * 1024  # characters
 LONGEST_RESULT = 64 * 1024 * 1024
 _MOST_TENSORS = 256
@@ -49,7 +50,8 @@ class Job:
     """One thing for an agent to do. Paths are as the agent sees them.
 
     Attributes:
-        action: "run" (outputs for given inputs), "measure" (timing) or "probe" (what is there).
+        action: "run" (outputs for given inputs), "measure" (timing), "probe" (what is there), or a
+            pass ("memory", "ops", "energy"; see `edgekit.passes`).
         runtime: Name of the runtime; "" for "probe".
         model: The model file.
         threads: Threads the runtime may compute with.
@@ -62,7 +64,7 @@ class Job:
         outputs: "run": the .npy to write, [N, *output shape without batch]; a folder, where the
             model has several outputs.
         cpu: Core to pin the process to before the runtime loads.
-        timing: For "measure".
+        timing: For "measure" and passes.
     """
 
     action: str
@@ -106,8 +108,8 @@ class Job:
         )
         timing.done()
         fields.done()
-        needed = {"run": ("runtime", "model", "inputs", "outputs"), "measure": ("runtime", "model")}
-        for key in needed.get(job.action, ()):
+        needed = {"run": ("runtime", "model", "inputs", "outputs"), "probe": ()}
+        for key in needed.get(job.action, ("runtime", "model")):
             if not getattr(job, key):
                 raise fields.fail(key, f"the action {job.action!r} needs it")
         return job
@@ -140,6 +142,7 @@ class JobResult:
         samples: Samples run.
         nonfinite: NaN or infinite outputs; None if every value was finite.
         measurement: For "measure".
+        documents: For a pass, its document by its name.
     """
 
     environment: Mapping[str, Any]
@@ -149,6 +152,7 @@ class JobResult:
     samples: int = 0
     nonfinite: NonFinite | None = None
     measurement: Measurement | None = None
+    documents: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -161,6 +165,7 @@ class JobResult:
             "samples": self.samples,
             "nonfinite": asdict(self.nonfinite) if self.nonfinite else None,
             "measurement": self.measurement.to_json() if self.measurement else None,
+            **({"documents": dict(self.documents)} if self.documents else {}),
         }
 
     @staticmethod
@@ -186,6 +191,7 @@ class JobResult:
             samples=fields.integer("samples", high=10**9),
             nonfinite=_nonfinite(nonfinite) if nonfinite is not None else None,
             measurement=Measurement.from_json(measurement) if measurement is not None else None,
+            documents=_documents(fields),
         )
         fields.done()
         return result
@@ -240,6 +246,14 @@ def _refuse_other_version(fields: Fields, what: str, error: type[EdgekitError]) 
 def _tensors(fields: Fields, key: str) -> tuple[TensorInfo, ...]:
     entries = fields.items(key, most=_MOST_TENSORS)
     return tuple(TensorInfo.from_json(entry, DeviceError) for entry in entries)
+
+
+def _documents(fields: Fields) -> dict[str, Any]:
+    documents = fields.mapping("documents", {})
+    for name in documents:
+        if name not in ON_DEVICE:
+            raise fields.fail("documents", f"{str(name)[:40]!r} is no pass of a device")
+    return {name: parse(name, data) for name, data in documents.items()}
 
 
 def _nonfinite(data: Mapping[str, Any]) -> NonFinite:

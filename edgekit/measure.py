@@ -154,8 +154,8 @@ class Measurement:
         fields.done()
         if not len(measurement.samples_ns) == len(measurement.call_ns) == len(measurement.cpu_ns):
             raise DeviceError("measurement: samples_ns, call_ns and cpu_ns differ in length")
-        if sum(measurement.blocks) != len(measurement.samples_ns):
-            raise DeviceError("measurement: its blocks hold another number of calls than it has")
         if not measurement.samples_ns:
             raise DeviceError("measurement: it holds no timed call")
+        if sum(measurement.blocks) != len(measurement.samples_ns):
+            raise DeviceError("measurement: its blocks hold another number of calls than it has")
         return measurement

@@ -15,15 +15,12 @@ from typing import Any, Protocol
 
 from edgekit.artifact import Artifact
 from edgekit.contenders import job_of
+from edgekit.environment import DECIDING
 from edgekit.job import Job
 from edgekit.progress import Progress, Report
 from edgekit.rounds import RoundRules, measure_round
 from edgekit.run import Contender, Run, Turn, run_key
 from edgekit.transports.connect import Device
-
-# What a run that goes on must find as it was.
-_SAME = ("edgekit", "machine", "system", "cpu_model", "cpu_count", "affinity", "cpu_governor")
-
 
 class Keeper(Protocol):
     """What keeps runs: the store."""
@@ -82,7 +79,8 @@ def new_run(
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = {
         "rules": dict(rules),
-        "machine": {key: device.environment.get(key) for key in _SAME},
+        # What a run that goes on must find as it was.
+        "machine": {key: device.environment.get(key) for key in (*DECIDING, "affinity")},
         "once": time.time_ns() if once else None,
     }
     return Run(

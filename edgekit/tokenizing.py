@@ -167,6 +167,21 @@ def encode(reference: str, texts: Sequence[str], length: int) -> Array:
     return tokens
 
 
+def decode(reference: str, tokens: Sequence[int]) -> str:
+    """A text that has such tokens, as far as they tell: what `encode` cut or folded stays lost.
+
+    Raises:
+        DataError: No such tokenizer, or its file is not in the cache.
+        MissingExtraError: `tokenizers` is not installed.
+    """
+    known = [token for token in tokens if token > 0]  # 0 fills up
+    if reference == BYTES:
+        data = bytes(min(token - 1, 255) for token in known)
+        return data.decode("utf-8", errors="replace")
+    tokenizer = _opened(str(tokenizer_file(reference)), _digest(reference))
+    return str(tokenizer.decode(known, skip_special_tokens=True))
+
+
 def vocabulary_of(reference: str) -> int:
     """How many different numbers a tokenizer gives, the fill-up 0 included.
 

@@ -53,6 +53,11 @@ def make_tflite(folder: Path) -> None:
     convert("logarithm", traced(tf.math.log, picture))
     # XNNPACK has no CUMSUM: two delegated islands around one kernel.
     convert("islands", traced(lambda image: tf.cumsum(image * 2.0 + 1.0, axis=1) * 3.0, picture))
+    anything = tf.TensorSpec((None, *SHAPE), tf.float32, name="image")
+    convert("open", traced(lambda image: image * 2.0, anything))
+    # Enough work for clocks of a microsecond.
+    columns = np.random.default_rng(3).normal(size=(int(np.prod(SHAPE)), 1024)).astype(np.float32)
+    convert("busy", traced(lambda image: tf.reshape(image, (1, -1)) @ columns, picture))
     vector = [tf.TensorSpec((1, 5), tf.float32, name=name) for name in ("left", "right")]
     convert("pair", traced(lambda left, right: (left + right, left * right), *vector))
 

@@ -173,6 +173,15 @@ def test_golden_files_are_small_and_hold_what_the_artifact_gave(first_export):
             assert np.abs(outputs - reference).max() <= 1e-4
 
 
+def test_artifacts_hold_what_the_source_model_had_right(first_export):
+    for label in ALL:
+        folder = first_export / "build" / "pixels" / label
+        marks = np.load(folder / "golden" / "marks.npy")
+        metric = Artifact.open(folder).manifest.metric
+        assert (marks.dtype, marks.shape) == (bool, (32,))
+        assert 100 * marks.mean() == pytest.approx(metric["reference"])
+
+
 def test_every_target_is_calibrated_with_the_same_samples_apart_from_those_of_the_metric(
     first_export,
 ):

@@ -27,6 +27,7 @@ MEASUREMENT = Measurement(
     samples_ns=(10, 11),
     call_ns=(20, 21),
     cpu_ns=(9, 9),
+    blocks=(2,),
     warmup_ns=(50,),
     load_ns=1000,
     first_ns=100,

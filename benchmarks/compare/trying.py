@@ -23,12 +23,12 @@ _HABIT = Timing(warmup_calls=1, seconds=0.0, min_calls=50)
 
 # One core's worth of work, as another job on a shared machine: bursts of arithmetic and of memory.
 _NEIGHBOUR = """\
-import random, time
+import os, random, sys, time
 import numpy as np
 chance = random.Random(0)
 a = np.ones((600, 600), np.float32)
 b = np.ones(8_000_000, np.float32)
-while True:
+while os.getppid() == int(sys.argv[1]):  # and no longer
     end = time.monotonic() + chance.uniform(0.05, 1.5)
     while time.monotonic() < end:
         a @ a if chance.random() < 0.5 else b + b
@@ -40,7 +40,7 @@ while True:
 def busy_neighbour() -> Iterator[None]:
     """Another process keeps about one core busy, unevenly."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _NEIGHBOUR],
+        [sys.executable, "-c", _NEIGHBOUR, str(os.getpid())],
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
     try:

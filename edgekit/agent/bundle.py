@@ -13,8 +13,8 @@ from pathlib import Path
 from edgekit.files import write_atomic
 
 _SHIPPED = (
-    "__init__.py", "errors.py", "extras.py", "fields.py", "job.py", "measure.py", "process.py",
-    "registry.py", "statistics.py", "tensor.py",
+    "__init__.py", "errors.py", "extras.py", "fields.py", "job.py", "measure.py", "passes.py",
+    "process.py", "registry.py", "statistics.py", "tensor.py",
 )  # fmt: skip
 _MAIN = """\
 import sys

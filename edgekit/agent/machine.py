@@ -14,22 +14,31 @@ from pathlib import Path
 from typing import Any
 
 from edgekit import __version__
+from edgekit.agent.processor import processor_facts
+from edgekit.agent.surroundings import (
+    hottest,
+    limit_facts,
+    memory_facts,
+    power_source,
+    temperatures,
+    virtual_facts,
+)
+from edgekit.agent.tree import ROOT, Tree
 from edgekit.errors import DeviceError
-
-# As Linux spells them in /proc/cpuinfo. They decide which int8 and bf16 kernels a runtime picks.
-_FLAGS = (
-    "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16",
-    "asimd", "asimddp", "i8mm", "bf16", "sve",
-)  # fmt: skip
 
 # Facts that change while a process lasts.
 CHANGING = ("cpu_khz", "temperature_c", "load_1min")
 
 
-def describe() -> dict[str, Any]:
-    """Facts about machine, system and interpreter."""
+def describe(root: Path = ROOT) -> dict[str, Any]:
+    """Facts about machine, system and interpreter; `edgekit.environment` says which of them matter.
+
+    Args:
+        root: Where /proc and /sys are.
+    """
     import numpy as np
 
+    tree, cores = Tree(root), affinity()
     return {
         "edgekit": __version__,
         "system": platform.system(),
@@ -37,13 +46,15 @@ def describe() -> dict[str, Any]:
         "machine": platform.machine(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "cpu_model": _cpu_model(),
-        "cpu_flags": _cpu_flags(),
         "cpu_count": os.cpu_count(),
-        "affinity": affinity(),
-        "cpu_governor": _governor(),
-        "cpu_khz": _number("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"),
-        "temperature_c": _temperature(),
+        "affinity": cores,
+        **processor_facts(tree, cores),
+        **memory_facts(tree),
+        **limit_facts(tree),
+        **virtual_facts(tree),
+        "power_source": power_source(tree),
+        "temperature_c": hottest(tree),
+        "temperatures_c": temperatures(tree) or None,
         "load_1min": _load(),
     }
 
@@ -99,56 +110,7 @@ def steal_share(before: tuple[int, int] | None, after: tuple[int, int] | None) -
     return round((after[0] - before[0]) / (after[1] - before[1]), 4)
 
 
-def _cpu_model() -> str | None:
-    info = _cpuinfo()
-    for key in ("model name", "Model", "Hardware"):
-        if key in info:
-            return info[key]
-    return platform.processor() or None
-
-
-def _cpu_flags() -> list[str] | None:
-    info = _cpuinfo()
-    flags = info.get("flags") or info.get("Features")
-    if flags is None:
-        return None
-    present = set(flags.split())
-    return [flag for flag in _FLAGS if flag in present]
-
-
-def _cpuinfo() -> dict[str, str]:
-    """The first processor's entries."""
-    found: dict[str, str] = {}
-    with suppress(OSError):
-        for line in (
-            Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        ):
-            key, _, value = line.partition(":")
-            found.setdefault(key.strip(), value.strip())
-    return found
-
-
-def _governor() -> str | None:
-    with suppress(OSError):
-        place = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-        return place.read_text(encoding="ascii").strip()
-    return None
-
-
-def _temperature() -> float | None:
-    """Of the hottest thermal zone, in °C."""
-    zones = Path("/sys/class/thermal").glob("thermal_zone*/temp")
-    readings = [value for zone in zones if (value := _number(str(zone))) is not None]
-    return max(readings) / 1000 if readings else None
-
-
 def _load() -> float | None:
     with suppress(OSError, AttributeError):
         return round(os.getloadavg()[0], 2)
-    return None
-
-
-def _number(place: str) -> int | None:
-    with suppress(OSError, ValueError):
-        return int(Path(place).read_text(encoding="ascii").strip())
     return None

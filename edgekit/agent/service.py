@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.agent import machine
+from edgekit.agent.passes import perform_pass
 from edgekit.agent.running import run
 from edgekit.agent.runtimes import BUILT_IN, runtime_class
 from edgekit.agent.runtimes.base import LoadedModel, Runtime, check_delegate, first_line
@@ -21,6 +22,7 @@ from edgekit.agent.timing import random_inputs, time_calls
 from edgekit.errors import EdgekitError, RuntimeFault
 from edgekit.job import Job, JobResult
 from edgekit.measure import Measurement
+from edgekit.passes import ON_DEVICE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +65,8 @@ def perform(job: Job) -> JobResult:
     if job.action == "probe":
         _pin(job)
         return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
+    if job.action in ON_DEVICE:
+        return perform_pass(job)
     loaded = load(job)
     if job.action == "measure":
         return _measure(job, loaded)

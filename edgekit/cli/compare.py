@@ -59,7 +59,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Say whether B is faster than A, slower, or neither as far as can be told.
+    """Say whether B is faster than A, slower, or neither.
 
     A and B are artifacts' folders, with settings of their own if they are to differ in these:
     build/m/tflite-int8@threads=2,runtime=litert,delegate=none. Or they are contenders of runs that

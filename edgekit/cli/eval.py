@@ -115,8 +115,7 @@ def _print_one(found: Evaluation, number: int | None) -> None:
     }
     if pair is not None:
         facts |= {
-            "against it": f"{_verdict(pair)}; {pair.lost:,} {found.judge.samples_are} lost, "
-            f"{pair.won:,} won, p {_p(pair.p)}",
+            "against it": f"{_verdict(pair)}; {pair.lost:,} lost, {pair.won:,} won, p {_p(pair.p)}",
             "seen would be": _seen(pair),
         }
     output.print_facts(
@@ -191,7 +190,7 @@ def _print_pairs(found: Evaluations) -> None:
                 _p(pair.found.p_adjusted),
                 f"{pair.found.lost:,}",
                 f"{pair.found.won:,}",
-                f"{pair.found.detectable:.2f}",
+                _points(pair.found.detectable),
                 pair.found.verdict,
             )
             for pair in pairs
@@ -202,24 +201,28 @@ def _print_pairs(found: Evaluations) -> None:
         f"interval: {metric.paired_interval}; p: {metric.test}{holm}\n"
         f"lost, won: {metric.samples_are} on which it does worse, better; "
         "seen would be: points, 8 times in 10\n"
-        f"indistinguishable: the interval lies within ±{pairs[0].found.margin:g} points"
+        f"indistinguishable: the interval lies within ±{pairs[0].found.margin:g}"
     )
     wanted = [pair.found for pair in pairs if pair.found.verdict == "inconclusive"]
     if wanted:
         most = max(one.samples_for_margin for one in wanted)
         click.echo(
-            f"a difference of {wanted[0].margin:g} points is seen with about {_rounded(most)} "
+            f"a difference of ±{wanted[0].margin:g} is seen with about {_rounded(most)} "
             f"{metric.samples_are}"
         )
 
 
 def _seen(pair: Difference) -> str:
-    return f"a difference of {pair.detectable:.2f} points, 8 times in 10"
+    return f"a difference of {_points(pair.detectable)} points, 8 times in 10"
+
+
+def _points(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.005 else "< 0.01"
 
 
 def _verdict(pair: Difference) -> str:
     if pair.verdict == "indistinguishable":
-        return f"indistinguishable within ±{pair.margin:g} points"
+        return f"indistinguishable within ±{pair.margin:g}"
     return pair.verdict
 
 

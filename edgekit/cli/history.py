@@ -106,9 +106,10 @@ _numbers = click.argument(
 
 @click.group("history", cls=_Group)
 def command() -> None:
-    """List, show and export what was measured; without a verb, list.
+    """List, show and export what was measured.
 
-    Every finished round of `profile` and `compare` is in the store, a file of yours.
+    Every finished round of `profile` and `compare` is in the store, a file of yours. Without a
+    command, runs are listed; so `edgekit history --model mobilenet` is `edgekit history list …`.
     """
 
 
@@ -336,4 +337,7 @@ def _interval(value: float, interval: Any, form: str = ".3g") -> str:
 def _fact(value: Any) -> str:
     if value is None:
         return "—"
+    if isinstance(value, dict):  # runtimes: those that are installed
+        found = {key: state.get("version") for key, state in value.items() if hasattr(state, "get")}
+        return ", ".join(f"{key} {version}" for key, version in found.items() if version)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import names, output
+from edgekit.cli.passes import print_passes
 from edgekit.cli.types import Duration, FiniteFloat, numbers
 from edgekit.summary import ENOUGH_PROCESSES
 
@@ -44,6 +45,12 @@ _COLUMNS = (
     metavar="TIME",
     help="Instead of rounds, keep all computing in turns for 30m, say, and show the drift.",
 )
+@click.option(
+    "--passes",
+    metavar="NAME[,NAME…]",
+    help="Found out after the rounds, each in a process of its own: memory, ops, phases, energy; "
+    "all or none. Without it: memory and ops, kept and not printed.",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew, even if a run of the same was ended.")
 @output.common_options
 def command(
@@ -57,6 +64,7 @@ def command(
     seed: int,
     out: Path | None,
     sustained_s: float | None,
+    passes: str | None,
     fresh: bool,
     as_json: bool,
     quiet: bool,
@@ -70,6 +78,7 @@ def command(
     same call goes on with a run that was ended.
     """
     from edgekit.contenders import parse
+    from edgekit.passes import DEFAULT, chosen
     from edgekit.verbs.profile import profile
 
     counts = numbers("--threads", threads, int) if threads else ()
@@ -86,6 +95,7 @@ def command(
             out=out,
             sustained_s=sustained_s,
             fresh=fresh,
+            passes=DEFAULT if passes is None else chosen(passes),
             report=report,
         )
     if as_json:
@@ -94,6 +104,8 @@ def command(
         _print_drift(result)
     else:
         _print(result)
+    if passes is not None and not as_json:
+        print_passes(result.run.passes)
 
 
 def _print(result: ProfileResult) -> None:
@@ -107,9 +119,9 @@ def _print(result: ProfileResult) -> None:
         count = threads.pop()
         title += f", {count} thread{'s' * (count > 1)}"
     output.print_table(
-        f"{models.pop()} on {title}" if len(models) == 1 else title,
+        f"{next(iter(models))} on {title}" if len(models) == 1 else title,
         _COLUMNS,
-        [_cells(row) for row in rows],
+        [_cells(row, named=len(models) > 1) for row in rows],
     )
     of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
@@ -157,13 +169,13 @@ def _then(pair: tuple[float | None, ...]) -> str | None:
     return None if first is None or last is None else f"{first:.0f}, then {last:.0f}"
 
 
-def _cells(row: Row) -> tuple[str | None, ...]:
+def _cells(row: Row, *, named: bool) -> tuple[str | None, ...]:
     one, figures = row.contender, row.summary
     low, high = figures.ci95_ms
     peak = figures.peak_rss_bytes
     parity = one.parity
     return (
-        one.name,
+        one.name if named else one.name.removeprefix(f"{one.model} "),
         f"{one.bytes / 1e6:.2f}",
         *_accuracy(row),
         f"{parity['max_abs']:.1e}, {100 * parity['top1_agreement']:.1f} %",

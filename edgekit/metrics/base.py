@@ -224,6 +224,17 @@ def widened(
     return min(interval[0], 100 * low), max(interval[1], 100 * high)
 
 
+def percentiles(resampled: Array, value: float) -> tuple[float, float]:
+    """The middle 95 % of resampled figures, stretched to hold the figure itself.
+
+    Efron 1979, doi:10.1214/aos/1176344552.
+    """
+    import numpy as np
+
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return min(float(low), value), max(float(high), value)
+
+
 def p_of_permutations(observed: float, permuted: Array) -> float:
     """Two-sided p of a permutation test with randomly drawn permutations.
 

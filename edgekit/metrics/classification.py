@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ArtifactError, DataError
-from edgekit.metrics.base import Gap, Judged, Metric, p_of_permutations, widened
+from edgekit.metrics.base import Gap, Judged, Metric, p_of_permutations, percentiles, widened
 from edgekit.statistics import mcnemar, paired_difference, wilson
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class ShareOfHits(Metric):
     interval = "Wilson"
     paired_interval = "Bonett–Price"
     test = "McNemar's exact test"
+    enough = 1  # both intervals hold what they promise for few samples, too
 
     def __init__(
         self,
@@ -139,9 +140,9 @@ class Answers(Judged):
 class MacroF1(Metric):
     """F1 of each class, averaged over the classes that occur as label or as answer.
 
-    Intervals are percentiles of 1,000 seeded bootstrap resamples (Efron 1979,
-    doi:10.1214/aos/1176344552); a difference's of the same resamples of both models. Its p value is
-    of 9,999 seeded exchanges of the two models' answers in a random half of the samples.
+    Intervals are percentiles of 1,000 seeded bootstrap resamples; a difference's of the same
+    resamples of both models. Its p value is of 9,999 seeded exchanges of the two models' answers in
+    a random half of the samples.
 
     Args:
         name: Of the metric.
@@ -164,7 +165,7 @@ class MacroF1(Metric):
 
     def figure(self, judged: Answers) -> tuple[float, tuple[float, float]]:
         (value,), (values,) = self._resampled(judged)
-        return value, _percentiles(values)
+        return value, percentiles(values, value)
 
     def gap(self, first: Answers, second: Answers) -> Gap:
         (before, after), (befores, afters) = self._resampled(first, second)
@@ -172,7 +173,7 @@ class MacroF1(Metric):
         lost, won = _flips(*(mine == first.labels for mine in answers))
         n = first.samples
         ci95 = widened(
-            _percentiles(afters - befores),
+            percentiles(afters - befores, after - before),
             lost=lost,
             won=won,
             differing=int((answers[0] != answers[1]).sum()),
@@ -257,10 +258,3 @@ def _sums(of: Array, counts: Array, classes: int) -> Array:
     sums = np.zeros((len(counts), classes), counts.dtype)
     sums[:, present] = np.add.reduceat(counts[:, order], starts, axis=1)
     return sums
-
-
-def _percentiles(values: Array) -> tuple[float, float]:
-    import numpy as np
-
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)

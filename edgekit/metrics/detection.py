@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.detection import Objects, decode
 from edgekit.errors import ArtifactError, MissingExtraError
-from edgekit.metrics.base import Gap, Judged, Metric, p_of_permutations, widened
+from edgekit.metrics.base import Gap, Judged, Metric, p_of_permutations, percentiles, widened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,29 +49,20 @@ class MeanAveragePrecision(Metric):
     interval = f"bootstrap of pictures, percentiles of {_RESAMPLES:,}"
     paired_interval = f"paired bootstrap of pictures, percentiles of {_RESAMPLES:,}"
     test = f"paired permutation test, {_PERMUTATIONS:,} drawn"
-    enough = 50
+    enough = 100  # simulated: of 40 pictures 95 % intervals cover in 89 of 100 tries, of 200 in 94
 
     def __init__(self, name: str, overlaps: Sequence[float]) -> None:
         self.name = name
         self._overlaps = tuple(overlaps)
 
     def judge(self, outputs: Sequence[Array], labels: Array) -> Matched:
-        import numpy as np
-
-        count = len(labels)
-        matches = match(outputs, labels, self._overlaps)
-        value = float(average_precision(matches, np.ones((1, count)))[0])
-        # The same pictures are drawn for any model.
-        draws = np.random.Generator(np.random.Philox(_SEED)).integers(0, count, (_RESAMPLES, count))
-        weights = np.stack([np.bincount(draw, minlength=count) for draw in draws])
-        resampled = 100 * average_precision(matches, weights)
-        return Matched(count, None, matches, 100 * value, resampled)
+        return Matched.of(match(outputs, labels, self._overlaps), len(labels))
 
     def recall(self, marks: Array, labels: Array) -> Matched:
         raise ArtifactError(f"{self.name}: detections cannot be made from one number a picture")
 
     def figure(self, judged: Matched) -> tuple[float, tuple[float, float]]:
-        return judged.value, _interval(judged.resampled)
+        return judged.value, percentiles(judged.resampled, judged.value)
 
     def gap(self, first: Matched, second: Matched) -> Gap:
         import numpy as np
@@ -81,7 +72,7 @@ class MeanAveragePrecision(Metric):
         before, after = (average_precision(judged.matches, each) for judged in (first, second))
         lost, won = int((after < before).sum()), int((after > before).sum())
         ci95 = widened(
-            _interval(second.resampled - first.resampled),
+            percentiles(second.resampled - first.resampled, second.value - first.value),
             lost=lost,
             won=won,
             differing=_differing(first, second),
@@ -174,6 +165,17 @@ class Matched(Judged):
     matches: list[Matches]
     value: float
     resampled: Array
+
+    @staticmethod
+    def of(matches: list[Matches], pictures: int) -> Matched:
+        """With the figures; the same pictures are drawn for any model."""
+        import numpy as np
+
+        random = np.random.Generator(np.random.Philox(_SEED))
+        draws = random.integers(0, pictures, (_RESAMPLES, pictures))
+        weights = np.stack([np.bincount(draw, minlength=pictures) for draw in draws])
+        value = 100 * float(average_precision(matches, np.ones((1, pictures)))[0])
+        return Matched(pictures, None, matches, value, 100 * average_precision(matches, weights))
 
 
 def match(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float]) -> list[Matches]:
@@ -329,10 +331,3 @@ def precision_at_recalls(one: Matches, weight: Array, total: float) -> Array:
         reached = places < len(seen)
         result[limit, reached] = precision[limit, places[reached]]
     return result
-
-
-def _interval(values: Array) -> tuple[float, float]:
-    import numpy as np
-
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)

@@ -33,13 +33,22 @@ def _is_of_here(owner: str) -> bool:
 def _lives(owner: str) -> bool:
     pid, began = owner.rsplit("/", 2)[1:]
     # A number is given again: a process that began at another time is another process.
-    return process_lives(int(pid)) and _began(int(pid)) == began
+    return process_lives(int(pid)) and _began(int(pid)) == began and _state(int(pid)) != "Z"
 
 
 def _began(pid: int) -> str:
-    """When the process began, in the kernel's ticks since its start; empty where it doesn't say."""
+    """When the process began, in ticks since the system's start; empty where it doesn't say."""
+    return _status(pid, 19)
+
+
+def _state(pid: int) -> str:
+    """Linux's letter: Z has ended, and nobody has asked how; empty where the system doesn't say."""
+    return _status(pid, 0)
+
+
+def _status(pid: int, field: int) -> str:
     with suppress(OSError, IndexError):
         # The command's name may hold blanks and brackets: what follows the last bracket is fixed.
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-        return text.rpartition(")")[2].split()[19]
+        return text.rpartition(")")[2].split()[field]
     return ""

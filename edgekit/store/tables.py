@@ -9,7 +9,6 @@ import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -162,12 +161,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def _blocks(turn: Turn) -> Iterator[int | None]:
-    """Per timed call the block it lies in, counted from 0; None where the blocks don't say."""
-    calls = len(turn.measurement.samples_ns)
-    ends = list(accumulate(turn.measurement.blocks))
-    if not ends or ends[-1] != calls:
-        yield from [None] * calls
-        return
-    for block, count in enumerate(turn.measurement.blocks):
-        yield from [block] * count
+def _blocks(turn: Turn) -> Iterator[int]:
+    """Per timed call the block it lies in, counted from 0."""
+    for block, calls in enumerate(turn.measurement.blocks):
+        yield from [block] * calls

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from edgekit.errors import DeviceError, FileError
 from edgekit.job import Job, JobResult
+from edgekit.passes import ON_DEVICE
 from edgekit.transports.session import Session
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Transport(ABC):
         result = self._run(job, timeout_s)
         if job.action == "measure" and result.measurement is None:
             raise DeviceError("the device answered a measurement without samples")
+        if job.action in ON_DEVICE and job.action not in result.documents:
+            raise DeviceError(f"the device answered the pass {job.action!r} without a document")
         return result
 
     def session(self, job: Job) -> AbstractContextManager[Session]:

@@ -15,6 +15,7 @@ from edgekit.comparison import Comparison, compare
 from edgekit.contenders import Asked, gather
 from edgekit.files import canonical_json, check_place, write_atomic
 from edgekit.measure import Measurement
+from edgekit.passing import add_passes
 from edgekit.progress import Report, silent
 from edgekit.rounds import RoundRules
 from edgekit.run import Contender, Run
@@ -116,6 +117,7 @@ def profile(
     out: Path | None = None,
     fresh: bool = False,
     sustained_s: float | None = None,
+    passes: Sequence[str] = (),
     report: Report = silent,
 ) -> ProfileResult:
     """Measure artifacts side by side.
@@ -131,6 +133,7 @@ def profile(
         out: File for the run with its raw samples, besides the store.
         fresh: Begin anew, even if a run of the same was ended before its last round.
         sustained_s: Instead of rounds, keep all of them computing in turns for so many seconds.
+        passes: What else to find out after the rounds, in processes of its own (`edgekit.passes`).
         report: Told about progress.
 
     Raises:
@@ -174,14 +177,17 @@ def profile(
                 plan=lambda _seconds: Plan(count, rules.seconds),
                 report=report,
             )
+        run = add_passes(
+            passes, kept.run, artifacts, reached, keeper=store, number=kept.number, report=report
+        )
     if out is not None:
-        write_atomic(out, canonical_json(kept.run.to_json()))
+        write_atomic(out, canonical_json(run.to_json()))
     return ProfileResult(
-        rows=rows_of(kept.run),
-        run=kept.run,
+        rows=rows_of(run),
+        run=run,
         number=kept.number,
         resumed=kept.resumed,
-        drifts=drifts(kept.run) if sustained_s is not None else (),
+        drifts=drifts(run) if sustained_s is not None else (),
     )
 
 

@@ -21,6 +21,7 @@ METRIC = {
 @pytest.fixture(autouse=True)
 def inside(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "store.sqlite"))
 
 
 def profile(*arguments):
@@ -38,20 +39,37 @@ def test_one_table_shows_every_artifact_with_its_figures(make_artifact, capsys):
     onnx, tflite = lines[3:5]
     assert tflite.startswith("tflite-fp32")
     assert "97.50 [96.70, 98.10]" in tflite
+    assert "run 1: edgekit report run:1" in lines[-1]
     assert "0.50" in tflite
     assert "XNNPACK 3/3" in tflite
     assert "—" in onnx
-    assert max(map(len, lines[:5])) <= 120
 
 
-def test_json_is_one_document_that_names_the_file_of_raw_samples(make_artifact, capsys):
+def test_json_is_one_document_that_names_the_run(make_artifact, capsys):
     make_artifact(metric=METRIC)
-    assert profile("build/tiny/tflite-fp32", "--json") == 0
+    assert profile("build/tiny/tflite-fp32", "--json", "--out", "run.json") == 0
     document = json.loads(capsys.readouterr().out)
     (row,) = document["rows"]
     assert row["metric"] == METRIC
-    kept = json.loads(Path(document["file"]).read_text())
-    assert kept["rows"][0]["samples_ns"] == row["samples_ns"]
+    kept = json.loads(Path("run.json").read_text())
+    assert kept["turns"][0]["measurement"]["samples_ns"] == row["samples_ns"]
+    assert document["run"] == 1
+
+
+def test_a_sweep_over_threads_has_a_row_for_each(make_artifact, capsys):
+    make_artifact()
+    assert profile("build/tiny", "--threads", "1,2", "-q") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3].startswith("tflite-fp32 1 thread ")
+    assert lines[4].startswith("tflite-fp32 2 threads ")
+
+
+def test_a_sustained_run_prints_the_drift(make_artifact, capsys):
+    make_artifact()
+    assert main(["profile", "build/tiny", "--sustained", "1s", "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 s without a pause" in printed
+    assert "last / first" in printed
 
 
 @pytest.mark.parametrize(
@@ -81,7 +99,7 @@ def test_a_delegate_that_is_not_there_is_an_error_not_a_measurement(
     board.write_text('transport = "local"\n[runtime]\ndelegate = "cuda"\n')
     assert profile("build/tiny", "--device", str(board), "-q") == 1
     assert "has no delegate 'cuda' on this device" in capsys.readouterr().err
-    assert not list(tmp_path.glob("build/profile/*"))
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_too_few_processes_for_an_interval_are_called_a_range(make_artifact, capsys):

@@ -129,4 +129,8 @@ def test_the_drop_of_f1_is_paired():
     labels = random.integers(0, 4, 500)
     answers = np.where(random.random(500) < 0.7, labels, (labels + 1) % 4)
     same = score("f1", [one_hot(answers)], labels, [one_hot(answers)])
-    assert (same.drop, same.drop_ci95) == (0.0, (0.0, 0.0))
+    # That no answer of 500 differs does not say that none of the next would.
+    assert (same.drop, same.drop_ci95) == (0.0, pytest.approx((-0.55, 0.55), abs=0.01))
+    answers[:50] = (answers[:50] + 1) % 4
+    other = score("f1", [one_hot(answers)], labels, [one_hot(labels)])
+    assert other.drop_ci95[1] - other.drop_ci95[0] < 1.1 * (other.ci95[1] - other.ci95[0])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -70,6 +72,18 @@ def test_a_run_whose_process_has_ended_is_gone_on_with(store, place, make_run, s
     left = f"{host}/{2**22 + 5}/{began}" if change == "ended" else f"{host}/{os.getppid()}/1"
     sql(place, "UPDATE run SET owner = ?", left)
     assert store.begin(make_run()) == number
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_a_process_that_was_killed_is_gone_before_its_parent_has_asked_for_it():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    host = owner.myself().rsplit("/", 2)[0]
+    name = f"{host}/{child.pid}/{owner._began(child.pid)}"
+    assert owner.runs_here(name)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still there
+    assert owner.is_gone(name)
+    child.communicate()
 
 
 def test_a_run_of_another_machine_is_not_gone_on_with(store, place, make_run, sql):

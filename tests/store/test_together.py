@@ -36,7 +36,7 @@ for at in itertools.count(store.load(number).rounds):
 def test_two_processes_write_at_once_and_a_third_reads_and_nothing_is_lost():
     figures = together(seconds=1.0)
     assert figures["failed"] == []
-    assert figures["rounds_written"] == figures["rounds_found"] > 100
+    assert figures["rounds_written"] == figures["rounds_found"] >= 100
     assert figures["turns_written"] == figures["turns_found"]
     assert figures["same_samples"]
     assert figures["reads"] > 0

@@ -8,11 +8,21 @@ import pytest
 
 from edgekit.agent.runtimes import runtime_class
 from edgekit.artifact import describe_files, write_manifest
+from edgekit.contenders import Asked
 from edgekit.datasets import draw, open_dataset
-from edgekit.errors import ArtifactError, DataError, DeviceError, RuntimeFault, UsageError
+from edgekit.errors import (
+    ArtifactError,
+    DataError,
+    DeviceError,
+    RuntimeFault,
+    StoreError,
+    UsageError,
+)
 from edgekit.metrics import MetricValue
-from edgekit.tensor import TensorInfo
-from edgekit.verbs.evaluate import evaluate
+from edgekit.metrics.differences import holm
+from edgekit.store import Store
+from edgekit.tensor import TensorInfo, quantize
+from edgekit.verbs.evaluate import evaluate, evaluate_all
 
 TARGETS = pytest.mark.parametrize("target", ["tflite", "onnx", "openvino"])
 
@@ -143,6 +153,126 @@ def test_nan_is_no_accuracy(make_artifact, tiny_models, dataset, tmp_path):
     )
     with pytest.raises(RuntimeFault, match="NaN or infinite"):
         evaluate(artifact.path, dataset=dark)
+
+
+@pytest.fixture
+def own_store(tmp_path, monkeypatch):
+    place = tmp_path / "measurements.sqlite"
+    monkeypatch.setenv("EDGEKIT_STORE", str(place))
+    return place
+
+
+def right_by_hand(tiny_models, file, dataset):
+    model = runtime_class("litert")().load(tiny_models / file, threads=1, delegate=None)
+    with np.load(dataset) as arrays:
+        inputs, labels = arrays["x_test"], arrays["y_test"]
+    if file.startswith("int8"):
+        inputs = quantize(inputs, 0.0039213490672409534, -128, "int8")
+    return np.array(
+        [model([x[None]])[0].argmax() == y for x, y in zip(inputs, labels, strict=True)]
+    )
+
+
+def test_artifacts_are_compared_sample_by_sample_and_one_that_fails_loses_no_other(
+    make_artifact, tiny_models, dataset, own_store
+):
+    first, second = make_artifact("tflite"), make_artifact("onnx")
+    damaged = make_artifact("openvino")
+    damaged.model_path.write_bytes(b"")
+    third = make_artifact(precision="int8")
+    found = evaluate_all([Asked(first.path.parent)], dataset=dataset, every_two=True)
+    assert [row.artifact for row in found.rows] == [second.path, first.path, third.path]
+    assert [*found.failures] == [str(damaged.path)]
+    assert len({row.sample_digest for row in found.rows}) == 1
+    assert [(pair.a, pair.b) for pair in found.pairs] == [
+        ("tiny onnx-fp32", "tiny tflite-fp32"),
+        ("tiny onnx-fp32", "tiny tflite-int8"),
+        ("tiny tflite-fp32", "tiny tflite-int8"),
+    ]
+    quantized = found.pairs[2].found
+    values = [row.metric.value for row in found.rows]
+    assert quantized.difference == pytest.approx(values[2] - values[1])
+    hands = [right_by_hand(tiny_models, f"{name}.tflite", dataset) for name in ("float", "int8")]
+    assert quantized.lost == (hands[0] & ~hands[1]).sum()
+    assert quantized.won == (hands[1] & ~hands[0]).sum()
+    assert [pair.found.p_adjusted for pair in found.pairs] == holm([p.found.p for p in found.pairs])
+    document = json.loads(json.dumps(found.to_json()))
+    assert len(document["rows"]) == len(document["pairs"]) == 3
+    assert document["adjusted_by"] == "Holm"
+    assert "sha256 differs" in document["failures"][str(damaged.path)]["message"]
+    with Store.open() as store:
+        kept = store.evaluation(found.numbers[1])
+    assert kept.right() == right_by_hand(tiny_models, "float.tflite", dataset).tolist()
+    assert (kept.sha256, kept.sample_digest) == (first.sha256, found.rows[1].sample_digest)
+    assert kept.metric == found.rows[1].metric.to_json()
+
+
+def test_an_evaluation_that_was_kept_is_compared_with_one_of_today(
+    make_artifact, dataset, own_store
+):
+    paths = [Asked(make_artifact(precision=one).path) for one in ("fp32", "int8")]
+    together = evaluate_all(paths, dataset=dataset)
+    (first, _), (now,) = together.numbers, together.pairs
+    then = evaluate_all(paths[1:], dataset=dataset, against=f"eval:{first}")
+    (pair,) = then.pairs
+    assert (pair.a, pair.b) == (f"eval:{first}", now.b)
+    assert pair.found == now.found
+    with pytest.raises(UsageError, match="was judged on other samples"):
+        evaluate_all(paths[1:], dataset=dataset, samples=20, against=f"eval:{first}")
+    with pytest.raises(UsageError, match="was judged by another metric"):
+        evaluate_all(paths[1:], dataset=dataset, metric="top5", against=f"eval:{first}")
+    with pytest.raises(StoreError, match="no evaluation 999 in the store"):
+        evaluate_all(paths[1:], dataset=dataset, against="eval:999")
+
+
+def test_against_names_the_artifact_that_the_others_are_compared_with(
+    make_artifact, dataset, own_store
+):
+    folder = make_artifact().path.parent
+    base = make_artifact(precision="int8").path
+    found = evaluate_all([Asked(folder)], dataset=dataset, against=str(base))
+    assert [(pair.a, pair.b) for pair in found.pairs] == [("tiny tflite-int8", "tiny tflite-fp32")]
+    with pytest.raises(UsageError, match="several artifacts"):
+        evaluate_all([Asked(base)], dataset=dataset, against=str(folder))
+    (base / "model.tflite").write_bytes(b"")
+    found = evaluate_all([Asked(folder)], dataset=dataset, against=str(base))
+    assert (len(found.rows), found.pairs, [*found.failures]) == (1, (), [str(base)])
+
+
+def test_one_artifact_in_two_runtimes_is_two_rows(make_artifact, dataset, own_store):
+    path = make_artifact("onnx").path
+    asked = [Asked(path), Asked(path, threads=2), Asked(path)]
+    found = evaluate_all(asked, dataset=dataset)
+    assert [row.contender.name for row in found.rows] == [
+        "tiny onnx-fp32 1 thread",
+        "tiny onnx-fp32 2 threads",
+    ]
+
+
+def test_artifacts_of_different_data_sets_are_not_judged_together(make_artifact, own_store):
+    one = make_artifact("tflite", dataset="glyphs")
+    two = make_artifact("onnx", dataset="clinc150")
+    with pytest.raises(UsageError, match="different data sets: clinc150, glyphs"):
+        evaluate_all([Asked(one.path), Asked(two.path)])
+    assert not own_store.exists()
+
+
+def test_a_store_that_cannot_be_written_loses_no_figure(make_artifact, dataset, own_store):
+    own_store.write_text("not a database, but long enough to look like a file of some kind" * 9)
+    found = evaluate_all([Asked(make_artifact().path)], dataset=dataset)
+    assert found.rows[0].metric.samples == 40
+    assert found.numbers == (None,)
+    assert found.warnings[-1].startswith("not kept: ")
+    assert found.to_json()["number"] is None
+
+
+def test_few_samples_are_said_to_be_few_where_the_interval_is_rough(
+    make_artifact, dataset, own_store
+):
+    path = Asked(make_artifact().path)
+    assert evaluate_all([path], dataset=dataset, samples=8).warnings == ()
+    (warning,) = evaluate_all([path], dataset=dataset, samples=8, metric="f1").warnings
+    assert warning == "8 samples are few for f1: its intervals are rough with fewer than 30"
 
 
 @pytest.mark.slow

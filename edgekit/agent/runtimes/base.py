@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from edgekit import extras
 from edgekit.errors import DeviceError, EdgekitError, FileError, MissingExtraError, RuntimeFault
 from edgekit.measure import Placement
+from edgekit.passes import Document, unavailable
 from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
@@ -54,6 +55,19 @@ class LoadedModel(ABC):
     @abstractmethod
     def placement(self) -> Placement:
         """Where the ops run, as read from the runtime after at least one call."""
+
+    def ops(self, warmup: int, calls: int) -> Document:
+        """Time of each op, by the runtime's own profiler, with the inputs that were set last.
+
+        Args:
+            warmup: Calls that are not counted.
+            calls: Calls that are.
+
+        Returns:
+            The document of the pass "ops" (`edgekit.passes`); one that says why, where the runtime
+            has no profiler.
+        """
+        return unavailable("edgekit knows no profiler of this runtime")
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """The whole call: inputs set, invoke, outputs read."""

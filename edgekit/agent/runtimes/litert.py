@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.litert_profiler import profile_ops
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
+from edgekit.passes import Document, unavailable
 from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
@@ -61,7 +64,8 @@ class Litert(Runtime):
             )
         interpreter.allocate_tensors()
         executor = "XNNPACK" if not external else Path(str(delegate)).stem
-        return _InterpreterModel(interpreter, executor)
+        package = Path(str(self._package.__file__)).parent
+        return _InterpreterModel(interpreter, executor, _Source(model, package, threads, delegate))
 
     def _external(self, delegate: str) -> Any:
         """A delegate from a shared library; a bare name is no delegate this runtime has."""
@@ -108,9 +112,27 @@ class TfliteRuntime(Litert):
             )
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What it takes to load the model once more.
+
+    Attributes:
+        model: The file.
+        package: Folder of the runtime's package.
+        threads: Threads of the interpreter.
+        delegate: As in the job.
+    """
+
+    model: Path
+    package: Path
+    threads: int
+    delegate: str | None
+
+
 class _InterpreterModel(LoadedModel):
-    def __init__(self, interpreter: Any, executor: str) -> None:
+    def __init__(self, interpreter: Any, executor: str, source: _Source) -> None:
         self._interpreter = interpreter
+        self._source = source
         self._executor = executor
         names = _signature_names(interpreter)
         input_details = interpreter.get_input_details()
@@ -130,6 +152,24 @@ class _InterpreterModel(LoadedModel):
 
     def get_outputs(self) -> list[Array]:
         return [self._interpreter.get_tensor(index) for index in self._output_indices]
+
+    def ops(self, warmup: int, calls: int) -> Document:
+        if self._source.delegate not in (None, NO_DELEGATE, _XNNPACK):
+            return unavailable(
+                "edgekit profiles LiteRT's own kernels and XNNPACK, no other delegate"
+            )
+        details = self._interpreter.get_input_details()
+        if any(-1 in one["shape_signature"] for one in details):
+            return unavailable("LiteRT's profiler takes no file with open sizes")
+        return profile_ops(
+            self._source.package,
+            self._source.model,
+            {one["name"]: self._interpreter.get_tensor(one["index"]) for one in details},
+            threads=self._source.threads,
+            with_xnnpack=self._source.delegate != NO_DELEGATE,
+            warmup=warmup,
+            calls=calls,
+        )
 
     def placement(self) -> Placement:
         nodes = self._interpreter._get_ops_details()  # noqa: SLF001  the only way to read it

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
+from edgekit.passes import Document, OpTimes, ops_document, unavailable
+from edgekit.statistics import median
 from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
@@ -79,7 +83,7 @@ class _SessionModel(LoadedModel):
         self.outputs = tuple(_describe(node) for node in self._session.get_outputs())
         for tensor in self.outputs:
             self._binding.bind_output(tensor.name, "cpu")
-        self.facts = {"provider": provider}
+        self.facts = {"provider": provider, "onnxruntime_build": package.get_build_info()}
 
     def set_inputs(self, arrays: Sequence[Array]) -> None:
         import numpy as np
@@ -112,24 +116,59 @@ class _SessionModel(LoadedModel):
             ),
         )
 
+    def ops(self, warmup: int, calls: int) -> Document:
+        walls, events = self._events(warmup + calls)
+        runs = sorted(e["ts"] for e in events if e.get("name") == "model_run")
+        if len(runs) != warmup + calls:
+            return unavailable(f"onnxruntime's profile tells of {len(runs)} calls")
+        found: dict[str, OpTimes] = {}
+        spent: list[dict[str, float]] = [{} for _ in runs]
+        for event in events:
+            number = bisect_right(runs, event["ts"]) - 1
+            if event.get("cat") != "Node" or number < warmup:
+                continue
+            told = event.get("args", {})
+            kind = told.get("op_name", "unknown")
+            name = event["name"].removesuffix("_kernel_time") or f"{kind} {told.get('node_index')}"
+            found.setdefault(name, OpTimes(kind)).calls += 1
+            spent[number][name] = spent[number].get(name, 0.0) + event["dur"] / 1000
+        for one in spent:
+            for name, ms in one.items():
+                found[name].ms.append(ms)
+        return ops_document(
+            found,
+            calls=calls,
+            call_ms=median(walls[warmup:]) / 1e6,
+            resolution_ms=0.001,
+            evidence="onnxruntime's own profile, in whole microseconds",
+        )
+
     def _profiled(self) -> list[Any]:
         """What is said of each node, in order of execution, by a second, profiling session."""
+        nodes = {
+            event["args"]["node_index"] + event["name"]: event["args"]
+            for event in self._events(1)[1]
+            if event.get("cat") == "Node" and event.get("args", {}).get("provider")
+        }
+        return list(nodes.values())
+
+    def _events(self, calls: int) -> tuple[list[int], list[Any]]:
+        """Wall nanoseconds of each call of a second, profiling session, and what it wrote."""
+        walls = []
         with tempfile.TemporaryDirectory(prefix="edgekit-ort-") as folder:
             options = self._options()
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(folder) / "profile")
             session = self._open(options)
-            session.run(
-                None,
-                {tensor.name: array for tensor, array in zip(self.inputs, self._held, strict=True)},
-            )
+            fed = {
+                tensor.name: array for tensor, array in zip(self.inputs, self._held, strict=True)
+            }
+            for _ in range(calls):
+                start = time.perf_counter_ns()
+                session.run(None, fed)
+                walls.append(time.perf_counter_ns() - start)
             events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-        nodes = {
-            event["args"]["node_index"] + event["name"]: event["args"]
-            for event in events
-            if event.get("cat") == "Node" and event.get("args", {}).get("provider")
-        }
-        return list(nodes.values())
+        return walls, events
 
     def _options(self) -> Any:
         options = self._package.SessionOptions()

@@ -6,14 +6,17 @@ the precision hint is set to f32, read back, and kept in the environment. int8 o
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError
 from edgekit.measure import Placement
+from edgekit.passes import Document, OpTimes, ops_document
+from edgekit.statistics import median
 from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ _DTYPES = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
 }  # fmt: skip
+_COMPILATIONS = 5
 _FLOATS = ("f32", "f16", "bf16")
 _NOT_COMPUTED = ("Input", "Output")
 
@@ -66,7 +70,10 @@ class Openvino(Runtime):
         ran_on = list(compiled.get_property("EXECUTION_DEVICES"))
         if any(name.partition(".")[0] != device.partition(".")[0] for name in ran_on):
             raise DeviceError(f"OpenVINO was asked for {device} and chose {', '.join(ran_on)}")
-        return _CompiledModel(self._package, compiled, device)
+        profiled = lambda: core.compile_model(  # noqa: E731  compiled again only where it is asked
+            str(model), device, {**options, "PERF_COUNT": True}
+        )
+        return _CompiledModel(self._package, compiled, device, profiled)
 
     def _device(self, core: Any, delegate: str | None) -> str:
         if delegate in (None, NO_DELEGATE):
@@ -79,7 +86,10 @@ class Openvino(Runtime):
 
 
 class _CompiledModel(LoadedModel):
-    def __init__(self, package: Any, compiled: Any, device: str) -> None:
+    def __init__(
+        self, package: Any, compiled: Any, device: str, profiled: Callable[[], Any]
+    ) -> None:
+        self._profiled = profiled
         self._tensor = package.Tensor
         self._compiled = compiled
         self._device = device
@@ -110,6 +120,52 @@ class _CompiledModel(LoadedModel):
             self._request.get_output_tensor(index).data.copy() for index in range(len(self.outputs))
         ]
 
+    def ops(self, warmup: int, calls: int) -> Document:
+        found: dict[str, OpTimes] = {}
+        each: dict[str, list[float]] = {}
+        walls: list[int] = []
+        part = -(-calls // _COMPILATIONS)
+        for _ in range(_COMPILATIONS):
+            for name, (kind, mean_ms) in self._counted(warmup, part, walls).items():
+                found.setdefault(name, OpTimes(kind)).calls += part
+                each.setdefault(name, []).append(mean_ms)
+        for name, means in each.items():
+            # A mean is not deaf to an interruption: one or two of these are of no use.
+            found[name].ms = [median(means)]
+        return ops_document(
+            found,
+            calls=part * _COMPILATIONS,
+            call_ms=median(walls) / 1e6,
+            resolution_ms=0.001,
+            evidence=f"OpenVINO's performance counters, means in whole microseconds: median "
+            f"over {_COMPILATIONS} compilations, warm-up subtracted",
+        )
+
+    def _counted(self, warmup: int, calls: int, walls: list[int]) -> dict[str, tuple[str, float]]:
+        """Name → kind of kernel and mean milliseconds of every op that ran, compiled once more.
+
+        A CPU's counter is the mean since the model was compiled, slow first calls and all, in whole
+        microseconds: it can neither be reset nor read call by call.
+        """
+        request = self._profiled().create_infer_request()
+        for index, array in enumerate(self._held):
+            request.set_input_tensor(index, self._tensor(array, shared_memory=True))
+        for _ in range(warmup):
+            request.infer(share_outputs=True)
+        before = _counters(request) if warmup else {}
+        for _ in range(calls):
+            start = time.perf_counter_ns()
+            request.infer(share_outputs=True)
+            walls.append(time.perf_counter_ns() - start)
+        counted = _counters(request)
+        if self._device != _CPU:
+            return counted
+        means = {}
+        for name, (kind, mean_ms) in counted.items():
+            in_warmup = before.get(name, ("", 0.0))[1] * warmup
+            means[name] = (kind, max(0.0, mean_ms * (warmup + calls) - in_warmup) / calls)
+        return means
+
     def placement(self) -> Placement:
         precisions: Counter[str] = Counter()
         floats: Counter[str] = Counter()
@@ -138,6 +194,15 @@ class _CompiledModel(LoadedModel):
             evidence="runtimePrecision of each op of the compiled model",
             left_out={} if delegated else dict(floats),
         )
+
+
+def _counters(request: Any) -> dict[str, tuple[str, float]]:
+    """Name → kind of kernel and mean milliseconds, of every op that ran."""
+    return {
+        info.node_name: (f"{info.node_type} {info.exec_type}", info.real_time.total_seconds() * 1e3)
+        for info in request.get_profiling_info()
+        if info.status == info.Status.EXECUTED
+    }
 
 
 def _text(info: Any, key: str) -> str:

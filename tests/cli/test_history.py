@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.store import synthetic_run, synthetic_turn
+from edgekit.cli import main
+from edgekit.run import Run
+from edgekit.store import Store
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A store of its own with two finished runs and an unfinished one."""
+    import random
+
+    place = tmp_path / "measurements.sqlite"
+    monkeypatch.setenv("EDGEKIT_STORE", str(place))
+    chance = random.Random(2)
+    with Store.open(place) as store:
+        for day, name in ((20, "mobilenet"), (21, "yolo"), (22, "mobilenet")):
+            run = replace(synthetic_run(name), started=f"2026-11-{day}T08:00:00Z", key=f"{day}")
+            number = store.begin(run)
+            for at in range(6):
+                turns = [synthetic_turn(chance, who, at, blocks=2, calls=70) for who in (0, 1)]
+                store.add_round(number, turns)
+            if day != 22:
+                store.finish(number)
+    return place
+
+
+@pytest.fixture
+def history(capsys):
+    """Run one `edgekit history` and give its status, output and errors."""
+
+    def call(*words):
+        status = main(["history", *map(str, words)])
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return call
+
+
+def test_without_a_verb_runs_are_listed_newest_first(place, history):
+    status, out, err = history()
+    assert (status, err) == (0, "")
+    rows = [line.split()[0] for line in out.splitlines()[2:]]
+    assert rows == ["3", "2", "1"]
+    assert "unfinished" in out.splitlines()[2]
+    assert out.count("unfinished") == 1
+    assert history("list")[1] == out
+
+
+def test_filters_choose_runs_with_and_without_the_verb(place, history):
+    def numbers(*words):
+        return [run["number"] for run in json.loads(history(*words, "--json")[1])["runs"]]
+
+    assert numbers("list", "--model", "mobilenet") == [3, 1]
+    assert numbers("--model", "mobilenet", "--finished") == [1]
+    assert numbers("--unfinished") == [3]
+    assert numbers("--since", "2026-11-21") == [3, 2]
+    assert numbers("--since", "2026-11-21T09:00:00+01:00", "--limit", "1") == [3]
+    assert numbers("--precision", "int8", "--target", "tflite", "--command", "profile") == [3, 2, 1]
+    assert numbers("--sha256", "00") == [3, 2, 1]
+    assert numbers("--device", "pi") == []
+
+
+def test_a_name_that_no_run_has_is_told_with_what_may_be_meant(place, history):
+    status, out, err = history("--model", "mobilnet")
+    assert (status, out) == (0, "no run fits\n")
+    assert "no run has the model 'mobilnet'; did you mean mobilenet?" in err
+
+
+def test_an_empty_store_says_so(tmp_path, monkeypatch, history):
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "none.sqlite"))
+    assert history() == (0, f"no runs in {tmp_path / 'none.sqlite'}\n", "")
+
+
+def test_a_run_is_shown_with_intervals_rules_and_environment(place, history):
+    status, out, _ = history("show", 1)
+    assert status == 0
+    assert out.splitlines()[0] == "run 1: profile on local-cpu, 2026-11-20T08:00:00Z"
+    assert "times 95 %" in out
+    assert "synthetic" in out
+    assert "being measured" not in out
+    assert history("show", 3)[1].splitlines()[0].endswith("unfinished")
+
+
+def test_a_shown_run_is_whole_and_can_be_imported_elsewhere(place, history, tmp_path, monkeypatch):
+    out = history("show", 2, "--json")[1]
+    file = tmp_path / "run.json"
+    file.write_text(out)
+    assert history("import", file)[1] == f"run 2 was here already: {file}\n"
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "elsewhere.sqlite"))
+    assert history("import", file)[1] == f"run 1: {file}\n"
+    document = json.loads(out)
+    assert document.pop("number") == 2
+    assert document.pop("finished")
+    with Store.open(tmp_path / "elsewhere.sqlite") as store:
+        assert store.load(1) == Run.from_json(document)
+        assert store.stored(1).finished
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', "[" * 100_000])
+def test_what_is_no_run_is_not_imported(place, history, tmp_path, content):
+    file = tmp_path / "run.json"
+    file.write_text(content)
+    status, _, err = history("import", file)
+    assert status == 1
+    assert err.startswith(f"error: {file}")
+    assert len(json.loads(history("--json")[1])["runs"]) == 3
+
+
+def test_measurements_are_exported_as_a_table(place, history, tmp_path):
+    file = tmp_path / "runs.csv"
+    status, out, _ = history("export", "-o", file, "--model", "mobilenet", "-q")
+    assert (status, out) == (0, f"24 rows of 2 runs in {file}\n")
+    with file.open(newline="") as stream:
+        assert {row["model"] for row in csv.DictReader(stream)} == {"mobilenet"}
+    assert history("export", "-o", file, "--samples", "-q")[1].startswith("2,520 rows of 3 runs")
+    assert history("export", "-o", tmp_path / "runs.txt")[0] == 2
+
+
+def test_deleting_asks_and_nobody_to_ask_is_a_usage_error(place, history, monkeypatch):
+    status, _, err = history("delete", 1)
+    assert status == 2
+    assert "--yes" in err
+    assert history("delete", 1, 2, "--yes")[1] == "deleted 2 runs\n"
+    assert history("delete", 1, "--yes")[0] == 1
+    assert [run["number"] for run in json.loads(history("--json")[1])["runs"]] == [3]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n\n", [3, 2, 1]), ("y\n", [3, 2])])
+def test_the_answer_decides(place, history, monkeypatch, answer, left):
+    typed = io.StringIO(answer)
+    typed.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", typed)
+    assert history("delete", 1)[0] == (answer == "n\n")
+    assert [run["number"] for run in json.loads(history("--json")[1])["runs"]] == left
+
+
+def test_old_runs_are_pruned_by_number_or_age(place, history):
+    for words in ([], ["--keep", 1, "--older-than", 3]):
+        assert history("prune", *words)[0] == 2
+    assert history("prune", "--older-than", 36_500, "--yes")[1] == "nothing to delete\n"
+    assert history("prune", "--keep", 2, "--yes")[1] == "deleted run 1\n"
+    assert history("prune", "--keep", 0, "--yes")[1] == "deleted 2 runs\n"
+
+
+def test_the_path_is_that_of_the_store(place, history):
+    assert history("path")[1] == f"{place}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["lst"], 2, "did you mean list?"),
+        (["nonsense"], 2, "edgekit history --help"),
+        (["show", "9"], 1, "no run 9"),
+        (["show", "nine"], 2, "nine"),
+        (["--since", "yesterday"], 2, "a date like 2026-11-21"),
+        (["--command", "profil"], 2, "profil"),
+    ],
+)
+def test_what_is_wrong_is_one_error_line(place, history, words, status, told):
+    found, out, err = history(*words)
+    assert (found, out) == (status, "")
+    assert err.startswith("error: ")
+    assert told in err
+
+
+def test_numbers_and_names_complete_from_the_store(place):
+    def complete(*words):
+        environment = {
+            **os.environ,
+            "_EDGEKIT_COMPLETE": "zsh_complete",
+            "COMP_WORDS": " ".join(words),
+            "COMP_CWORD": str(len(words) - 1),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "edgekit"],
+            env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.splitlines()[1::3]
+
+    assert complete("edgekit", "history", "show", "") == ["3", "2", "1"]
+    assert complete("edgekit", "history", "list", "--model", "mo") == ["mobilenet"]
+
+
+def test_completion_makes_no_store(tmp_path, monkeypatch):
+    from edgekit.verbs.history import known_names
+
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "none.sqlite"))
+    assert known_names("run") == []
+    assert not Path(tmp_path / "none.sqlite").exists()
