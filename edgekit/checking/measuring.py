@@ -34,6 +34,7 @@ from edgekit.comparing import (
     of_one_run,
     of_two_runs,
     plan_within,
+    refuse_unlike,
 )
 from edgekit.contenders import Asked, distinct, gather
 from edgekit.device import DeviceProfile
@@ -169,8 +170,11 @@ def measure(
     )
     asked_for = {"budget_s": gate.budget_s, "gate": gate.name, **rules.to_json()}
     command = "compare" if len(named) > 1 else "profile"
+    planned = new_run(command, device, named, asked_for, once=True)
+    if ready.stored is not None:
+        refuse_unlike(ready.stored.run, planned)
     kept = carry_out(
-        new_run(command, device, named, asked_for, once=True),
+        planned,
         [artifact for _, artifact in entries],
         device,
         rules,

@@ -9,7 +9,7 @@ from typing import Any
 from edgekit.checking.budget import Budget, Gate
 from edgekit.checking.judging import INCONCLUSIVE, PASS, REGRESSION, Finding
 from edgekit.checking.measuring import Measured
-from edgekit.errors import BudgetError, EdgekitError, InconclusiveError, UsageError
+from edgekit.errors import BudgetError, EdgekitError, InconclusiveError
 from edgekit.run import Contender
 
 # What a gate is whose artifact could not be measured.
@@ -82,18 +82,6 @@ class CheckResult:
     @property
     def error(self) -> EdgekitError | None:
         """What failed, else which limits are broken, else which are not decided; None for pass."""
-        failed = [gate.error for gate in self.gates if gate.error is not None]
-        if len(failed) == 1:
-            return failed[0]
-        if failed:
-            kind = (
-                UsageError if all(isinstance(one, UsageError) for one in failed) else EdgekitError
-            )
-            return kind(
-                f"{len(failed)} of {len(self.gates)} gates could not be measured",
-                *(one.message for one in failed),
-                hint=next((one.hint for one in failed if one.hint), None),
-            )
         told = {
             verdict: [
                 f"{gate.gate.name}: {finding}"
@@ -103,6 +91,19 @@ class CheckResult:
             ]
             for verdict in (REGRESSION, INCONCLUSIVE)
         }
+        failed = [(gate.gate.name, gate.error) for gate in self.gates if gate.error is not None]
+        if failed:
+            return EdgekitError(
+                f"{len(failed)} of {len(self.gates)} gates could not be measured",
+                *(
+                    f"{name}: {line}"
+                    for name, error in failed
+                    for line in (error.message, *error.details)
+                ),
+                *told[REGRESSION],
+                limit=next((error.limit for _, error in failed if error.limit), None),
+                hint=next((error.hint for _, error in failed if error.hint), None),
+            )
         count = sum(len(gate.findings) for gate in self.gates)
         path = str(self.budget.path)
         if told[REGRESSION]:

@@ -88,7 +88,8 @@ def test_another_machine_than_the_budgets_is_refused_and_the_other_gates_are_jud
 
 def test_a_runtime_that_is_not_there_is_an_error_with_status_1(checked, conv):
     result = checked("max_rss_mb = 500", artifact=f"{conv}@runtime=nothing")
-    assert "unknown runtime 'nothing'" in result.error.message
+    assert "unknown runtime 'nothing'" in result.error.details[0]
+    assert result.error.exit_code == 1
     assert (result.verdict, result.gates[0].to_json()["limits"]) == ("error", [])
 
 

@@ -16,7 +16,7 @@ from edgekit.checking.judging import INCONCLUSIVE, PASS, REGRESSION, Finding
 from edgekit.checking.junit import to_junit
 from edgekit.checking.outcome import CheckResult, GateResult
 from edgekit.contenders import Asked
-from edgekit.errors import DeviceError, EdgekitError, RuntimeFault, UsageError
+from edgekit.errors import EdgekitError, RuntimeFault, UsageError
 from edgekit.run import Contender
 
 # What Jenkins' schema of JUnit reports (xunit-plugin, junit-10) allows of what is written here.
@@ -77,10 +77,12 @@ def test_the_worst_gate_decides_the_exit_status(verdicts, status, worst):
     assert found.to_json()["exit_status"] == status
 
 
-def test_usage_errors_of_gates_are_usage_errors_and_of_others_are_not():
-    assert result("error", error=UsageError("wrong")).error.exit_code == 2
-    assert result("error", "error", error=UsageError("wrong")).error.exit_code == 2
-    assert result("error", "error", error=DeviceError("absent")).error.exit_code == 1
+def test_a_gate_that_fails_is_status_1_whatever_its_error_and_hides_no_regression():
+    error = result(REGRESSION, "error", error=UsageError("wrong", hint="right")).error
+    assert (error.exit_code, error.hint) == (1, "right")
+    assert error.message == "1 of 2 gates could not be measured"
+    assert error.details[0] == "gate1: wrong"
+    assert error.details[1].startswith("gate0: max_mb 1.500 MB")
 
 
 def test_the_error_names_every_limit_that_is_broken_with_its_figure():
