@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError
-from edgekit.files import canonical_json, inside, sha256_file, write_atomic
+from edgekit.files import canonical_json, digest_json, inside, sha256_file, write_atomic
 from edgekit.manifest import FORMAT, OLDEST_FORMAT, Manifest
 
 MANIFEST = "manifest.json"
@@ -96,17 +96,22 @@ class Artifact:
     @property
     def bytes(self) -> int:
         """Size of the model itself: what an app has to carry."""
-        stem = Path(self.manifest.model_file).stem
-        return sum(
-            int(entry["bytes"])
-            for relative, entry in self.manifest.files.items()
-            if Path(relative).stem == stem and "/" not in relative
-        )
+        return sum(int(entry["bytes"]) for entry in self._model_files.values())
 
     @property
     def sha256(self) -> str:
-        """Digest of the model file."""
-        return str(self.manifest.files[self.manifest.model_file]["sha256"])
+        """Digest of the model: of its file, or of all of them where it has weights beside it."""
+        digests = {name: str(entry["sha256"]) for name, entry in self._model_files.items()}
+        return digests.popitem()[1] if len(digests) == 1 else digest_json(digests)
+
+    @property
+    def _model_files(self) -> dict[str, Mapping[str, Any]]:
+        stem = Path(self.manifest.model_file).stem
+        return {
+            relative: entry
+            for relative, entry in self.manifest.files.items()
+            if Path(relative).stem == stem and "/" not in relative
+        }
 
 
 def artifact_label(target: str, precision: str, io: str) -> str:

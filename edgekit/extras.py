@@ -30,7 +30,8 @@ class Package:
 PACKAGES = (
     Package("tensorflow", "tensorflow", "export", "building, training and converting Keras models"),
     Package("keras", "keras", "export", "reading .keras and .h5 files"),
-    Package("matplotlib", "matplotlib", "data", "the fonts of the glyphs data set"),
+    Package("matplotlib", "matplotlib", "data", "the fonts of glyphs, charts of reports"),
+    Package("jinja2", "jinja2", "report", "pages of edgekit report"),
     Package("pillow", "PIL", "data", "drawing glyphs, reading image folders"),
     Package("defusedxml", "defusedxml", "data", "reading Pascal VOC annotations"),
     Package("pyyaml", "yaml", "data", "reading the data.yaml of YOLO folders"),

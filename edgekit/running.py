@@ -22,6 +22,7 @@ from edgekit.rounds import RoundRules, measure_round
 from edgekit.run import Contender, Run, Turn, run_key
 from edgekit.transports.connect import Device
 
+
 class Keeper(Protocol):
     """What keeps runs: the store."""
 

@@ -1,0 +1,167 @@
+"""From what a person names to artifacts and runs.
+
+    build/mobilenet              a folder: its artifacts, and what the store knows of their latency
+    run.json                     a run that was written to a file
+    run:12                       a run of the store
+    model=mobilenet,device=pi5   the newest run of each command and device that fits
+
+Reads folders, files and the store. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekit.artifact import Artifact
+from edgekit.contenders import expand
+from edgekit.errors import DeviceError, FileError, UsageError
+from edgekit.reporting.building import Sourced
+from edgekit.run import COMMANDS, Run
+from edgekit.store import Store, StoredRun
+
+KEYS = ("model", "target", "precision", "device", "sha256", "command", "since")
+_MOST_BYTES = 1 << 30
+_FORMS = "a folder of artifacts, a run's JSON file, run:12, or model=NAME"
+
+
+def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced]]:
+    """Artifacts and runs behind `sources`, each once.
+
+    Raises:
+        UsageError: A source of no kind, an unknown key, or a query that finds nothing.
+        ArtifactError: A folder without artifacts, or with a damaged one.
+        DeviceError: A file that holds no run.
+        StoreError: No such run, or a store that cannot be read.
+    """
+    folders: list[Path] = []
+    runs: list[Sourced] = []
+    for source in sources:
+        path = Path(source)
+        kind = _kind(path)
+        if kind == "folder":
+            folders.append(path)
+        elif kind == "file":
+            runs.append(Sourced(read_run(path)))
+        else:
+            runs += _from_store(source)
+    artifacts = [Artifact.open(found) for found in expand(folders)] if folders else []
+    if artifacts:
+        runs += _runs_of(artifacts, [one.number for one in runs if one.number is not None])
+    return artifacts, _once(runs)
+
+
+def read_run(path: Path) -> Run:
+    """A run that was written to a file.
+
+    Raises:
+        DeviceError: It holds something else.
+        FileError: It is too large, or cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size > _MOST_BYTES:
+            raise FileError(f"{path}: {size:,} bytes", limit=f"{_MOST_BYTES:,} bytes for a run")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError.from_os_error(error) from error
+    except (ValueError, RecursionError) as error:
+        raise DeviceError(
+            f"{path}: not valid JSON: {error}", hint=f"a source is {_FORMS}"
+        ) from error
+    return Run.from_json(data, where=str(path))
+
+
+def _kind(path: Path) -> str | None:
+    """A "folder", a "file" or None: what is not there, or has a name that nothing can have."""
+    try:
+        return "folder" if path.is_dir() else "file" if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _from_store(source: str) -> list[Sourced]:
+    if source.startswith("run:"):
+        text = source.removeprefix("run:")
+        if not text.isascii() or not text.isdigit() or len(text) > 15:
+            raise UsageError(
+                f"{source!r:.80} names no run", hint="run:12; edgekit history lists them"
+            )
+        with Store.open() as store:
+            return [Sourced(store.load(int(text)), int(text))]
+    if "=" not in source:
+        raise UsageError(f"{source!r:.80}: no such file or folder", hint=f"a source is {_FORMS}")
+    asked = _asked(source)
+    with Store.open() as store:
+        found = _newest(store.find(**asked))
+        if not found:
+            raise UsageError(
+                f"{source!r:.80}: no finished run in the store fits",
+                hint="edgekit history lists them; edgekit profile makes one",
+            )
+        return [
+            Sourced(store.load(one.number), one.number, _fitting(one.run, asked)) for one in found
+        ]
+
+
+def _asked(source: str) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    for part in source.split(","):
+        key, _, value = part.partition("=")
+        if key not in KEYS or not value:
+            raise UsageError(
+                f"{source!r:.80}: {part!r:.40} is no query", hint=f"keys: {', '.join(KEYS)}"
+            )
+        asked[key] = value
+    if asked.get("command", COMMANDS[0]) not in COMMANDS:
+        raise UsageError(f"{source!r:.80}: a command is one of {', '.join(COMMANDS)}")
+    return asked
+
+
+def _newest(found: Iterable[StoredRun]) -> list[StoredRun]:
+    """Of runs, newest first, the first of each command and device."""
+    kept: dict[tuple[str, str], StoredRun] = {}
+    for one in found:
+        kept.setdefault((one.run.command, one.run.device), one)
+    return list(kept.values())
+
+
+def _fitting(run: Run, asked: dict[str, Any]) -> frozenset[str]:
+    """Digests of the contenders that fit a query."""
+    keys = [key for key in ("model", "target", "precision") if key in asked]
+    return frozenset(
+        one.sha256
+        for one in run.contenders
+        if all(getattr(one, key) == asked[key] for key in keys)
+        and one.sha256.startswith(asked.get("sha256", ""))
+    )
+
+
+def _runs_of(artifacts: Sequence[Artifact], known: Sequence[int]) -> list[Sourced]:
+    """Per artifact, the newest finished run of each command and device; none of `known`."""
+    digests = frozenset(artifact.sha256 for artifact in artifacts)
+    with Store.open() as store:
+        numbers = dict.fromkeys(
+            one.number for digest in sorted(digests) for one in _newest(store.find(sha256=digest))
+        )
+        return [
+            Sourced(store.load(number), number, digests)
+            for number in sorted(numbers, reverse=True)
+            if number not in known
+        ]
+
+
+def _once(runs: Iterable[Sourced]) -> list[Sourced]:
+    """Runs that were named twice, once; then all that any of the names asked for."""
+    kept: dict[tuple[str, str], Sourced] = {}
+    for one in runs:
+        key = (one.run.key, one.run.started)
+        other = kept.get(key)
+        if other is None:
+            kept[key] = one
+        else:
+            both = None if other.only is None or one.only is None else other.only | one.only
+            kept[key] = Sourced(other.run, other.number or one.number, both)
+    return list(kept.values())
