@@ -34,7 +34,7 @@ VERBS = {
     "eval": "Measure and compare the accuracy of ARTIFACTs on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither.",
-    "check": "Check ARTIFACTs against the limits of BUDGET.toml: a gate for CI.",
+    "check": "Check artifacts against the limits of BUDGET.toml.",
     "report": "Write a page of what is known of artifacts and runs.",
     "history": "List, show and export what was measured.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
