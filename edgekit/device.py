@@ -76,19 +76,20 @@ class DeviceProfile:
 
         Args:
             target: "tflite", "onnx" or "openvino"; a plug-in's target needs `wanted` or `prefer`.
-            wanted: A runtime asked for by name.
+            wanted: A runtime asked for by name: one that is known to run the target, or a
+                plug-in's, which says itself what it cannot load.
 
         Raises:
             DeviceError: `wanted` cannot run the target, or nothing is known that can.
         """
         able = RUNTIMES_OF_TARGET.get(target)
+        taken = {name for names in RUNTIMES_OF_TARGET.values() for name in names}
         if wanted is not None:
-            if able is not None and wanted not in able:
+            if able is not None and wanted in taken.difference(able):
                 raise DeviceError(
                     f"{wanted} cannot run {target} artifacts", hint=f"one of: {', '.join(able)}"
                 )
             return wanted
-        taken = {name for names in RUNTIMES_OF_TARGET.values() for name in names}
         for name in self.prefer:
             # A plug-in's target runs in a plug-in's runtime.
             if name in able if able else name not in taken:

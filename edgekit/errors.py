@@ -7,6 +7,8 @@
     ├── ArtifactError            an artifact that is missing, damaged or of another format
     ├── ConversionError          a converter failed, or wrote something else than promised
     │   └── GateError            the artifact was written, measured and found too poor
+    ├── BudgetError              an artifact was measured and breaks a limit of a BUDGET.toml
+    │   └── InconclusiveError    exit 3; what was measured does not say whether it does
     ├── DeviceError              a device that is absent, or is not what its profile says
     ├── RuntimeFault             a runtime failed or crashed while running an artifact
     ├── FileError                the file system said no
@@ -109,6 +111,16 @@ class GateError(ConversionError):
     """
 
     drop: float | None = None
+
+
+class BudgetError(EdgekitError):
+    """An artifact was measured and breaks a limit of a BUDGET.toml."""
+
+
+class InconclusiveError(BudgetError):
+    """What was measured does not say whether a limit is kept."""
+
+    exit_code = 3
 
 
 class DeviceError(EdgekitError):

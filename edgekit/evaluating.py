@@ -10,6 +10,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from edgekit.metrics import METRICS, Metric, MetricValue
 from edgekit.metrics.differences import Difference, differ
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Contender
+from edgekit.store import KeptEvaluation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -244,6 +246,28 @@ def judge(
         against_source=pair,
     )
     return Verified(evaluation, judged, labels)
+
+
+def to_keep(one: Verified) -> KeptEvaluation:
+    """An evaluation as the store keeps it."""
+    import numpy as np
+
+    row, marks = one.evaluation, one.judged.marks
+    return KeptEvaluation(
+        sha256=row.contender.sha256,
+        model=row.contender.model,
+        target=row.contender.target,
+        precision=row.contender.precision,
+        dataset=row.dataset,
+        split=row.split,
+        samples=row.metric.samples,
+        sample_digest=row.sample_digest,
+        metric=row.metric.to_json(),
+        device=row.device,
+        runtime=row.runtime,
+        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        hits=np.packbits(marks).tobytes() if marks is not None and marks.dtype == bool else None,
+    )
 
 
 def _check_classes(artifact: Artifact, dataset: Dataset) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from edgekit.errors import EdgekitError
@@ -200,10 +201,12 @@ class Fields:
         """Refuse the keys that nobody took."""
         if self._left:
             unknown = ", ".join(printable(str(key)[:80]) for key in sorted(self._left, key=str)[:5])
-            raise self._error(
-                f"{self._where}: unknown key {unknown}",
-                hint=f"known here: {', '.join(sorted(self._asked))}" if self._asked else None,
-            )
+            meant = None
+            if self._asked:
+                close = get_close_matches(unknown, self._asked, n=1, cutoff=0.7)
+                known = f"known here: {', '.join(sorted(self._asked))}"
+                meant = f"did you mean {close[0]}? {known}" if close else known
+            raise self._error(f"{self._where}: unknown key {unknown}", hint=meant)
 
     def _take(self, key: str, default: Any) -> Any:
         self._asked.add(key)

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from edgekit.errors import FileError, UsageError
+
 _SCRATCH_MARK = ".edgekit-"
 
 
@@ -70,6 +72,26 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def check_place(file: Path, meant: str) -> None:
+    """Find out before the work, not after it, that a file cannot be written.
+
+    Args:
+        file: Where it will be.
+        meant: What the option that named it is for: "--out names the file for the raw samples".
+
+    Raises:
+        FileError: The folder cannot be made or written.
+        UsageError: The file is a folder.
+    """
+    if file.is_dir():
+        raise UsageError(f"{file}: a folder; {meant}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise FileError.from_os_error(error) from error
 
 
 @contextmanager

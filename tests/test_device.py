@@ -79,7 +79,7 @@ def test_an_absent_profile_is_one_error(tmp_path):
 def test_an_unknown_key_is_told_with_those_that_are_known(tmp_path):
     with pytest.raises(DeviceError) as caught:
         read_device_toml(write(tmp_path, 'transport = "local"\n[runtime]\nthread = 1'))
-    assert caught.value.hint == "known here: delegate, prefer, threads"
+    assert caught.value.hint == "did you mean threads? known here: delegate, prefer, threads"
 
 
 def test_an_interpreter_is_meant_from_the_profiles_folder(tmp_path):
@@ -104,6 +104,10 @@ def test_a_runtime_asked_for_that_cannot_run_the_target_is_refused():
     with pytest.raises(DeviceError, match="openvino cannot run tflite artifacts") as caught:
         profile().runtime_for("tflite", "openvino")
     assert caught.value.hint == "one of: litert, tflite-runtime"
+
+
+def test_a_plug_ins_runtime_may_run_a_built_in_target():
+    assert profile().runtime_for("tflite", "litert+50") == "litert+50"
 
 
 def test_a_plug_ins_target_runs_in_the_runtime_that_is_named_for_it():

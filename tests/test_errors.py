@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit import errors
-from edgekit.errors import EdgekitError, FileError, GateError, MissingExtraError, UsageError
+from edgekit.errors import (
+    EdgekitError,
+    FileError,
+    GateError,
+    InconclusiveError,
+    MissingExtraError,
+    UsageError,
+)
 
 ALL = sorted(errors._types().values(), key=lambda kind: kind.__name__)
 
@@ -54,9 +61,11 @@ def test_an_unknown_type_from_another_version_still_is_an_error():
     assert error.message == "m"
 
 
-def test_usage_errors_exit_with_two_and_all_others_with_one():
+def test_usage_errors_exit_with_two_what_is_undecided_with_three_and_all_others_with_one():
+    special = (UsageError, InconclusiveError)
     assert {kind.exit_code for kind in ALL if issubclass(kind, UsageError)} == {2}
-    assert {kind.exit_code for kind in ALL if not issubclass(kind, UsageError)} == {1}
+    assert {kind.exit_code for kind in ALL if issubclass(kind, InconclusiveError)} == {3}
+    assert {kind.exit_code for kind in ALL if not issubclass(kind, special)} == {1}
 
 
 def test_a_missing_package_names_the_command_that_installs_it():

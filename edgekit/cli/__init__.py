@@ -34,6 +34,7 @@ VERBS = {
     "eval": "Measure and compare the accuracy of ARTIFACTs on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither.",
+    "check": "Check artifacts against the limits of BUDGET.toml.",
     "report": "Write a page of what is known of artifacts and runs.",
     "history": "List, show and export what was measured.",
     "roofline": "Measure this machine's limits and what share ARTIFACTs reach.",

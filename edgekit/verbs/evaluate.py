@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact
 from edgekit.errors import EdgekitError, StoreError, UsageError
-from edgekit.evaluating import Evaluation, Terms, Verified, judge, terms_for
+from edgekit.evaluating import Evaluation, Terms, Verified, judge, terms_for, to_keep
 from edgekit.measuring.contenders import Asked, distinct, expand, gather, parse
 from edgekit.metrics import Metric
 from edgekit.metrics.differences import MARGIN, Difference, adjusted, differ
@@ -312,32 +311,11 @@ def _keep(judged: Sequence[Verified]) -> tuple[tuple[int | None, ...], list[str]
     numbers: list[int | None] = []
     try:
         with Store.open() as store:
-            numbers += [store.add_evaluation(_to_keep(one)) for one in judged]
+            numbers += [store.add_evaluation(to_keep(one)) for one in judged]
     except StoreError as error:
         numbers += [None] * (len(judged) - len(numbers))
         return tuple(numbers), [f"not kept: {error.message}"]
     return tuple(numbers), []
-
-
-def _to_keep(one: Verified) -> KeptEvaluation:
-    import numpy as np
-
-    row, marks = one.evaluation, one.judged.marks
-    return KeptEvaluation(
-        sha256=row.contender.sha256,
-        model=row.contender.model,
-        target=row.contender.target,
-        precision=row.contender.precision,
-        dataset=row.dataset,
-        split=row.split,
-        samples=row.metric.samples,
-        sample_digest=row.sample_digest,
-        metric=row.metric.to_json(),
-        device=row.device,
-        runtime=row.runtime,
-        started=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        hits=np.packbits(marks).tobytes() if marks is not None and marks.dtype == bool else None,
-    )
 
 
 def _doubts(rows: Sequence[Evaluation]) -> list[str]:

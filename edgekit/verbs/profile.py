@@ -6,14 +6,12 @@ Every finished round is kept in the store at once; a run that was ended is gone 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import FileError, UsageError
-from edgekit.files import canonical_json, write_atomic
+from edgekit.files import canonical_json, check_place, write_atomic
 from edgekit.measure import Measurement
 from edgekit.measuring.comparison import Comparison, compare
 from edgekit.measuring.contenders import Asked, gather
@@ -149,7 +147,7 @@ def profile(
 
     found = gather(asked, find_profile(device), runtime=runtime, threads=threads)
     if out is not None:
-        check_place(out)
+        check_place(out, "--out names the file for the raw samples")
     reached = connect(device)
     usual = reached.profile.timing
     rules = RoundRules(
@@ -215,19 +213,3 @@ def rows_of(run: Run) -> tuple[Row, ...]:
             )
         )
     return tuple(rows)
-
-
-def check_place(out: Path) -> None:
-    """Find out before the measuring, not after it, that a file cannot be written.
-
-    Raises:
-        FileError: The folder cannot be made or written.
-        UsageError: The file is a folder.
-    """
-    if out.is_dir():
-        raise UsageError(f"{out}: a folder; --out names the file for the raw samples")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out.parent).close()
-    except OSError as error:
-        raise FileError.from_os_error(error) from error

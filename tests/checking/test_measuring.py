@@ -1,0 +1,126 @@
+"""What is refused before anything is measured, and what becomes of a gate that fails."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+
+from edgekit.errors import ArtifactError, DeviceError, StoreError, UsageError
+from edgekit.store import Store
+from edgekit.verbs.check import check, init
+
+MACHINE = f'[require]\nmachine = "{platform.machine()}"\n'
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "store.sqlite"))
+
+
+@pytest.fixture
+def checked(tmp_path, conv):
+    """Check a budget of gates on the artifact, each given by its lines, `head` before them."""
+
+    def run(*gates, head="", artifact=conv, **options):
+        file = tmp_path / "budget.toml"
+        file.write_text(
+            head + "".join(f'[gate.g{at}]\nartifact = "{artifact}"\n{lines}\n'
+                           for at, lines in enumerate(gates))
+        )  # fmt: skip
+        return check(file, **options)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "complaint"),
+    [
+        ("max_ms = 1", UsageError, "g1: max_ms: a limit in milliseconds holds for one machine"),
+        ('max_p90_ms = 1\nrequire.system = "Linux"', UsageError, "holds for one machine"),
+        ('baseline = "none"\nmax_slower = "1 %"', ArtifactError, "none: no such artifact"),
+        ('baseline_run = "run:7/1"\nmax_slower = "1 %"', StoreError, "no run 7"),
+        ('baseline_run = "x.json"\nmax_slower = "1 %"', UsageError, "x.json: no such run"),
+        ('max_mb = 1\ndevice = "nowhere"', UsageError, "unknown device 'nowhere'"),
+    ],
+)
+def test_a_senseless_gate_is_refused_before_any_is_measured(
+    checked, text, kind, complaint, monkeypatch
+):
+    monkeypatch.setattr("edgekit.verbs.check.measure", None)
+    with pytest.raises(kind, match=complaint):
+        checked("max_rss_mb = 500", text)
+
+
+def test_a_gate_takes_one_artifact(checked, conv, make_conv, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "build" / name).mkdir(parents=True)
+        make_conv(tmp_path / "build" / name)
+    with pytest.raises(UsageError, match="holds 2 artifacts; a gate takes one"):
+        checked("max_mb = 1", artifact="build")
+
+
+def test_an_artifact_without_accuracy_has_no_limit_on_it(checked, make_conv, tmp_path):
+    (tmp_path / "plain").mkdir()
+    make_conv(tmp_path / "plain", metric=None)
+    with pytest.raises(ArtifactError, match="its accuracy is not known") as caught:
+        checked("min_accuracy = 1", artifact="plain")
+    assert "evaluate = true" in caught.value.hint
+
+
+def test_what_stands_in_the_manifest_is_judged_without_a_process(checked, monkeypatch):
+    monkeypatch.setattr("edgekit.checking.measuring.carry_out", None)
+    monkeypatch.setattr("edgekit.checking.measuring.connect", None)
+    result = checked("max_mb = 1\nmin_accuracy = 97\nmax_drop = 0.4")
+    verdicts = {one.limit: one.verdict for one in result.gates[0].findings}
+    assert verdicts == {"max_mb": "pass", "min_accuracy": "pass", "max_drop": "regression"}
+
+
+def test_another_machine_than_the_budgets_is_refused_and_the_other_gates_are_judged(checked):
+    result = checked("max_mb = 1", "max_ms = 1", head='[require]\ncpu_model = "Abacus"\n')
+    size, latency = result.gates
+    assert (size.verdict, latency.verdict, result.error.exit_code) == ("pass", "error", 1)
+    assert isinstance(latency.error, DeviceError)
+    assert "is not what budget.toml was written for: cpu_model is " in latency.error.message
+    assert latency.error.limit.startswith("require.cpu_model in ")
+
+
+def test_a_runtime_that_is_not_there_is_an_error_with_status_1(checked, conv):
+    result = checked("max_rss_mb = 500", artifact=f"{conv}@runtime=nothing")
+    assert "unknown runtime 'nothing'" in result.error.details[0]
+    assert result.error.exit_code == 1
+    assert (result.verdict, result.gates[0].to_json()["limits"]) == ("error", [])
+
+
+def test_gates_can_be_chosen_by_name(checked):
+    result = checked("max_mb = 1", "max_mb = 0.000001", only=["g1"])
+    assert [one.gate.name for one in result.gates] == ["g1"]
+    with pytest.raises(UsageError, match="unknown gate 'g7'"):
+        checked("max_mb = 1", only=["g7"])
+
+
+def test_accuracy_is_measured_anew_where_asked_and_kept(checked, make_artifact, dataset):
+    artifact = make_artifact("onnx")
+    lines = f'evaluate = true\nsamples = 30\ndataset = "{dataset}"\n'
+    result = checked(f"{lines}min_accuracy = 1\nmax_drop = 1", artifact=artifact.path)
+    accuracy, drop = result.gates[0].findings
+    assert (accuracy.count, accuracy.counted, drop.verdict) == (30, "samples", "inconclusive")
+    low, high = accuracy.interval
+    assert low <= accuracy.measured <= high
+    assert result.gates[0].measured.environment["cpu_count"]
+    with Store.open() as store:
+        (kept,) = store.evaluations(sha256=artifact.sha256)
+    assert (kept.samples, kept.metric["value"]) == (30, pytest.approx(accuracy.measured, abs=1e-3))
+
+
+def test_junit_is_found_out_not_to_be_writable_before_the_measuring(checked, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgekit.verbs.check.prepare", None)
+    with pytest.raises(UsageError, match="--junit names a file"):
+        checked("max_mb = 1", junit=tmp_path)
+
+
+def test_a_first_budget_needs_an_artifact(tmp_path):
+    with pytest.raises(UsageError, match="no artifact was named"):
+        init([], tmp_path / "budget.toml")
+    assert not (tmp_path / "budget.toml").exists()
