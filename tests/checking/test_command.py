@@ -114,6 +114,7 @@ def test_a_first_budget_is_never_written_over_another(edgekit, first):
     assert done.stderr.startswith("error: ci/budget.toml: it is there already")
 
 
+@pytest.mark.slow
 def test_a_run_from_before_is_the_baseline_through_what_both_had(edgekit, conv, first):
     folder, made = first
     gates = {
