@@ -72,9 +72,13 @@ def unknown(what: str, name: str, known: Iterable[str], path: str) -> UsageError
         known: All there are.
         path: The command whose `--help` lists them.
     """
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher
 
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    likeness = {one: SequenceMatcher(None, name, one).ratio() for one in known}
+    best = max(likeness.values(), default=0.0)
+    # One that is much less like it than the best was hardly meant.
+    near = [one for one, ratio in likeness.items() if ratio >= max(0.5, best - 0.1)]
+    close = sorted(near, key=lambda one: -likeness[one])[:3]
     meant = f"did you mean {' or '.join(close)}?" if close else f"{path} --help lists them"
     return UsageError(f"unknown {what} {name!r}", hint=meant)
 
