@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgekit.cli import names, output
-from edgekit.cli.types import Duration, FiniteFloat
+from edgekit.cli import output
+from edgekit.cli.types import Duration, FiniteFloat, device_option
 
 if TYPE_CHECKING:
     from edgekit.measuring.comparison import Ratio
@@ -34,14 +34,7 @@ _CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
     show_default=True,
     help="Difference in % that does not matter.",
 )
-@click.option(
-    "--device",
-    default="local-cpu",
-    show_default=True,
-    shell_complete=names.complete_devices,
-    help="Profile name, or path to a TOML file.",
-)
-@click.option("--runtime", help="Runtime to use instead of the device's preference.")
+@device_option
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the runtime.")
 @click.option("--seed", type=int, help="Of the order and the cores.")
 @output.common_options

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgekit.cli import names, output
-from edgekit.cli.types import FiniteFloat
+from edgekit.cli import output
+from edgekit.cli.types import FiniteFloat, device_option
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,14 +27,7 @@ _SOURCES = {"keras": "Keras", "file": "the float file"}
     help="Your own: a folder of pictures, boxes, texts or sounds, TFRecords, or an .npz.",
 )
 @click.option("--samples", type=click.IntRange(1), help="How many samples.")
-@click.option(
-    "--device",
-    default="local-cpu",
-    show_default=True,
-    shell_complete=names.complete_devices,
-    help="Profile name, or path to a TOML file.",
-)
-@click.option("--runtime", help="Runtime to use instead of the device's preference.")
+@device_option
 @click.option("--metric", help="What to measure (f1, in_scope …); by default the manifest's.")
 @click.option(
     "--against",

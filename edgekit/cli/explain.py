@@ -71,14 +71,15 @@ def command(
     is searched for what 8 bits pay for. Of a MODEL only the latter is done.
     """
     from edgekit.errors import UsageError
-    from edgekit.quantization.explain.picture import check_picture, draw_layers
+    from edgekit.picture import check_picture
+    from edgekit.quantization.explain.picture import draw_layers
     from edgekit.spec import parse_settings
     from edgekit.verbs.explain import ExplainRequest, artifact_at, explain, means_artifact
 
     if dataset is not None and data is not None:
         raise UsageError("--dataset and --data both say what to compare on", hint="give one")
     if picture is not None:
-        check_picture(picture)
+        check_picture(picture, "drawing layers")
         if not means_artifact(what):
             raise UsageError("--picture draws the layers of an artifact; a model has none yet")
     request = ExplainRequest(

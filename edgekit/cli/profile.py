@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgekit.cli import names, output
+from edgekit.cli import output
 from edgekit.cli.passes import print_passes
-from edgekit.cli.types import Duration, FiniteFloat, numbers
+from edgekit.cli.types import Duration, FiniteFloat, device_option, numbers
 from edgekit.summary import ENOUGH_PROCESSES
 
 if TYPE_CHECKING:
@@ -23,14 +23,7 @@ _COLUMNS = (
 
 @click.command("profile")
 @click.argument("artifact", nargs=-1, required=True)
-@click.option(
-    "--device",
-    default="local-cpu",
-    show_default=True,
-    shell_complete=names.complete_devices,
-    help="Profile name, or path to a TOML file.",
-)
-@click.option("--runtime", help="Runtime to use instead of the device's preference.")
+@device_option
 @click.option("--threads", metavar="N[,N…]", help="Threads of the runtime; several for a sweep.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Fresh processes per artifact.")
 @click.option("--seconds", type=FiniteFloat(0.01, 600), help="Timed calls in each process.")

@@ -41,7 +41,7 @@ _COLUMNS = (
     show_default=True,
     help="Fresh processes for each figure that is measured.",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw it: a .svg or .png file.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Draw it: a .svg or .png file.")
 @output.common_options
 def command(
     *,
@@ -52,7 +52,7 @@ def command(
     anew: bool,
     fresh: bool,
     rounds: int,
-    plot: Path | None,
+    picture: Path | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -65,12 +65,12 @@ def command(
     machine's limits are printed.
     """
     from edgekit.measuring.contenders import parse
-    from edgekit.roofline.picture import check_picture
+    from edgekit.picture import check_picture
     from edgekit.roofline.probing.measuring import Effort
     from edgekit.verbs.roofline import roofline
 
-    if plot is not None:
-        check_picture(plot)
+    if picture is not None:
+        check_picture(picture, "drawing the roofline")
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         result = roofline(
             [parse(one) for one in artifact],
@@ -83,16 +83,16 @@ def command(
             effort=Effort(processes=rounds),
             report=report,
         )
-    if plot is not None:
+    if picture is not None:
         from edgekit.roofline.picture import draw_roofline
 
-        draw_roofline(result.machine, result.rows, plot)
+        draw_roofline(result.machine, result.rows, picture)
     if as_json:
         output.print_json(result.to_json())
     else:
         _print(result)
-        if plot is not None:
-            click.echo(f"drawn in {plot}")
+        if picture is not None:
+            click.echo(f"drawn in {picture}")
 
 
 def _print(result: RooflineResult) -> None:

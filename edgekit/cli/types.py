@@ -1,14 +1,18 @@
-"""Kinds of option values that click lacks."""
+"""Kinds of option values that click lacks, and options that several verbs have."""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
+from edgekit.cli import names
 from edgekit.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
@@ -25,6 +29,20 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in cli
         if found is None:
             self.fail(f"{value!r}: expected a time like 90s, 5m or 1h", param, ctx)
         return float(found[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]
+
+
+def device_option(command: F) -> F:
+    """Add `--device` and `--runtime`: parameters `device` and `runtime`."""
+    command = click.option("--runtime", help="Runtime to use instead of the device's preference.")(
+        command
+    )
+    return click.option(
+        "--device",
+        default="local-cpu",
+        show_default=True,
+        shell_complete=names.complete_devices,
+        help="Profile name, or path to a TOML file.",
+    )(command)
 
 
 class FiniteFloat(click.FloatRange):

@@ -6,18 +6,13 @@ has a mark of its own besides.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import MissingExtraError, UsageError
-from edgekit.files import write_atomic
+from edgekit.picture import steady, write_picture
 from edgekit.roofline.limits import Limits, Machine, Rate
 from edgekit.roofline.shares import Row
-
-FORMATS = (".png", ".svg")
 
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _ROOFS = {"int8": "#0072B2", "fp32": "#D55E00"}
@@ -25,22 +20,6 @@ _CACHE, _MEMORY = "#009E73", "#000000"
 _NAMED_BITS = {"int8": "int8", "int16": "int8"}  # arithmetic → the roof it stands under
 _MOST_POINTS = 40
 _LONGEST = 40
-
-
-def check_picture(path: Path) -> None:
-    """Refuse a name that no picture can have, before anything is measured.
-
-    Raises:
-        UsageError: Neither `.png` nor `.svg`.
-        MissingExtraError: matplotlib is not installed.
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(
-            f"--plot {path}: {path.suffix or 'a name without an ending'} is no format for it",
-            hint=f"one of: {', '.join(FORMATS)}",
-        )
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "data", "drawing the roofline")
 
 
 def draw_roofline(machine: Machine, rows: Sequence[Row], path: Path) -> None:
@@ -51,14 +30,12 @@ def draw_roofline(machine: Machine, rows: Sequence[Row], path: Path) -> None:
         rows: The artifacts; those without a latency are left out.
         path: A `.png` or `.svg`; replaced whole.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     threads = rows[0].subject.limits.threads if rows else min(machine.limits)
     limits = machine.limits[threads]
     points = [row for row in rows if row.subject.limits.threads == threads][:_MOST_POINTS]
-    # Without a date and with fixed names inside, the same figures give the same bytes.
-    with rc_context({"svg.hashsalt": "edgekit", "svg.fonttype": "none"}):
+    with steady():
         figure = Figure(figsize=(9, 5.6), layout="constrained")
         axes = figure.subplots()
         left, right = _span(points, limits)
@@ -84,12 +61,7 @@ def draw_roofline(machine: Machine, rows: Sequence[Row], path: Path) -> None:
             axis.set_major_formatter("{x:g}")
         axes.grid(which="both", alpha=0.2)
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        buffer = io.BytesIO()
-        kind = path.suffix.lower().removeprefix(".")
-        figure.savefig(
-            buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None
-        )
-    write_atomic(path, buffer.getvalue())
+    write_picture(figure, path)
 
 
 def _roofs(limits: Limits) -> Iterator[tuple[str, float, float, str, str]]:

@@ -69,7 +69,7 @@ def test_json_is_one_document_with_every_operation(make_artifact, capsys):
 @pytest.mark.parametrize("name", ["roofline.svg", "roofline.PNG"])
 def test_a_picture_is_drawn_small_and_whole(make_artifact, tmp_path, name):
     make_artifact(model="a $name$ <script>")
-    assert roofline("build/tiny", "-q", "--plot", name) == 0
+    assert roofline("build/tiny", "-q", "--picture", name) == 0
     content = (tmp_path / name).read_bytes()
     assert len(content) < 100_000
     if name.endswith("svg"):
@@ -82,7 +82,7 @@ def test_a_picture_is_drawn_small_and_whole(make_artifact, tmp_path, name):
 
 
 def test_the_machine_alone_can_be_drawn(tmp_path):
-    assert roofline("-q", "--plot", "machine.svg") == 0
+    assert roofline("-q", "--picture", "machine.svg") == 0
     assert (tmp_path / "machine.svg").stat().st_size > 1000
 
 
@@ -90,7 +90,7 @@ def test_the_machine_alone_can_be_drawn(tmp_path):
     ("arguments", "status", "complaint"),
     [
         (["nothing"], 1, "error: nothing: no such artifact"),
-        (["--plot", "x.gif"], 2, "error: --plot x.gif: .gif is no format for it"),
+        (["--picture", "x.gif"], 2, "error: --picture x.gif: .gif is no format for it"),
         (["--threads", "0"], 2, "error:"),
         (["--run", "none.json"], 1, "error: none.json: No such file"),
     ],

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
-from edgekit.errors import MissingExtraError, UsageError
-from edgekit.files import write_atomic
+from edgekit.picture import write_picture
 from edgekit.quantization.explain.comparing import Compared
-
-FORMATS = (".png", ".svg")
 
 _NAMED = 6  # the worst layers have their names in it
 _LONGEST = 44
 _MOST_DB = 60.0  # more is as good as float here
-
-
-def check_picture(path: Path) -> None:
-    """Refuse a name that no picture can have, before anything is computed.
-
-    Raises:
-        UsageError: Neither `.png` nor `.svg`.
-        MissingExtraError: matplotlib is not installed.
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise UsageError(
-            f"--picture {path}: {path.suffix or 'a name without an ending'} is no format for it",
-            hint=f"one of: {', '.join(FORMATS)}",
-        )
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "data", "drawing layers")
 
 
 def draw_layers(title: str, layers: Sequence[Compared], path: Path) -> None:
@@ -42,7 +21,6 @@ def draw_layers(title: str, layers: Sequence[Compared], path: Path) -> None:
         layers: All with a counterpart, worst first.
         path: A `.png` or `.svg`; replaced whole.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 6), layout="constrained")
@@ -71,14 +49,7 @@ def draw_layers(title: str, layers: Sequence[Compared], path: Path) -> None:
     bias.bar(places, errors, color="#8a8a8a")
     bias.set(xlabel="layer, in the order they run in", ylabel="bias / spread")
     bias.grid(axis="y", alpha=0.3)
-    buffer = io.BytesIO()
-    kind = path.suffix.lower().removeprefix(".")
-    # Without a date and with fixed names inside, the same figures give the same bytes.
-    with rc_context({"svg.hashsalt": "edgekit"}):
-        figure.savefig(
-            buffer, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else None
-        )
-    write_atomic(path, buffer.getvalue())
+    write_picture(figure, path)
 
 
 def _short(entry: Compared) -> str:

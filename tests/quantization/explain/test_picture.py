@@ -5,9 +5,10 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from edgekit.errors import UsageError
+from edgekit.picture import check_picture
 from edgekit.quantization.explain.comparing import Compared
 from edgekit.quantization.explain.layers import Layer
-from edgekit.quantization.explain.picture import check_picture, draw_layers
+from edgekit.quantization.explain.picture import draw_layers
 from edgekit.quantization.explain.signal import Figures
 
 
@@ -42,4 +43,4 @@ def test_a_png_is_one(tmp_path):
 @pytest.mark.parametrize("name", ["layers.gif", "layers", "layers.png.txt"])
 def test_other_formats_are_refused_before_anything_is_computed(tmp_path, name):
     with pytest.raises(UsageError, match="is no format for it"):
-        check_picture(tmp_path / name)
+        check_picture(tmp_path / name, "layers")
