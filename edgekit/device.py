@@ -31,13 +31,13 @@ class TimingRules:
 
     Attributes:
         rounds: Fresh processes per artifact. From six on, the interval of the median is a 95 % one;
-            from nine on, two artifacts can be compared.
+            from ten on, two artifacts can be compared.
         seconds: Timed calls in each process.
         warmup: Untimed calls in each process, besides the first.
         cooldown_s: Pause before each process.
     """
 
-    rounds: int = 9
+    rounds: int = 10
     seconds: float = 0.3
     warmup: int = 20
     cooldown_s: float = 0.0

@@ -90,7 +90,7 @@ def plan_within(budget_s: float, round_s: float, contenders: int = 2) -> Plan:
     seconds = max(SECONDS, min(start_s / contenders, affordable, _MOST_SECONDS))
     left = budget_s - round_s
     rounds = 1 + int(left / (start_s + contenders * seconds)) if left > 0 else 1
-    return Plan(max(LEAST_ROUNDS, rounds), seconds)
+    return Plan(max(LEAST_ROUNDS, rounds - rounds % 2), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def of_one_run(run: Run, number: int, first: int, second: int, margin: float) ->
     if run.rounds < 2:
         raise UsageError(
             f"the run has {run.rounds} finished round{'s' * (run.rounds != 1)}: nothing to compare",
-            hint="edgekit profile --rounds 9",
+            hint="edgekit profile --rounds 10",
         )
     a, b = run.contenders[first], run.contenders[second]
     mine, theirs = run.measurements_of(first), run.measurements_of(second)
@@ -223,7 +223,7 @@ def of_two_runs(
             raise UsageError(
                 f"{side.where} has {side.run.rounds} finished round"
                 f"{'s' * (side.run.rounds != 1)}: nothing to compare",
-                hint="edgekit profile --rounds 9",
+                hint="edgekit profile --rounds 10",
             )
     a, b = first.contender, second.contender
     if by_wall is None:

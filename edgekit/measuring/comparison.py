@@ -17,8 +17,9 @@ from edgekit.estimate import Estimate, trimmed_mean
 from edgekit.measure import Measurement
 from edgekit.statistics import median
 
-# Fewer rounds give intervals that are too wide to be of use, and too rough to be believed.
-LEAST_ROUNDS = 9
+# Fewer rounds give intervals that are too wide to be of use, and too rough to be believed. Even, so
+# that each order of starting has its reverse.
+LEAST_ROUNDS = 10
 
 FASTER, SLOWER = "faster", "slower"
 INDISTINGUISHABLE, INCONCLUSIVE = "indistinguishable", "inconclusive"

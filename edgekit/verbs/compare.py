@@ -51,7 +51,7 @@ def compare_live(
         device: Name or path of a device profile.
         runtime: For whichever names none.
         threads: For whichever names none.
-        budget_s: Seconds for the measuring; at least nine rounds are made, however long they take.
+        budget_s: Seconds for the measuring; at least ten rounds are made, however long they take.
             How many is settled by the time the first round takes, never by its figures.
         margin: Relative difference that does not matter, in 0–1.
         seed: Of cores and orders; by default another one each time.

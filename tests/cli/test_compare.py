@@ -30,7 +30,7 @@ def test_a_verdict_stands_with_interval_clock_placement_and_what_could_have_been
     assert "(95 %) by wall time" in printed
     assert "XNNPACK 3/3" in told["A"]
     assert "9 times in 10" in printed
-    assert "9 rounds of fresh processes" in told["from"]
+    assert "10 rounds of fresh processes" in told["from"]
     assert main(["compare", "run:1/1", "run:1/2", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["verdict"] in ("faster", "slower", "indistinguishable", "inconclusive")

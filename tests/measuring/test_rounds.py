@@ -119,6 +119,22 @@ def test_a_device_that_names_no_cores_gets_no_pin(device):
     assert {turn.cpu for turn in turns} == {None}
 
 
+def test_each_order_of_starting_is_followed_by_its_reverse(device):
+    orders = []
+    for number in range(20):
+        run(device, number)
+        orders.append([job.model for job in device.opened])
+    for one, other in zip(orders[::2], orders[1::2], strict=True):
+        assert other == one[::-1]
+    assert len({tuple(order) for order in orders}) == 6
+
+
+def test_all_compute_a_little_before_the_first_block(device):
+    run(device)
+    assert [kind for kind, _ in device.steps[:4]] == ["work"] * 3 + ["block"]
+    assert sorted(model for _, model in device.steps[:3]) == ["0", "1", "2"]
+
+
 def test_a_round_is_drawn_from_seed_and_number_alone(device):
     def drawn(number):
         run(device, number)

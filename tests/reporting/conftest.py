@@ -72,7 +72,7 @@ def measurement(ms, *, calls=80, noise=0.02, seed=0, **fields):
     return Measurement(**{**values, **fields})
 
 
-def run_of(named, *, rounds=9, command="profile", noise=0.02, **fields):
+def run_of(named, *, rounds=10, command="profile", noise=0.02, **fields):
     """A run.
 
     Args:

@@ -56,6 +56,9 @@ class Answering(Transport):
     def block(self, seconds, min_calls):
         pass
 
+    def work(self, seconds):
+        pass
+
     def measurement(self):
         return self.measured(1 + self.sessions / 1e6)[0]
 
