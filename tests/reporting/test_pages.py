@@ -158,7 +158,7 @@ def test_no_figure_of_latency_is_without_interval_count_and_digest(usual):
     latencies = text[text.index("### Latency") : text.index("### Phases")]
     first = next(line for line in latencies.splitlines() if line.startswith("| tflite-int8"))
     assert re.search(r"\| 0\.\d+ \\\[0\.\d+, 0\.\d+\\\] \|", first)
-    assert "| 9 | 720 |" in first
+    assert "| 10 | 800 |" in first
 
 
 def test_a_sustained_run_shows_where_it_began_and_where_it_ended(make):
@@ -236,7 +236,7 @@ def test_json_holds_the_figures_but_no_raw_sample(usual):
     document = json.loads(canonical_json(to_document(facts(usual), "1.2.3")))
     (run,) = document["runs"]
     first, second, third = run["contenders"]
-    assert first["latency_ms"]["cpu"]["processes"] == 9
+    assert first["latency_ms"]["cpu"]["processes"] == 10
     assert third["standing"] == {
         "judged": True, "dominated_by": "mobilenet tflite-int8", "outpaced_by": None,
     }  # fmt: skip
