@@ -16,7 +16,7 @@ class Busy:
         computes = {"mixed": 3_000_000, "int8": 2_000_000, "fp32": 4_000_000}[Path(job.model).stem]
         nothing = Placement(0, 0, 0, {}, "test")
         series = ((10 * computes,) * 9, (10 * computes,) * 9, (computes,) * 9)
-        measurement = Measurement(*series, (1,), 1, 1, None, nothing, {})
+        measurement = Measurement(*series, (9,), (1,), 1, 1, None, nothing, {})
         return SimpleNamespace(measurement=measurement)
 
 
