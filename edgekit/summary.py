@@ -94,6 +94,8 @@ class Summary:
             "load_ms": ms(self.load_ms),
             "peak_rss_bytes": self.peak_rss_bytes,
             "processes": self.processes,
+            # With fewer processes, what is called an interval is their range.
+            "covers_95": self.processes >= ENOUGH_PROCESSES,
             "calls": self.calls,
         }
 

@@ -22,10 +22,10 @@ _CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 @click.option(
     "--budget",
     "budget_s",
-    type=Duration(),
+    type=Duration(least=1.0),
     default="30s",
     show_default=True,
-    help="Time for the measuring.",
+    help="Time for the measuring; ten rounds are made at least, however long they take.",
 )
 @click.option(
     "--margin",

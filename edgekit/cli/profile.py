@@ -34,7 +34,7 @@ _COLUMNS = (
 @click.option(
     "--sustained",
     "sustained_s",
-    type=Duration(),
+    type=Duration(least=1.0),
     metavar="TIME",
     help="Instead of rounds, keep all computing in turns for 30m, say, and show the drift.",
 )
@@ -118,12 +118,30 @@ def _print(result: ProfileResult) -> None:
     )
     of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
-        f"in brackets the interval: accuracy 95 %, median {of_median}, × first 95 %\n"
+        f"in brackets the interval: accuracy 95 %, median {of_median}\n"
         "parity: largest difference from the source model, and how often the top-1 label is its\n"
-        f"× first: latency divided by the first row's, from {figures.processes} rounds of fresh "
-        "processes of all\n"
+        f"{_of_ratios(result)}"
         f"kept as run {result.number}: edgekit report run:{result.number}"
     )
+
+
+def _of_ratios(result: ProfileResult) -> str:
+    """What the column of ratios holds, and what it leaves out; a line or nothing."""
+    compared = [row.against_first for row in result.rows[1:]]
+    known = [one for one in compared if one is not None]
+    if not known:
+        return ""
+    clock = "CPU time" if known[0].primary.clock == "cpu" else "wall time"
+    said = (
+        f"× first: {clock} divided by the first row's with its 95 % interval, from "
+        f"{known[0].rounds} rounds\n"
+    )
+    if len(known) < len(compared):
+        said += (
+            "  — where one of the two has several threads: edgekit compare "
+            f"run:{result.number}/1 run:{result.number}/2\n"
+        )
+    return said
 
 
 def _print_drift(result: ProfileResult) -> None:

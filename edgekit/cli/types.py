@@ -16,9 +16,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """Seconds from `90s`, `5m`, `1h` or a plain number of seconds."""
+    """Seconds from `90s`, `5m`, `1h` or a plain number of seconds.
+
+    Args:
+        least: Fewest seconds that are accepted.
+    """
 
     name = "time"
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -28,7 +35,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # not generic in cli
         found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smh]?)", str(value).strip())
         if found is None:
             self.fail(f"{value!r}: expected a time like 90s, 5m or 1h", param, ctx)
-        return float(found[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]
+        seconds = float(found[1]) * {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}[found[2]]
+        if seconds < self._least:
+            self.fail(f"{value!r}: at least {self._least:g}s", param, ctx)
+        return seconds
 
 
 def device_option(command: F) -> F:

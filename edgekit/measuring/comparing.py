@@ -170,6 +170,11 @@ def of_one_run(run: Run, number: int, first: int, second: int, margin: float) ->
     Raises:
         UsageError: The run has fewer than two rounds.
     """
+    if first == second:
+        raise UsageError(
+            f"A and B are the same contender of run {number}: {run.contenders[first].name}",
+            hint="edgekit compare ARTIFACT ARTIFACT measures a file against itself",
+        )
     if run.rounds < 2:
         raise UsageError(
             f"the run has {run.rounds} finished round{'s' * (run.rounds != 1)}: nothing to compare",

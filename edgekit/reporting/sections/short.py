@@ -12,15 +12,27 @@ def in_short(facts: Facts) -> Section:
     """The first section."""
     cards: list[Card] = []
     paragraphs: list[str] = []
-    measured = next(
-        (one for one in facts.runs if any(row.latency[one.clock] for row in one.rows)), None
-    )
-    if measured is None:
+    # The run that measured most of them, of equals the newest: the quickest of two is no headline
+    # where another run knows six.
+    measured = max(facts.runs, key=_known, default=None)
+    if measured is not None and not _known(measured):
+        measured = None
+    if measured is None and facts.runs:
+        paragraphs.append(
+            "No latency of fresh processes: the runs below compute without a pause, or have no "
+            "finished round."
+        )
+    elif measured is None:
         paragraphs.append(
             "No latency: no run of these artifacts was found. edgekit profile FOLDER measures them."
         )
     else:
         cards.append(_quickest(measured))
+        known, every = _known(measured), len({one.name for one in facts.artifacts})
+        if known < every:
+            paragraphs.append(
+                f"Latencies here are of the run that measured most of them: {known} of {every}."
+            )
     smallest = min(facts.artifacts, key=lambda one: one.bytes, default=None)
     if smallest is not None and smallest.bytes:
         cards.append(
@@ -40,6 +52,11 @@ def in_short(facts: Facts) -> Section:
         if judged is not None:
             cards.append(judged)
     return Section("short", "In short", paragraphs=tuple(paragraphs), cards=tuple(cards))
+
+
+def _known(one: RunFacts) -> int:
+    """Contenders whose latency a run knows."""
+    return sum(row.latency[one.clock] is not None for row in one.rows)
 
 
 def _quickest(one: RunFacts) -> Card:
