@@ -47,6 +47,7 @@ def test_a_verdict_stands_with_interval_clock_placement_and_what_could_have_been
         (["run:7/1", "build"], 1, "error: "),
         (["a", "b", "--budget", "soon"], 2, "error: "),
         (["a", "b", "--margin", "0"], 2, "error: "),
+        (["a", "b", "--budget", "0s"], 2, "error: invalid value for '--budget': '0s': at least 1s"),
     ],
 )
 def test_what_is_wrong_is_one_error_line(capsys, arguments, status, complaint):

@@ -77,6 +77,7 @@ def test_a_sustained_run_prints_the_drift(make_artifact, capsys):
     [
         (["none"], 1, "error: none: no such artifact"),
         (["--threads", "0", "none"], 2, "error: "),
+        (["--sustained", "0s", "none"], 2, "error: invalid value for '--sustained': "),
         ([], 2, "error: "),
         (["build/tiny", "--device", "locl-cpu"], 2, "error: unknown device 'locl-cpu'"),
         (["build/tiny", "--runtime", "openvino"], 1, "error: openvino cannot run tflite"),

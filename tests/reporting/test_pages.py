@@ -249,3 +249,12 @@ def test_json_holds_the_figures_but_no_raw_sample(usual):
 def test_a_table_refuses_a_row_of_another_width():
     with pytest.raises(ValueError, match="a row of 2 cells"):
         table("k", "caption", ("one",), [("a", "b")])
+
+
+def test_the_quickest_of_all_leads_the_page_not_the_quicker_of_the_newest_two(usual, make):
+    slow = [(make.contender("onnx-fp32"), 0.5), (make.contender("openvino-int4"), 0.9)]
+    newest = make.run(slow, command="compare", started="2026-12-24T00:00:00Z", key="1" * 64)
+    for runs in ((newest, usual), (usual, newest)):
+        text = to_markdown(page_of(facts(*runs), "1", charts=False))
+        headline = text[text.index("Lowest latency") :][:200]
+        assert "tflite-int8" in headline

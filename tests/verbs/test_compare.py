@@ -155,6 +155,12 @@ def test_a_run_that_is_not_there_is_refused(keep):
         compare_kept("run:99/1", "run:99/2")
 
 
+def test_a_contender_is_not_compared_with_itself_in_the_same_rounds(keep):
+    number = keep({"a": 1.0, "b": 2.0})
+    with pytest.raises(UsageError, match="A and B are the same contender of run 1: a"):
+        compare_kept(f"run:{number}/1", f"run:{number}/a")
+
+
 def test_one_round_is_nothing_to_compare(keep):
     number = keep({"a": 1.0, "b": 2.0}, rounds=1)
     with pytest.raises(UsageError, match="1 finished round: nothing to compare"):
