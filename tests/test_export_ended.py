@@ -90,6 +90,7 @@ def test_sigkill_at_any_moment_leaves_a_whole_artifact_and_no_process(work, begi
     steps = len(process.communicate()[1].splitlines())
     assert process.returncode == 0
     moments = random.Random(20)
+    killed = 0
     for number in range(20):
         process, _ = begin()
         # As far as a line of its log, which every run reaches, and some way into the step after.
@@ -99,9 +100,11 @@ def test_sigkill_at_any_moment_leaves_a_whole_artifact_and_no_process(work, begi
             process.wait(timeout=moments.uniform(0.0, 0.4))
         process.kill()
         process.communicate()
+        killed += process.returncode == -signal.SIGKILL
         assert all_ended(mark)
         assert Artifact.open(build / "onnx-fp32").manifest.model == "lstm"
         assert len(list(build.glob(".edgekit-*"))) <= 1  # the next export removes the last one's
+    assert killed >= 10
     process, _ = begin()
     process.communicate()
     assert process.returncode == 0

@@ -20,7 +20,6 @@ from edgekit.agent.runtimes.base import LoadedModel, Runtime
 
 RUNTIMES = ("litert", "onnxruntime", "openvino")
 PER_MILLE = (0, 10, 30, 50)
-_OBVIOUS = 400  # for tests, which a busy machine must not upset
 
 
 class _DelayedModel(LoadedModel):
@@ -83,7 +82,7 @@ def installed() -> Iterator[None]:
         points = "\n".join(
             f"{name_of(runtime, share)} = {__name__}:{runtime}_{share}"
             for runtime in RUNTIMES
-            for share in (*PER_MILLE, _OBVIOUS)
+            for share in PER_MILLE
         )
         (info / "entry_points.txt").write_text(f"[edgekit.runtimes]\n{points}\n")
         before = os.environ.get("PYTHONPATH")

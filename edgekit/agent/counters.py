@@ -7,34 +7,13 @@ something else.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from edgekit.agent.tree import Tree
 
 
-class Counter(ABC):
-    """Something that tells energy.
-
-    Attributes:
-        name: What it is and what it covers.
-        sampled: Whether it is a gauge of power that has to be read again and again.
-    """
-
-    name: str
-    sampled: bool
-
-    @abstractmethod
-    def read(self) -> dict[str, float] | None:
-        """Joules by domain; of a gauge, watts now under "". None where it fell silent."""
-
-    @abstractmethod
-    def joules(self, before: dict[str, float], after: dict[str, float]) -> float:
-        """Energy between two readings of a counter."""
-
-
 @dataclass(frozen=True)
-class EnergyCounter(Counter):
+class EnergyCounter:
     """Files that count microjoules, added up.
 
     Attributes:
@@ -48,14 +27,15 @@ class EnergyCounter(Counter):
     name: str
     files: dict[str, str]
     spans: dict[str, float]
-    sampled: bool = False
 
     def read(self) -> dict[str, float] | None:
+        """Joules by domain; None where it fell silent."""
         found = {domain: self.tree.number(file) for domain, file in self.files.items()}
         known = {domain: value / 1e6 for domain, value in found.items() if value is not None}
         return known if len(known) == len(found) else None
 
     def joules(self, before: dict[str, float], after: dict[str, float]) -> float:
+        """Energy between two readings."""
         total = 0.0
         for domain, start in before.items():
             spent = after[domain] - start
@@ -64,40 +44,47 @@ class EnergyCounter(Counter):
 
 
 @dataclass(frozen=True)
-class Battery(Counter):
-    """What a battery gives while the machine runs on it."""
+class Battery:
+    """What a battery gives while the machine runs on it: power, to be read again and again.
+
+    Attributes:
+        tree: Files of the machine.
+        name: What it is and what it covers.
+        place: Its folder.
+    """
 
     tree: Tree
     name: str
     place: str
-    sampled: bool = True
 
-    def read(self) -> dict[str, float] | None:
+    def watts(self) -> float | None:
+        """Power now; None where it fell silent."""
         power = self.tree.number(f"{self.place}/power_now")
         if power is not None:
-            return {"": abs(power) / 1e6}
+            return abs(power) / 1e6
         current = self.tree.number(f"{self.place}/current_now")
         voltage = self.tree.number(f"{self.place}/voltage_now")
         if current is None or voltage is None:
             return None
-        return {"": abs(current) * voltage / 1e12}
-
-    def joules(self, before: dict[str, float], after: dict[str, float]) -> float:
-        raise NotImplementedError("a gauge of power")
+        return abs(current) * voltage / 1e12
 
 
-def find_counter(tree: Tree) -> Counter | str:
+# What tells energy: a count of it, or power over time.
+Source = EnergyCounter | Battery
+
+
+def find_counter(tree: Tree) -> Source | str:
     """The best counter of this machine, or why there is none."""
     reasons: list[str] = []
     for find in (_rapl, _amd_energy, _battery):
         found = find(tree)
-        if isinstance(found, Counter):
+        if not isinstance(found, str):
             return found
         reasons.append(found)
     return "no counter: " + "; ".join(reasons)
 
 
-def _rapl(tree: Tree) -> Counter | str:
+def _rapl(tree: Tree) -> Source | str:
     """Whole packages; parts of them (core, uncore) are in them already."""
     packages = {
         f"{tree.text(f'{place}/name')} {place.rpartition(':')[2]}": place
@@ -119,7 +106,7 @@ def _rapl(tree: Tree) -> Counter | str:
     return counter
 
 
-def _amd_energy(tree: Tree) -> Counter | str:
+def _amd_energy(tree: Tree) -> Source | str:
     files = {}
     for place in tree.folders("sys/class/hwmon/*"):
         if tree.text(f"{place}/name") != "amd_energy":
@@ -134,7 +121,7 @@ def _amd_energy(tree: Tree) -> Counter | str:
     return counter if counter.read() is not None else "amd_energy cannot be read"
 
 
-def _battery(tree: Tree) -> Counter | str:
+def _battery(tree: Tree) -> Source | str:
     reason = "no battery"
     for place in tree.folders("sys/class/power_supply/*"):
         if tree.text(f"{place}/type") != "Battery" or tree.text(f"{place}/scope") == "Device":
@@ -142,7 +129,7 @@ def _battery(tree: Tree) -> Counter | str:
         gauge = Battery(tree, f"battery {place.rpartition('/')[2]} (whole machine)", place)
         if tree.text(f"{place}/status") != "Discharging":
             reason = "the battery is not discharging, so it doesn't feed the machine"
-        elif gauge.read() is None:
+        elif gauge.watts() is None:
             reason = "the battery tells no power"
         else:
             return gauge

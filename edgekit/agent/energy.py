@@ -9,12 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from edgekit.agent.counters import Counter, find_counter
+from edgekit.agent.counters import Battery, EnergyCounter, Source, find_counter
 from edgekit.agent.surroundings import hottest
 from edgekit.agent.tree import Tree
 from edgekit.passes import Document, unavailable
 from edgekit.statistics import median, median_interval
+
+T = TypeVar("T")
 
 REPETITIONS = 8
 _GAUGE_EVERY_S = 0.1
@@ -91,12 +94,13 @@ def measure_energy(
 
 
 def _stretch(
-    counter: Counter, call: Callable[[], object] | None, seconds: float, clock: Clock
+    source: Source, call: Callable[[], object] | None, seconds: float, clock: Clock
 ) -> _Stretch:
     """Rest (no `call`) or work for some time, and the energy of it."""
     now, calls = clock.now, 0
+    gauge = source if isinstance(source, Battery) else None
     watts: list[float] = []
-    before = _read(counter)
+    before = _told(source.read()) if isinstance(source, EnergyCounter) else {}
     start = now()
     gauged = start
     while True:
@@ -106,20 +110,20 @@ def _stretch(
             call()
             calls += 1
         at = now()
-        if counter.sampled and at - gauged >= _GAUGE_EVERY_S:
-            watts.append(_read(counter)[""])
+        if gauge is not None and at - gauged >= _GAUGE_EVERY_S:
+            watts.append(_told(gauge.watts()))
             gauged = at
         if at - start >= seconds:
             break
-    after, elapsed = _read(counter), now() - start
-    if not counter.sampled:
-        return _Stretch(counter.joules(before, after), elapsed, calls)
-    watts.append(after[""])
+    if isinstance(source, EnergyCounter):
+        after, elapsed = _told(source.read()), now() - start
+        return _Stretch(source.joules(before, after), elapsed, calls)
+    watts.append(_told(source.watts()))
+    elapsed = now() - start
     return _Stretch(elapsed * sum(watts) / len(watts), elapsed, calls)
 
 
-def _read(counter: Counter) -> dict[str, float]:
-    found = counter.read()
-    if found is None:
+def _told(reading: T | None) -> T:
+    if reading is None:
         raise CounterSilent
-    return found
+    return reading

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from edgekit.verbs.profile import ProfileResult, Row
 
 _COLUMNS = (
-    "artifact", "MB", "accuracy %", "drop", "parity",
-    "median ms", "× first", "peak MB", "placement",
+    "artifact", "MB", "accuracy %", "drop", "median ms", "× first", "peak MB", "placement",
 )  # fmt: skip
 
 
@@ -119,7 +118,6 @@ def _print(result: ProfileResult) -> None:
     of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
         f"in brackets the interval: accuracy 95 %, median {of_median}\n"
-        "parity: largest difference from the source model, and how often the top-1 label is its\n"
         f"{_of_ratios(result)}"
         f"kept as run {result.number}: edgekit report run:{result.number}"
     )
@@ -133,7 +131,7 @@ def _of_ratios(result: ProfileResult) -> str:
         return ""
     clock = "CPU time" if known[0].primary.clock == "cpu" else "wall time"
     said = (
-        f"× first: {clock} divided by the first row's with its 95 % interval, from "
+        f"× first: {clock} divided by the first row's, ± reaches the 95 % interval, from "
         f"{known[0].rounds} rounds\n"
     )
     if len(known) < len(compared):
@@ -184,12 +182,10 @@ def _cells(row: Row, *, named: bool) -> tuple[str | None, ...]:
     one, figures = row.contender, row.summary
     low, high = figures.ci95_ms
     peak = figures.peak_rss_bytes
-    parity = one.parity
     return (
         one.name if named else one.name.removeprefix(f"{one.model} "),
         f"{one.bytes / 1e6:.2f}",
         *_accuracy(row),
-        f"{parity['max_abs']:.1e}, {100 * parity['top1_agreement']:.1f} %",
         f"{figures.median_ms:.3g} [{low:.3g}, {high:.3g}]",
         _ratio(row),
         f"{peak / 1e6:.0f}" if peak is not None else None,
@@ -202,7 +198,7 @@ def _ratio(row: Row) -> str | None:
         return None
     found = row.against_first.primary
     low, high = found.ci95
-    return f"{found.ratio:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{found.ratio:.3f} ± {max(found.ratio - low, high - found.ratio):.3f}"
 
 
 def _accuracy(row: Row) -> tuple[str | None, str | None]:

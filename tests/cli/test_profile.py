@@ -40,6 +40,7 @@ def test_one_table_shows_every_artifact_with_its_figures(make_artifact, capsys):
     assert tflite.startswith("tflite-fp32")
     assert "97.50 [96.70, 98.10]" in tflite
     assert "run 1: edgekit report run:1" in lines[-1]
+    assert max(map(len, lines[:5])) <= 120
     assert "0.50" in tflite
     assert "XNNPACK 3/3" in tflite
     assert "—" in onnx
