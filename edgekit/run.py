@@ -200,6 +200,11 @@ class Run:
                 of bounds.
         """
         taken = Fields(data, where, DeviceError)
+        if not taken.has("format"):
+            raise DeviceError(
+                f"{where}: no run: the key 'format' is missing",
+                hint="edgekit profile --out FILE writes one",
+            )
         number = taken.integer("format", high=10**6)
         if number != FORMAT:
             raise DeviceError(

@@ -199,6 +199,8 @@ def _refuse_senseless(gate: Gate, fields: Fields) -> None:
          f"it goes with max_ms and {SLOWER}"),
         (["evaluate"] * gate.evaluate, {*OF_METRIC} & {*limits},
          f"it goes with {' and '.join(OF_METRIC)}"),
+        (["judge"] * fields.has("judge"), {*OF_METRIC} & {*limits},
+         f"it goes with {' and '.join(OF_METRIC)}"),
         (["samples"] * (gate.samples is not None), gate.evaluate, "it goes with evaluate = true"),
         (["dataset"] * (gate.dataset is not None), gate.evaluate, "it goes with evaluate = true"),
     )  # fmt: skip
@@ -269,7 +271,12 @@ def _text(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             data = stream.read(_MOST_BYTES + 1)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except IsADirectoryError:
+        raise UsageError(
+            f"{path}: a folder, not a BUDGET.toml",
+            hint="the file in it, or edgekit check --init ARTIFACT -o BUDGET.toml",
+        ) from None
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{path}: no such file",
             hint="edgekit check --init ARTIFACT -o BUDGET.toml writes a first one",

@@ -71,7 +71,8 @@ def _facts(result: CheckResult) -> dict[str, object]:
     facts: dict[str, object] = {}
     for gate in result.gates:
         name, measured = gate.gate.name, gate.measured
-        facts[f"{name}.sha256"] = gate.contender.sha256
+        if gate.contender is not None:
+            facts[f"{name}.sha256"] = gate.contender.sha256
         if measured is not None and measured.environment:
             facts[f"{name}.cpu_model"] = measured.environment.get("cpu_model") or "unavailable"
             facts[f"{name}.placement"] = measured.placement

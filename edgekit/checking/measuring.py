@@ -1,8 +1,8 @@
 """Get the figures that a gate's limits are held against.
 
-What can be refused is refused before anything is measured (`prepare`); a gate is one run, in which
-its artifact and its baseline take part in every round. Every run is kept in the store. Judges
-nothing.
+What is wrong in the budget is refused before anything is measured (`prepare`); a gate is one run,
+in which its artifact and its baseline take part in every round. Every run is kept in the store.
+Judges nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edgekit.checking.budget import (
 )
 from edgekit.checking.judging import Figures
 from edgekit.device import DeviceProfile
-from edgekit.errors import ArtifactError, DeviceError, UsageError
+from edgekit.errors import ArtifactError, DeviceError, EdgekitError, UsageError
 from edgekit.evaluating import Evaluation, terms_for, to_keep
 from edgekit.evaluating import judge as evaluate
 from edgekit.measuring.comparing import (
@@ -37,6 +37,7 @@ from edgekit.measuring.comparing import (
     is_kept,
     of_one_run,
     of_two_runs,
+    overrun,
     plan_within,
     refuse_unlike,
 )
@@ -100,17 +101,27 @@ class Measured:
     warnings: tuple[str, ...] = ()
 
 
-def prepare(budget: Budget, store: Store) -> list[Ready]:
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """A gate that cannot be measured: its artifact, say, is missing or damaged.
+
+    Attributes:
+        gate: The gate.
+        error: Why.
+    """
+
+    gate: Gate
+    error: EdgekitError
+
+
+def prepare(budget: Budget, store: Store) -> list[Ready | Unready]:
     """Open what the gates name, before anything is measured.
 
     Raises:
-        UsageError: A path stands for several artifacts, a run has no such contender, or a limit in
-            milliseconds names no machine.
-        ArtifactError: An artifact is missing or damaged, or holds no accuracy.
-        DeviceError: A device profile is wrong, or a runtime cannot run its artifact.
-        StoreError: No such run.
+        UsageError: The budget is wrong: a path stands for several artifacts, a run has no such
+            contender, or a limit in milliseconds names no machine.
     """
-    return [_ready(budget, gate, store) for gate in budget.gates]
+    return [_prepared(budget, gate, store) for gate in budget.gates]
 
 
 class Devices:
@@ -199,7 +210,7 @@ def measure(
         environment=kept.run.environment,
         source=compared.source if compared else source,
         placement=str(last.placement),
-        warnings=compared.warnings if compared else (),
+        warnings=(*overrun(kept, gate.budget_s), *(compared.warnings if compared else ())),
     )
 
 
@@ -218,6 +229,15 @@ def _compared(
         0.0,
         by_wall=None if clock is None else clock == "wall",
     )
+
+
+def _prepared(budget: Budget, gate: Gate, store: Store) -> Ready | Unready:
+    try:
+        return _ready(budget, gate, store)
+    except UsageError:
+        raise
+    except EdgekitError as error:
+        return Unready(gate, error)
 
 
 def _ready(budget: Budget, gate: Gate, store: Store) -> Ready:

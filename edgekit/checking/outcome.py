@@ -15,6 +15,8 @@ from edgekit.run import Contender
 # What a gate is whose artifact could not be measured.
 ERROR = "error"
 
+_KEYS = ("name", "sha256", "bytes", "runtime", "delegate", "threads")
+
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
@@ -22,7 +24,7 @@ class GateResult:
 
     Attributes:
         gate: The gate.
-        contender: What was judged.
+        contender: What was judged; None where it is missing or damaged.
         findings: One per limit; empty where it could not be measured.
         measured: What they rest on; None likewise.
         error: Why it could not be measured.
@@ -30,7 +32,7 @@ class GateResult:
     """
 
     gate: Gate
-    contender: Contender
+    contender: Contender | None = None
     findings: tuple[Finding, ...] = ()
     measured: Measured | None = None
     error: EdgekitError | None = None
@@ -48,7 +50,7 @@ class GateResult:
         return {
             "gate": self.gate.name,
             "verdict": self.verdict,
-            **_told(self.contender),
+            **(_told(self.contender) if self.contender else _named(self.gate)),
             "device": self.gate.device,
             "baseline": _told(measured.baseline) if measured and measured.baseline else None,
             "limits": [finding.to_json() for finding in self.findings],
@@ -135,7 +137,10 @@ def _worst(verdicts: Sequence[str]) -> str:
     return PASS
 
 
+def _named(gate: Gate) -> dict[str, Any]:
+    """As `_told`, of an artifact that could not be opened."""
+    return {"artifact": str(gate.artifact.path), **dict.fromkeys(_KEYS)}
+
+
 def _told(contender: Contender) -> dict[str, Any]:
-    keys = ("name", "path", "sha256", "bytes", "runtime", "delegate", "threads")
-    told = {key: getattr(contender, key) for key in keys}
-    return {"artifact": told.pop("path"), **told}
+    return {"artifact": contender.path, **{key: getattr(contender, key) for key in _KEYS}}

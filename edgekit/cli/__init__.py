@@ -107,8 +107,11 @@ def main(args: Sequence[str] | None = None) -> int:
             answer = cli.main(args, prog_name="edgekit", standalone_mode=False)
             sys.stdout.flush()
         return answer if isinstance(answer, int) else 0
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         click.echo("error: interrupted", err=True)
+        # click raises its own from the interrupt, which may say what is kept.
+        for note in getattr(error.__cause__ or error, "__notes__", ()):
+            click.echo(f"  {note}", err=True)
     except SystemExit as exit_:  # click's answer to completion requests
         status = exit_.code if isinstance(exit_.code, int) else 1
     except BaseException as error:

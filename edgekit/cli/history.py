@@ -127,7 +127,7 @@ def list_command(filters: Filters, as_json: bool) -> None:
         columns = ("run", "started", "command", "device", "models", "contenders", "rounds", "")
         output.print_table("", columns, [_row(one) for one in found.runs])
     else:
-        click.echo("no run fits" if found.meant else f"no runs in {found.place}")
+        click.echo(f"no run fits, of {found.known}" if found.known else f"no runs in {found.place}")
         output.print_warnings(found.meant)
 
 

@@ -111,6 +111,15 @@ def _print(result: RooflineResult) -> None:
         "not in it: what runtimes convert and copy besides, first-level cache, anything that is "
         "not a product (docs/roofline.md)"
     )
+    few = [
+        row.subject.name
+        for row in result.rows
+        if row.subject.measured and row.subject.measured.processes < ENOUGH_PROCESSES
+    ]
+    if few:
+        output.print_warnings(
+            [f"{', '.join(few)}: too few processes for a 95 % interval; brackets hold their range"]
+        )
     output.print_warnings(
         f"{row.subject.name}: {warning}" for row in result.rows for warning in row.warnings
     )

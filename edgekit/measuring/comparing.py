@@ -21,7 +21,7 @@ from edgekit.measuring.comparison import (
     compare_apart,
     compare_through,
 )
-from edgekit.measuring.running import Plan
+from edgekit.measuring.running import Kept, Plan
 from edgekit.run import Contender, Run
 from edgekit.store import Store
 
@@ -91,6 +91,14 @@ def plan_within(budget_s: float, round_s: float, contenders: int = 2) -> Plan:
     left = budget_s - round_s
     rounds = 1 + int(left / (start_s + contenders * seconds)) if left > 0 else 1
     return Plan(max(LEAST_ROUNDS, rounds - rounds % 2), seconds)
+
+
+def overrun(kept: Kept, budget_s: float) -> tuple[str, ...]:
+    """A warning where the least number of rounds took far longer than the budget."""
+    if kept.run.rounds > LEAST_ROUNDS or kept.seconds <= 1.25 * budget_s:
+        return ()
+    least = f"{LEAST_ROUNDS} rounds, which are the least,"
+    return (f"{least} took {kept.seconds:.0f} s of a budget of {budget_s:g} s",)
 
 
 @dataclass(frozen=True, slots=True)

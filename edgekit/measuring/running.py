@@ -40,11 +40,13 @@ class Kept:
         number: In the store.
         run: With all its rounds.
         resumed: Rounds that were there already, from a run that was ended.
+        seconds: What the others took.
     """
 
     number: int
     run: Run
     resumed: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def carry_out(
     *,
     plan: Callable[[float], Plan],
     report: Report,
+    resumable: bool = False,
 ) -> Kept:
     """Measure the rounds of a run that are not there yet.
 
@@ -116,10 +119,13 @@ def carry_out(
         plan: Seconds that the first round took → how to go on. It is asked once, before any figure
             is looked at.
         report: Told about progress.
+        resumable: The same command would go on with it; for whoever interrupts it.
 
     Raises:
         EdgekitError: As `measure_round`; the rounds before are kept.
+        KeyboardInterrupt: With a note on the rounds that are kept.
     """
+    begun = time.monotonic()
     number = keeper.begin(run)
     run = keeper.load(number)
     resumed = run.rounds
@@ -137,20 +143,24 @@ def carry_out(
         note = f"{resumed} rounds were there" if resumed else ""
         report(Progress(task, len(done), total, note))
         at = 0
-        while total is None or at < total:
-            if at not in done:
-                begun = time.monotonic()
-                turns = measure_round(
-                    device.transport, jobs, at, rules=rules, cores=cores, since=since
-                )
-                keeper.add_round(number, turns)
-                run = run.with_turns(*turns)
-                if total is None:
-                    rules, total = _planned(rules, plan(time.monotonic() - begun))
-                report(Progress(task, run.rounds, total))
-            at += 1
+        try:
+            while total is None or at < total:
+                if at not in done:
+                    round_begun = time.monotonic()
+                    turns = measure_round(
+                        device.transport, jobs, at, rules=rules, cores=cores, since=since
+                    )
+                    keeper.add_round(number, turns)
+                    run = run.with_turns(*turns)
+                    if total is None:
+                        rules, total = _planned(rules, plan(time.monotonic() - round_begun))
+                    report(Progress(task, run.rounds, total))
+                at += 1
+        except KeyboardInterrupt as error:
+            error.add_note(_told_of_kept(run, number, resumable=resumable))
+            raise
     keeper.finish(number)
-    return Kept(number, run, resumed)
+    return Kept(number, run, resumed, time.monotonic() - begun)
 
 
 def jobs_of(
@@ -161,6 +171,11 @@ def jobs_of(
         job_of(contender, artifact, scratch / str(index))
         for index, (contender, artifact) in enumerate(zip(contenders, artifacts, strict=True))
     ]
+
+
+def _told_of_kept(run: Run, number: int, *, resumable: bool) -> str:
+    told = f"{run.rounds} finished round{'s' * (run.rounds != 1)} kept as run {number}"
+    return f"{told}; the same command goes on with it" if resumable else told
 
 
 def _planned(rules: RoundRules, plan: Plan) -> tuple[RoundRules, int]:

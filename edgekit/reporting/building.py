@@ -26,11 +26,13 @@ class Sourced:
         run: With its turns.
         number: In the store; None from a file.
         only: Digests of the artifacts to show; None shows all.
+        finished: Whether all its rounds were measured, as far as the store knows.
     """
 
     run: Run
     number: int | None = None
     only: frozenset[str] | None = None
+    finished: bool = True
 
 
 def facts_of(artifacts: Sequence[Artifact], sourced: Sequence[Sourced]) -> Facts:
@@ -86,6 +88,7 @@ def _run_facts(source: Sourced, proven: dict[tuple[str, ...], Proven], prefix: s
     return RunFacts(
         run=run,
         number=source.number,
+        finished=source.finished,
         rows=tuple(_with_standings(rows, clock)),
         clock=clock,
         left_out=len(run.contenders) - len(rows),

@@ -37,6 +37,7 @@ def _run(one: RunFacts) -> dict[str, Any]:
         "command": run.command,
         "device": run.device,
         "started": run.started,
+        "finished": one.finished,
         "rules": dict(run.rules),
         "environment": dict(run.environment),
         "rounds": run.rounds,

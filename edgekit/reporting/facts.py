@@ -312,6 +312,7 @@ class RunFacts:
         rows: Its contenders, those that are shown.
         clock: What latencies of this run are compared by: "cpu" or "wall".
         left_out: Contenders of the run that the page does not show.
+        finished: Whether all its rounds were measured, as far as the store knows.
     """
 
     run: Run
@@ -319,6 +320,7 @@ class RunFacts:
     rows: tuple[Row, ...]
     clock: str
     left_out: int = 0
+    finished: bool = True
 
     @property
     def calls(self) -> int:

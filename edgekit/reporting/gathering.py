@@ -90,7 +90,9 @@ def _from_store(source: str) -> list[Sourced]:
                 f"{source!r:.80} names no run", hint="run:12; edgekit history lists them"
             )
         with Store.open() as store:
-            return [Sourced(store.load(int(text)), int(text))]
+            number = int(text)
+            finished = store.stored(number).finished is not None
+            return [Sourced(store.load(number), number, finished=finished)]
     if "=" not in source:
         raise UsageError(f"{source!r:.80}: no such file or folder", hint=f"a source is {_FORMS}")
     asked = _asked(source)
@@ -163,5 +165,6 @@ def _once(runs: Iterable[Sourced]) -> list[Sourced]:
             kept[key] = one
         else:
             both = None if other.only is None or one.only is None else other.only | one.only
-            kept[key] = Sourced(other.run, other.number or one.number, both)
+            finished = other.finished and one.finished
+            kept[key] = Sourced(other.run, other.number or one.number, both, finished)
     return list(kept.values())

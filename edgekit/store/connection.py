@@ -15,10 +15,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edgekit.errors import FileError, StoreError
+from edgekit.fields import printable
 from edgekit.store.schema import APPLICATION, STEPS, VERSION
 
 # How long a writer waits for another one; a round is written in milliseconds.
 PATIENCE_S = 60.0
+
+_LONGEST = 200  # characters of a complaint
 
 _ANOTHER = "EDGEKIT_STORE=FILE names another file for the store"
 _HINTS = {
@@ -42,7 +45,9 @@ def explained(place: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", None) or ""
         kind = name.removeprefix("SQLITE_").partition("_")[0]
-        raise StoreError(f"{place}: {error}", hint=_HINTS.get(kind)) from error
+        # SQLite quotes names out of the file, whatever bytes they are.
+        told = printable(str(error)[:_LONGEST])
+        raise StoreError(f"{place}: {told}", hint=_HINTS.get(kind, _ANOTHER)) from error
 
 
 class Connection:

@@ -15,7 +15,7 @@ from edgekit.checking.drafting import Draft, draft
 from edgekit.checking.github import to_summary
 from edgekit.checking.judging import judge
 from edgekit.checking.junit import to_junit
-from edgekit.checking.measuring import Devices, Ready, measure, prepare
+from edgekit.checking.measuring import Devices, Ready, Unready, measure, prepare
 from edgekit.checking.outcome import CheckResult, GateResult
 from edgekit.errors import EdgekitError, FileError, UsageError
 from edgekit.files import check_place, write_atomic
@@ -46,9 +46,8 @@ def check(
         report: Told about progress.
 
     Raises:
-        UsageError: The file is no budget, or a gate is wrong in itself.
-        EdgekitError: An artifact, a device profile or a baseline is missing or damaged; nothing
-            was measured.
+        UsageError: The file is no budget, or a gate is wrong in itself; nothing was measured.
+        FileError: The JUnit file cannot be written.
     """
     budget = _chosen(read_budget(path), only)
     if budget_s is not None:
@@ -127,8 +126,16 @@ def append_summary(result: CheckResult, file: Path) -> None:
 
 
 def _checked(
-    ready: Ready, devices: Devices, store: Store, *, budget: Budget, seed: int, report: Report
+    ready: Ready | Unready,
+    devices: Devices,
+    store: Store,
+    *,
+    budget: Budget,
+    seed: int,
+    report: Report,
 ) -> GateResult:
+    if isinstance(ready, Unready):
+        return GateResult(ready.gate, error=ready.error)
     begun = time.monotonic()
     contender, _ = ready.one
     try:

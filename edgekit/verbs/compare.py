@@ -6,6 +6,8 @@ runs that are in the store; `edgekit.measuring.comparison` says how.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgekit.errors import UsageError
 from edgekit.measuring.comparing import (
     SECONDS,
@@ -14,6 +16,7 @@ from edgekit.measuring.comparing import (
     is_kept,
     of_one_run,
     of_two_runs,
+    overrun,
     plan_within,
 )
 from edgekit.measuring.contenders import Asked, distinct, gather
@@ -93,7 +96,8 @@ def compare_live(
             plan=lambda seconds: plan_within(budget_s, seconds),
             report=report,
         )
-    return of_one_run(kept.run, kept.number, 0, 1, margin)
+    result = of_one_run(kept.run, kept.number, 0, 1, margin)
+    return replace(result, warnings=(*overrun(kept, budget_s), *result.warnings))
 
 
 def compare_kept(first: str, second: str, *, margin: float = DEFAULT_MARGIN) -> CompareResult:

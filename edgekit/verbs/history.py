@@ -57,11 +57,13 @@ class RunList:
         place: The store's file.
         meant: What was asked for and is in no run, with what may have been meant, one line each;
             only where nothing fits.
+        known: Runs in the store, whether they fit or not.
     """
 
     runs: tuple[StoredRun, ...]
     place: Path
     meant: tuple[str, ...] = ()
+    known: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {"store": str(self.place), "runs": [run.to_json() for run in self.runs]}
@@ -109,7 +111,10 @@ def list_runs(filters: Filters) -> RunList:
     """Runs that fit, without their turns."""
     with Store.open() as store:
         found = tuple(store.find(**asdict(filters)))
-        return RunList(found, store.place, () if found else tuple(_meant(store, filters)))
+        if found:
+            return RunList(found, store.place, known=len(found))
+        known = len(store.find(finished=None))
+        return RunList(found, store.place, tuple(_meant(store, filters)), known)
 
 
 def show_run(number: int) -> ShownRun:

@@ -176,6 +176,7 @@ def profile(
                 store,
                 plan=lambda _seconds: Plan(count, rules.seconds),
                 report=report,
+                resumable=not fresh,
             )
         run = add_passes(
             passes, kept.run, artifacts, reached, keeper=store, number=kept.number, report=report

@@ -81,8 +81,8 @@ def write_report(
     form = form or _form_of(out)
     out = out or Path(f"report{FORMATS[form][0]}")
     task = f"writing {out}"
-    report(Progress(task))
     artifacts, runs = gather(sources)
+    report(Progress(task))
     facts = facts_of(artifacts, runs)
     if form == "json":
         text = canonical_json(to_document(facts, __version__))

@@ -26,7 +26,7 @@ from edgekit.roofline.probing.measuring import USUAL, Effort, measure_machine
 from edgekit.roofline.shares import Figure, Measured, Row, Subject, roofline_rows
 from edgekit.run import Contender, Run
 from edgekit.store import Store
-from edgekit.summary import summarise
+from edgekit.summary import ENOUGH_PROCESSES, summarise
 
 DEVICE = "local-cpu"  # the limits are of the machine edgekit runs on
 ROUNDS = 9
@@ -156,7 +156,8 @@ def _latencies(
         known = {
             index: latency
             for index, (contender, _) in enumerate(found)
-            if not anew and (latency := _of_store(store, contender, machine.environment))
+            if not anew
+            and (latency := _of_store(store, contender, machine.environment, processes=rounds))
         }
         missing = [index for index in range(len(found)) if index not in known]
         if missing:
@@ -165,14 +166,17 @@ def _latencies(
 
 
 def _of_store(
-    store: Store, contender: Contender, environment: Mapping[str, Any]
+    store: Store, contender: Contender, environment: Mapping[str, Any], *, processes: int
 ) -> Measured | None:
-    """The newest run of an artifact with these settings on this machine."""
+    """The newest run of an artifact with these settings on this machine that has an interval.
+
+    A run with fewer processes than that will do where no more would be measured now.
+    """
     for stored in store.find(sha256=contender.sha256):
         if not unlike(stored.run.environment, environment) and _index(stored.run, contender) >= 0:
             source = f"run {stored.number} of {stored.run.started}"
             latency = _of_run(store.load(stored.number), contender, source)
-            if latency:
+            if latency and latency.processes >= min(processes, ENOUGH_PROCESSES):
                 return latency
     return None
 

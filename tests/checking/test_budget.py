@@ -92,6 +92,7 @@ def test_paths_are_meant_from_the_files_folder(read):
         (f"{GATE}min_accuracy = 1\nsamples = 9", "samples: it goes with evaluate", None),
         (f'{GATE}min_accuracy = 1\ndataset = "x"', "dataset: it goes with evaluate", None),
         (f'{GATE}max_mb = 1\njudge = "mood"', "judge: 'mood' is not one of value, interval", None),
+        (f'{GATE}max_mb = 1\njudge = "value"', "judge: it goes with min_accuracy", None),
         (f"{GATE}max_mb = 1\nbudget_s = 0", "budget_s: 0 is outside 1…86400", None),
         (f'[require]\nmood = "x"\n{GATE}max_mb = 1', "require: unknown key mood", None),
         ("gate = 3", "gate: expected a table", None),
@@ -113,7 +114,7 @@ def test_what_is_wrong_is_a_usage_error_that_names_the_key(read, text, complaint
 def test_a_file_that_is_not_there_or_no_text_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
         read_budget(tmp_path / "none.toml")
-    with pytest.raises(UsageError, match="no such file"):
+    with pytest.raises(UsageError, match="a folder, not a BUDGET.toml"):
         read_budget(tmp_path)
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="not valid TOML"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from edgekit.checking.github import to_annotations, to_summary
 from edgekit.errors import ArtifactError, DeviceError, StoreError, UsageError
 from edgekit.store import Store
 from edgekit.verbs.check import check, init
@@ -35,22 +37,51 @@ def checked(tmp_path, conv):
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "complaint"),
+    ("text", "complaint"),
     [
-        ("max_ms = 1", UsageError, "g1: max_ms: a limit in milliseconds holds for one machine"),
-        ('max_p90_ms = 1\nrequire.system = "Linux"', UsageError, "holds for one machine"),
-        ('baseline = "none"\nmax_slower = "1 %"', ArtifactError, "none: no such artifact"),
-        ('baseline_run = "run:7/1"\nmax_slower = "1 %"', StoreError, "no run 7"),
-        ('baseline_run = "x.json"\nmax_slower = "1 %"', UsageError, "x.json: no such run"),
-        ('max_mb = 1\ndevice = "nowhere"', UsageError, "unknown device 'nowhere'"),
+        ("max_ms = 1", "g1: max_ms: a limit in milliseconds holds for one machine"),
+        ('max_p90_ms = 1\nrequire.system = "Linux"', "holds for one machine"),
+        ('baseline_run = "x.json"\nmax_slower = "1 %"', "x.json: no such run"),
+        ('max_mb = 1\ndevice = "nowhere"', "unknown device 'nowhere'"),
     ],
 )
-def test_a_senseless_gate_is_refused_before_any_is_measured(
-    checked, text, kind, complaint, monkeypatch
-):
+def test_a_senseless_gate_is_refused_before_any_is_measured(checked, text, complaint, monkeypatch):
     monkeypatch.setattr("edgekit.verbs.check.measure", None)
-    with pytest.raises(kind, match=complaint):
+    with pytest.raises(UsageError, match=complaint):
         checked("max_rss_mb = 500", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "complaint"),
+    [
+        ('baseline = "none"\nmax_slower = "1 %"', ArtifactError, "none: no such artifact"),
+        ('baseline_run = "run:7/1"\nmax_slower = "1 %"', StoreError, "no run 7"),
+    ],
+)
+def test_a_gate_whose_baseline_is_missing_is_an_error_and_the_others_are_judged(
+    checked, text, kind, complaint
+):
+    result = checked("max_mb = 1", text, "max_mb = 1e-6")
+    assert [one.verdict for one in result.gates] == ["pass", "error", "regression"]
+    failed = result.gates[1]
+    assert isinstance(failed.error, kind)
+    assert complaint in failed.error.message
+    assert (result.error.exit_code, failed.contender) == (1, None)
+
+
+def test_a_missing_artifact_is_told_in_every_form(checked, tmp_path):
+    junit = tmp_path / "report.xml"
+    result = checked("max_mb = 1\nmin_accuracy = 1", artifact="gone", junit=junit)
+    told = result.to_json()["gates"][0]
+    assert (told["verdict"], told["artifact"], told["sha256"]) == (
+        "error", str(tmp_path / "gone"), None,
+    )  # fmt: skip
+    suite = ET.parse(junit).getroot().find("testsuite")
+    assert suite.get("errors") == "2"
+    assert "gone: no such artifact" in suite.find("testcase/error").get("message")
+    head = "::error file=budget.toml,line=1,title=edgekit check%3A g0::"
+    assert to_annotations(result, tmp_path) == [f"{head}{tmp_path}/gone: no such artifact"]
+    assert "gone: no such artifact" in to_summary(result)
 
 
 def test_a_gate_takes_one_artifact(checked, conv, make_conv, tmp_path):
@@ -64,9 +95,9 @@ def test_a_gate_takes_one_artifact(checked, conv, make_conv, tmp_path):
 def test_an_artifact_without_accuracy_has_no_limit_on_it(checked, make_conv, tmp_path):
     (tmp_path / "plain").mkdir()
     make_conv(tmp_path / "plain", metric=None)
-    with pytest.raises(ArtifactError, match="its accuracy is not known") as caught:
-        checked("min_accuracy = 1", artifact="plain")
-    assert "evaluate = true" in caught.value.hint
+    (gate,) = checked("min_accuracy = 1", artifact="plain").gates
+    assert "its accuracy is not known" in gate.error.message
+    assert "evaluate = true" in gate.error.hint
 
 
 def test_what_stands_in_the_manifest_is_judged_without_a_process(checked, monkeypatch):

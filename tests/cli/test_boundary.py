@@ -207,6 +207,11 @@ def test_an_interrupt_ends_the_children_even_those_that_threads_wait_for(number,
         os.kill(child, 0)
 
 
+def test_what_an_interrupted_command_has_kept_is_told():
+    done = failing("error = KeyboardInterrupt(); error.add_note('2 rounds kept'); raise error")
+    assert (done.returncode, done.stderr) == (130, "\nerror: interrupted\n  2 rounds kept\n")
+
+
 def test_a_terminal_that_lacks_a_character_gets_a_question_mark_not_a_traceback():
     done = failing("click.echo('5 ≥ 1')", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
     assert (done.returncode, done.stdout) == (0, "5 ? 1\n")

@@ -75,7 +75,7 @@ def test_filters_choose_runs_with_and_without_the_verb(place, history):
 
 def test_a_name_that_no_run_has_is_told_with_what_may_be_meant(place, history):
     status, out, err = history("--model", "mobilnet")
-    assert (status, out) == (0, "no run fits\n")
+    assert (status, out) == (0, "no run fits, of 3\n")
     assert "no run has the model 'mobilnet'; did you mean mobilenet?" in err
 
 

@@ -42,6 +42,14 @@ def test_a_runs_file_and_its_number_give_the_same_run(usual):
     assert (from_file.number, from_store.number) == (None, number)
 
 
+def test_a_run_that_was_ended_is_known_to_be_unfinished(usual):
+    ended = keep(usual, finish=False)
+    assert not gather([f"run:{ended}"])[1][0].finished
+    with Store.open() as store:
+        store.finish(ended)
+    assert gather([f"run:{ended}"])[1][0].finished
+
+
 def test_a_query_finds_the_newest_finished_run_of_each_command_and_device(make):
     def kept(started, **fields):
         run = make.run([(make.contender(), 0.3)], rounds=1)

@@ -131,6 +131,19 @@ def test_what_is_not_known_is_called_unavailable_and_never_zero(make):
     assert document["runs"][0]["environment"]["cpu_governor"] is None
 
 
+def test_an_unfinished_run_and_a_range_are_called_what_they_are(make):
+    run = make.run([(make.contender(), 0.3)], rounds=4)
+    found = facts_of([], [Sourced(run, 1, finished=False)])
+    text = to_markdown(page_of(found, "1", charts=False))
+    assert "The run was not finished: this is what was measured until then." in text
+    assert "or the range of fewer than 6 processes" in text
+    assert not to_document(found, "1")["runs"][0]["finished"]
+    whole = facts_of([], [Sourced(make.run([(make.contender(), 0.3)], rounds=6), 1)])
+    text = to_markdown(page_of(whole, "1", charts=False))
+    assert "not finished" not in text
+    assert "or the range" not in text
+
+
 def test_a_run_without_a_finished_round_is_shown_without_figures(make):
     run = make.run([(make.contender(), 0.3)], rounds=0)
     text = html(run)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import DeviceError, StoreError, UsageError
+from edgekit.measuring.comparing import overrun
 from edgekit.measuring.comparison import LEAST_ROUNDS
 from edgekit.measuring.contenders import Asked
+from edgekit.measuring.running import Kept
 from edgekit.run import Contender, Run, Turn
 from edgekit.store import Store
 from edgekit.verbs.compare import (
@@ -184,6 +188,16 @@ def test_a_plan_spends_the_budget_or_makes_ten_rounds(budget, first):
         assert first + (plan.rounds - 1) * cost <= budget * (1 + 1e-9)
         assert first + (plan.rounds + 1) * cost > budget
         assert plan.rounds % 2 == 0
+
+
+def test_a_budget_that_ten_rounds_exceed_is_told(keep):
+    with Store.open() as store:
+        run = store.load(keep({"a": 1.0}, rounds=LEAST_ROUNDS))
+    assert overrun(Kept(1, run, seconds=24.0), 20.0) == ()
+    (told,) = overrun(Kept(1, run, seconds=31.2), 20.0)
+    assert told == "10 rounds, which are the least, took 31 s of a budget of 20 s"
+    more = replace(run, turns=(*run.turns, replace(run.turns[0], round=LEAST_ROUNDS)))
+    assert overrun(Kept(1, more, seconds=31.2), 20.0) == ()
 
 
 def test_a_round_is_timed_longer_where_starting_takes_long():

@@ -14,6 +14,7 @@ import pytest
 
 from edgekit.device import DeviceProfile, TimingRules
 from edgekit.errors import ArtifactError, FileError, RuntimeFault, UsageError
+from edgekit.measuring import running
 from edgekit.measuring.contenders import Asked
 from edgekit.store import Store
 from edgekit.transports.base import Transport
@@ -134,6 +135,22 @@ def test_a_run_that_was_ended_goes_on_where_it_was(device, artifacts):
     found = profile(artifacts)
     assert (found.number, found.resumed, found.run.rounds) == (unfinished.number, 2, 5)
     assert device.transport.sessions - before == 3 * 3
+
+
+def test_who_interrupts_a_run_is_told_what_is_kept(device, artifacts, monkeypatch):
+    measured = running.measure_round
+
+    def twice(transport, jobs, number, **rules):
+        if number == 2:
+            raise KeyboardInterrupt
+        return measured(transport, jobs, number, **rules)
+
+    monkeypatch.setattr(running, "measure_round", twice)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        profile(artifacts)
+    assert caught.value.__notes__ == [
+        "2 finished rounds kept as run 1; the same command goes on with it"
+    ]
 
 
 def test_one_that_is_asked_for_anew_or_differs_begins_at_the_start(device, artifacts):

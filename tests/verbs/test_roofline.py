@@ -64,6 +64,13 @@ def test_latencies_that_are_kept_are_taken_and_the_newest_first(make_artifact, k
     assert roofline([Asked(path)], rounds=1, anew=True).rows[0].subject.measured.source == (
         "run 2, measured now"
     )
+
+
+def test_a_run_with_too_few_processes_for_an_interval_is_measured_anew(make_artifact, known):
+    path = make_artifact().path
+    roofline([Asked(path)], rounds=2)
+    measured = roofline([Asked(path)], rounds=6).rows[0].subject.measured
+    assert (measured.source, measured.processes) == ("run 2, measured now", 6)
     assert roofline([Asked(path)]).rows[0].subject.measured.source.startswith("run 2 of ")
 
 

@@ -12,7 +12,7 @@ from edgekit.reporting.facts import Reading, Row, RunFacts
 from edgekit.reporting.page import Cell, Section, Table, table
 from edgekit.reporting.sections.environment import environment_section
 from edgekit.reporting.sections.passes import pass_sections
-from edgekit.summary import CALLS_NEEDED
+from edgekit.summary import CALLS_NEEDED, ENOUGH_PROCESSES
 
 _FLOAT = ("fp32", "fp16")
 
@@ -57,6 +57,8 @@ def _facts(one: RunFacts) -> tuple[str, ...]:
             f"are judged by {wording.CLOCKS[one.clock]}."
         )
     parts = [told]
+    if not one.finished:
+        parts.append("The run was not finished: this is what was measured until then.")
     if one.left_out:
         parts.append(
             f"The run had {wording.plural(one.left_out, 'further contender')} that "
@@ -114,8 +116,9 @@ def _latency(key: str, one: RunFacts) -> Section:
         )
     latencies = table(
         f"{key}-latencies",
-        "Latency of one call, ms, with 95 % intervals: invoke alone by CPU time and by wall time, "
-        "the whole call with inputs set and outputs read, and percentiles of invoke by wall time",
+        f"Latency of one call, ms, with {intervals(one)}: invoke alone by CPU time and by wall "
+        "time, the whole call with inputs set and outputs read, and percentiles of invoke by "
+        "wall time",
         (
             "contender", "CPU time", "wall time", "whole call", *(f"p{one}" for one in percents),
             "processes", "calls", "sha256",
@@ -179,7 +182,7 @@ def _phases(key: str, one: RunFacts) -> Section:
         tables=(
             table(
                 f"{key}-phase-table",
-                "Wall time of each phase, ms: medians over processes with 95 % intervals",
+                f"Wall time of each phase, ms: medians over processes with {intervals(one)}",
                 ("contender", *names, "processes", "sha256"),
                 [
                     [
@@ -312,6 +315,13 @@ def _metric_cell(row: Row) -> Cell:
         f"{metric.value:.2f} %",
         f"[{low:.2f}, {high:.2f}], {wording.plural(metric.samples, 'sample')}",
     )
+
+
+def intervals(one: RunFacts) -> str:
+    """What stands in the brackets of a run's latencies."""
+    if all(row.processes >= ENOUGH_PROCESSES for row in one.rows if row.turns):
+        return "95 % intervals"
+    return f"95 % intervals, or the range of fewer than {ENOUGH_PROCESSES} processes"
 
 
 def one_clock(one: RunFacts) -> str:
