@@ -39,6 +39,8 @@ LIMITS = {
 OF_METRIC = (ACCURACY, DROP)
 OF_RUN = (*PERCENTILES, SLOWER, MEMORY)
 
+_JUDGES = ("value", "interval")  # of accuracy
+
 # A limit in milliseconds holds for one machine: one of these has to be required of it.
 MACHINE = ("cpu_model", "machine")
 
@@ -63,7 +65,7 @@ class Gate:
         baseline: Artifact that is measured beside it.
         baseline_run: A contender of a run from before: "run:12/2", or a run's file.
         common: Artifact of that run, measured beside this one now.
-        judge: What accuracy is judged by: "value" or "interval".
+        judge: What accuracy is judged by: "value" or "interval"; None is the value.
         evaluate: Whether accuracy is measured anew, not read from the manifest.
         samples: How many, then; None for as many as the manifest says.
         dataset: Name or path of the data set, then; None for the manifest's.
@@ -80,7 +82,7 @@ class Gate:
     baseline: Asked | None = None
     baseline_run: str | None = None
     common: Asked | None = None
-    judge: str = "value"
+    judge: str | None = None
     evaluate: bool = False
     samples: int | None = None
     dataset: str | Path | None = None
@@ -170,7 +172,7 @@ def _gate(
         baseline=_optional_asked(fields, folder, "baseline"),
         baseline_run=_run_of(folder, baseline_run) if baseline_run else None,
         common=_optional_asked(fields, folder, "common"),
-        judge=fields.text("judge", "value", choices=("value", "interval")),
+        judge=fields.text("judge", choices=_JUDGES) if fields.has("judge") else None,
         evaluate=fields.flag("evaluate", default=False),
         samples=samples,
         dataset=_dataset(fields, folder),
@@ -199,7 +201,7 @@ def _refuse_senseless(gate: Gate, fields: Fields) -> None:
          f"it goes with max_ms and {SLOWER}"),
         (["evaluate"] * gate.evaluate, {*OF_METRIC} & {*limits},
          f"it goes with {' and '.join(OF_METRIC)}"),
-        (["judge"] * fields.has("judge"), {*OF_METRIC} & {*limits},
+        (["judge"] * (gate.judge is not None), {*OF_METRIC} & {*limits},
          f"it goes with {' and '.join(OF_METRIC)}"),
         (["samples"] * (gate.samples is not None), gate.evaluate, "it goes with evaluate = true"),
         (["dataset"] * (gate.dataset is not None), gate.evaluate, "it goes with evaluate = true"),
