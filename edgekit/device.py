@@ -16,8 +16,8 @@ from edgekit.errors import DeviceError
 from edgekit.fields import Fields
 
 RUNTIMES_OF_TARGET = {
-    "tflite": ("litert", "tflite-runtime"),
-    "onnx": ("onnxruntime",),
+    "tflite": ("litert", "tflite-runtime", "litert-js", "tflite-micro", "vela"),
+    "onnx": ("onnxruntime", "onnxruntime-web"),
     "openvino": ("openvino",),
 }
 
@@ -57,6 +57,7 @@ class DeviceProfile:
         python: Interpreter that holds the runtime; None for edgekit's own ("local" only).
         timing: Rules for `edgekit profile`.
         require: Facts of the environment that must hold, or the run is refused.
+        options: The table that is named like the transport; the transport checks it.
         path: The file.
     """
 
@@ -69,7 +70,12 @@ class DeviceProfile:
     python: str | None = None
     timing: TimingRules = TimingRules()
     require: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+
+    def option_fields(self) -> Fields:
+        """The transport's own table, to be read and checked; `done()` refuses what is left."""
+        return Fields(self.options, f"{self.path or self.name}: {self.transport}", DeviceError)
 
     def runtime_for(self, target: str, wanted: str | None = None) -> str:
         """The runtime that runs artifacts of `target` here.
@@ -136,10 +142,11 @@ def read_device_toml(path: Path) -> DeviceProfile:
     fields = Fields(data, str(path), DeviceError)
     runtime, timing, usual = fields.table("runtime"), fields.table("timing"), TimingRules()
     python = fields.optional_text("python")
+    transport = fields.text("transport", longest=100)
     profile = DeviceProfile(
         name=path.stem,
         summary=fields.text("summary", "", longest=200),
-        transport=fields.text("transport"),
+        transport=transport,
         prefer=_names(runtime, "prefer"),
         threads=runtime.integer("threads", 1, low=1, high=1024),
         delegate=runtime.optional_text("delegate"),
@@ -151,6 +158,7 @@ def read_device_toml(path: Path) -> DeviceProfile:
             cooldown_s=timing.number("cooldown_s", usual.cooldown_s, high=3600.0),
         ),
         require=_requirements(fields.table("require")),
+        options=fields.mapping(transport, {}),
         path=path,
     )
     for part in (runtime, timing, fields):

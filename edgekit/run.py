@@ -24,6 +24,10 @@ MOST_CONTENDERS = 256
 MOST_TURNS = 100_000
 
 
+# Runtimes in a browser, which tells no processor time: their `cpu_ns` are 0.
+_NO_CPU_CLOCK = ("litert-js", "onnxruntime-web")
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """One artifact in one runtime with one setting.
@@ -61,6 +65,8 @@ class Contender:
     @property
     def by_wall(self) -> bool:
         """Whether only wall time tells its speed: threads add up CPU time, accelerators lack it."""
+        if self.runtime in _NO_CPU_CLOCK:
+            return True
         return self.threads > 1 or self.delegate not in (None, "none", "xnnpack")
 
     def to_json(self) -> dict[str, Any]:

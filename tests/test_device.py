@@ -103,7 +103,7 @@ def test_the_preferred_runtime_that_can_run_the_target_is_chosen():
 def test_a_runtime_asked_for_that_cannot_run_the_target_is_refused():
     with pytest.raises(DeviceError, match="openvino cannot run tflite artifacts") as caught:
         profile().runtime_for("tflite", "openvino")
-    assert caught.value.hint == "one of: litert, tflite-runtime"
+    assert caught.value.hint == "one of: litert, tflite-runtime, litert-js, tflite-micro, vela"
 
 
 def test_a_plug_ins_runtime_may_run_a_built_in_target():
@@ -127,3 +127,16 @@ def test_a_device_that_does_not_say_is_refused_too():
     device = profile(require={"cpu_governor": "performance"})
     with pytest.raises(DeviceError, match="cpu_governor is unavailable, required performance"):
         device.check({"cpu_governor": None})
+
+
+def test_a_transports_own_table_is_kept_for_it_and_others_are_refused(tmp_path):
+    file = tmp_path / "board.toml"
+    file.write_text('transport = "ssh"\n[ssh]\nhost = "board.local"\nport = "x"\n')
+    profile = read_device_toml(file)
+    options = profile.option_fields()
+    assert options.text("host") == "board.local"
+    with pytest.raises(DeviceError, match=r"board\.toml: ssh: port: expected an integer"):
+        options.integer("port", 22, high=65_535)
+    file.write_text('transport = "local"\n[ssh]\nhost = "board.local"\n')
+    with pytest.raises(DeviceError, match="unknown key ssh"):
+        read_device_toml(file)

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 
 class Transport(ABC):
-    """A way to one device."""
+    """A way to one device.
+
+    Attributes:
+        no_latency: Why no time is measured there ("emulated: …"); None where it is.
+    """
+
+    no_latency: str | None = None
 
     @classmethod
     @abstractmethod
@@ -38,6 +44,8 @@ class Transport(ABC):
             DeviceError: The answer is malformed.
         """
         job = Job.from_json(job.to_json())
+        if job.action not in ("run", "probe"):
+            self._refuse_latency()
         if job.model and not Path(job.model).is_file():
             raise FileError(f"{job.model}: no such model file")
         result = self._run(job, timeout_s)
@@ -56,10 +64,21 @@ class Transport(ABC):
         Raises:
             DeviceError: This transport can carry whole jobs only.
         """
+        self._refuse_latency()
         raise DeviceError(
             f"{type(self).__name__} keeps no model loaded between two blocks of calls",
             hint="compare on a device that does: edgekit devices",
         )
+
+    def close(self) -> None:  # noqa: B027  most transports hold nothing
+        """Let go of connections and processes; a transport that was closed is not used again."""
+
+    def _refuse_latency(self) -> None:
+        if self.no_latency is not None:
+            raise DeviceError(
+                f"no latency from here: {self.no_latency}",
+                hint="edgekit eval runs artifacts there; edgekit devices lists those that measure",
+            )
 
     @abstractmethod
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:

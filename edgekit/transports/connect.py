@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ def connect(reference: str) -> Device:
     profile = find_profile(reference)
     kind: type[Transport] = registry.load(registry.TRANSPORTS, profile.transport)
     transport = kind.from_profile(profile)
+    atexit.register(transport.close)
     environment = transport.run(Job(action="probe"), timeout_s=120.0).environment
     profile.check(environment)
     return Device(profile, transport, environment)
