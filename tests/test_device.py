@@ -135,7 +135,7 @@ def test_a_transports_own_table_is_kept_for_it_and_others_are_refused(tmp_path):
     profile = read_device_toml(file)
     options = profile.option_fields()
     assert options.text("host") == "board.local"
-    with pytest.raises(DeviceError, match=r"board\.toml: ssh: port: expected an integer"):
+    with pytest.raises(DeviceError, match=r"board\.toml: ssh: port: expected a whole number"):
         options.integer("port", 22, high=65_535)
     file.write_text('transport = "local"\n[ssh]\nhost = "board.local"\n')
     with pytest.raises(DeviceError, match="unknown key ssh"):
