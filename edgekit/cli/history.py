@@ -16,7 +16,7 @@ from edgekit.run import COMMANDS
 
 if TYPE_CHECKING:
     from edgekit.run import Contender, Run
-    from edgekit.store import StoredRun
+    from edgekit.store import KeptEvaluation, StoredRun
     from edgekit.summary import Summary
     from edgekit.verbs.history import Filters, ShownRun
 
@@ -129,6 +129,27 @@ def list_command(filters: Filters, as_json: bool) -> None:
     else:
         click.echo(f"no run fits, of {found.known}" if found.known else f"no runs in {found.place}")
         output.print_warnings(found.meant)
+
+
+@command.command("evaluations")
+@click.option("--model", shell_complete=names.completing_stored("model"))
+@click.option("--dataset", help="Its name, or the path of its folder.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@_json
+def evaluations_command(model: str | None, dataset: str | None, limit: int, as_json: bool) -> None:
+    """List what `edgekit eval` found, newest first."""
+    from edgekit.verbs.history import list_evaluations
+
+    found = list_evaluations(model=model, dataset=dataset, limit=limit)
+    if as_json:
+        # Which of the samples were right is for a program that compares; it has the store.
+        told = [{**one.to_json(), "hits": None} for one in found]
+        output.print_json({"evaluations": told})
+    elif found:
+        columns = ("started", "artifact", "sha256", "device", "data", "samples", "figure")
+        output.print_table("", columns, [_evaluation_row(one) for one in found])
+    else:
+        click.echo("no evaluation fits" if model or dataset else "no evaluations are kept")
 
 
 @command.command("show")
@@ -265,7 +286,7 @@ def _row(stored: StoredRun) -> tuple[Any, ...]:
     more = len(models) - _SHOWN_MODELS
     return (
         stored.number,
-        run.started.replace("T", " ").removesuffix("Z"),
+        _moment(run.started),
         run.command,
         run.device,
         ", ".join(models[:_SHOWN_MODELS]) + (f" and {more} more" if more > 0 else ""),
@@ -273,6 +294,23 @@ def _row(stored: StoredRun) -> tuple[Any, ...]:
         stored.rounds,
         _state(stored),
     )
+
+
+def _evaluation_row(one: KeptEvaluation) -> tuple[Any, ...]:
+    metric = one.metric
+    return (
+        _moment(one.started),
+        f"{one.model} {one.target}-{one.precision}",
+        one.sha256[:12],
+        f"{one.device}, {one.runtime}",
+        f"{one.dataset}, {one.split}",
+        f"{one.samples:,}",
+        f"{metric['name']} {_interval(metric['value'], metric['ci95'], '.2f')}",
+    )
+
+
+def _moment(started: str) -> str:
+    return started.replace("T", " ").removesuffix("Z")
 
 
 def _state(stored: StoredRun) -> str:
