@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli import names, output
+from edgekit.cli.groups import ListingGroup
 from edgekit.cli.types import Since
 from edgekit.errors import UsageError
 from edgekit.run import COMMANDS
@@ -25,22 +26,6 @@ _FIGURES = (
     "load ms", "peak MB", "processes", "placement",
 )  # fmt: skip
 _SHOWN_MODELS = 3
-
-
-class _Group(click.Group):
-    """Lists where no verb is named, and asks what was meant where there is no such verb."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands:
-            raise names.unknown("command", args[0], self.commands, ctx.command_path)
-        return super().resolve_command(ctx, args)
 
 
 def _filters(limit: int | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -104,7 +89,7 @@ _numbers = click.argument(
 )
 
 
-@click.group("history", cls=_Group)
+@click.group("history", cls=ListingGroup)
 def command() -> None:
     """List, show and export what was measured.
 

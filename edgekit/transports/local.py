@@ -46,6 +46,7 @@ class LocalTransport(Transport):
     @classmethod
     def from_profile(cls, profile: DeviceProfile) -> LocalTransport:
         """The device is this machine; `python` in its file names another interpreter."""
+        profile.option_fields().done()
         return cls(profile.python, named_in=profile.path)
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
