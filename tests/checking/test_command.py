@@ -81,7 +81,9 @@ def test_a_hopelessly_noisy_run_is_inconclusive(edgekit, conv, tmp_path):
         "check", "budget.toml", "-q", "--seed", 1, folder=tmp_path, NOISE=str(tmp_path / "noise")
     )
     assert done.returncode == 3, done.stdout + done.stderr
-    assert complaint(done).startswith("error: inconclusive: 1 of 1 limits not decided\n  speed: max_sl")
+    assert complaint(done).startswith(
+        "error: inconclusive: 1 of 1 limits not decided\n  speed: max_sl"
+    )
     assert len(list((tmp_path / "noise").iterdir())) == 2 * LEAST_ROUNDS
     assert "warning: speed: 10 rounds, which are the least, took " in done.stderr
 
