@@ -45,7 +45,7 @@ class Transport(ABC):
         """
         job = Job.from_json(job.to_json())
         if job.action not in ("run", "probe"):
-            self._refuse_latency()
+            self.refuse_latency()
         if job.model and not Path(job.model).is_file():
             raise FileError(f"{job.model}: no such model file")
         result = self._run(job, timeout_s)
@@ -64,7 +64,7 @@ class Transport(ABC):
         Raises:
             DeviceError: This transport can carry whole jobs only.
         """
-        self._refuse_latency()
+        self.refuse_latency()
         raise DeviceError(
             f"{type(self).__name__} keeps no model loaded between two blocks of calls",
             hint="compare on a device that does: edgekit devices",
@@ -73,7 +73,12 @@ class Transport(ABC):
     def close(self) -> None:  # noqa: B027  most transports hold nothing
         """Let go of connections and processes; a transport that was closed is not used again."""
 
-    def _refuse_latency(self) -> None:
+    def refuse_latency(self) -> None:
+        """Raise where no time is measured.
+
+        Raises:
+            DeviceError: With the reason, `no_latency`.
+        """
         if self.no_latency is not None:
             raise DeviceError(
                 f"no latency from here: {self.no_latency}",

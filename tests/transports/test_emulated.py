@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,12 @@ import pytest
 from edgekit.device import read_device_toml
 from edgekit.errors import DeviceError
 from edgekit.job import Job
+from edgekit.measuring.contenders import Asked
+from edgekit.store import Store
+from edgekit.transports.connect import Device, find_profile
 from edgekit.transports.emulated import EmulatedTransport
 from edgekit.transports.local import LocalTransport
+from edgekit.verbs.profile import profile
 
 ROOT = Path(os.environ.get("EDGEKIT_ARM64_ROOT", "~/.cache/edgekit/arm64")).expanduser()
 needs_root = pytest.mark.skipif(
@@ -95,3 +100,16 @@ def test_a_dropped_delegate_under_qemu_is_an_error(tmp_path, tiny_models, monkey
 def test_a_folder_of_scratch_is_gone_when_the_job_is_done(tmp_path, tiny_models):
     EmulatedTransport(ROOT).run(job(tiny_models / "float.tflite", tmp_path))
     assert not list((ROOT / "tmp").glob("edgekit-*"))
+
+
+def test_a_profile_on_it_begins_no_run(make_artifact, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "store.sqlite"))
+    profile_ = replace(find_profile("emulated-arm64"), options={})
+    board = Device(profile_, EmulatedTransport(tmp_path), {"affinity": [0]})
+    monkeypatch.setattr("edgekit.transports.connect.connect", lambda _: board)
+    asked = [Asked(make_artifact().path)]
+    for sustained_s in (None, 60.0):
+        with pytest.raises(DeviceError, match="no latency from here"):
+            profile(asked, device="emulated-arm64", sustained_s=sustained_s)
+    with Store.open() as store:
+        assert store.find(finished=None) == []
