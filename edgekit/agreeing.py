@@ -6,6 +6,7 @@ nothing delegated, one thread. Knows artifacts, transports and samples. Times no
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -68,6 +69,17 @@ class Ran:
     placement: Placement | None
     environment: Mapping[str, Any]
 
+    @property
+    def digest(self) -> str:
+        """Of all outputs: equal where two runs gave the same values, a zero's sign apart."""
+        found = hashlib.sha256()
+        for array in self.outputs:
+            # −0 + 0 is 0.
+            values = array + array.dtype.type(0) if array.dtype.kind == "f" else array
+            found.update(f"{array.dtype.name} {array.shape} ".encode())
+            found.update(values.tobytes())
+        return found.hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
@@ -77,16 +89,19 @@ class Agreed:
         outputs: Name of each output → how far it agrees.
         whole: All of them as one.
         worst: Name of the sample that differs most; None where none does.
+        digest: Of the outputs: two runs with equal ones gave the same values.
     """
 
     outputs: Mapping[str, Agreement]
     whole: Agreement
     worst: str | None
+    digest: str
 
     def to_json(self) -> dict[str, Any]:
         return {
             **self.whole.to_json(),
             "worst": self.worst,
+            "digest": self.digest,
             "outputs": {name: one.to_json() for name, one in self.outputs.items()},
         }
 
@@ -201,4 +216,4 @@ def agree(mine: Ran, reference: Ran, artifact: Artifact, samples: Samples) -> Ag
     }
     whole = overall(list(found.values()))
     worst = None if whole.worst_sample is None else samples.names[whole.worst_sample]
-    return Agreed(found, whole, worst)
+    return Agreed(found, whole, worst, mine.digest)

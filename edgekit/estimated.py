@@ -166,18 +166,29 @@ class Estimate:
         """
         taken = Fields(data, "estimate", DeviceError)
         taken.text("kind", choices=(KIND,))
-        names = ("compiler", "accelerator", "system", "memory")
-        sizes = tuple(key for key in _PLAIN if key.endswith("_bytes"))
+
+        def size(key: str) -> int:
+            return taken.integer(key, high=_MOST_BYTES)
+
+        # What follows from the figures is worked out anew.
         for derived in ("inference_ms", "flash_bytes", "npu_ops", "npu_share"):
             taken.number(derived, 0.0, high=1e18)
         taken.mapping("cpu_ops", {})
         reasons = taken.items("reasons", (), most=_MOST_LAYERS)
         estimate = Estimate(
-            **{key: taken.name(key) for key in names},
+            compiler=taken.name("compiler"),
+            accelerator=taken.name("accelerator"),
+            system=taken.name("system"),
+            memory=taken.name("memory"),
             clock_hz=taken.number("clock_hz", low=1.0, high=1e12),
             cycles=taken.integer("cycles", high=_MOST_CYCLES),
+            sram_bytes=size("sram_bytes"),
+            dram_bytes=size("dram_bytes"),
+            on_chip_flash_bytes=size("on_chip_flash_bytes"),
+            off_chip_flash_bytes=size("off_chip_flash_bytes"),
             macs=taken.integer("macs", high=_MOST_CYCLES),
-            **{key: taken.integer(key, high=_MOST_BYTES) for key in sizes},
+            weight_bytes=size("weight_bytes"),
+            encoded_bytes=size("encoded_bytes"),
             layers=tuple(Layer.from_json(one) for one in taken.items("layers", most=_MOST_LAYERS)),
             reasons=tuple(str(reason)[:1000] for reason in reasons),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from edgekit.verbs.parity import ParityResult, ParityRow
 
 _COLUMNS = (
-    "artifact", "device", "runtime", "outputs", "differ %", "max abs", "worst on", "ops ran on",
+    "artifact", "device", "runtime", "outputs", "alike", "differ %", "max abs", "worst on",
+    "ops ran on",
 )  # fmt: skip
 
 
@@ -76,27 +78,40 @@ def _print(result: ParityResult) -> None:
     output.print_table(
         f"outputs against reference kernels of the same file, {count} samples",
         _COLUMNS,
-        [_cells(row) for row in result.rows],
+        [_cells(row, letter) for row, letter in zip(result.rows, _alike(result), strict=True)],
     )
+    click.echo("alike: rows of one file with the same letter gave the same values")
     for told in sorted(set(result.references.values())):
         click.echo(f"reference: {told}, on this machine")
     if count > golden:
         click.echo(f"samples: {golden} golden; {', '.join(result.samples[golden:])}")
+    for told in dict.fromkeys(_arena(row) for row in result.rows if "arena_bytes" in row.facts):
+        click.echo(told)
+
+
+def _alike(result: ParityResult) -> list[str]:
+    """A letter for each row: of one file, the same for the same values."""
+    known: dict[str, list[str]] = {}
+    letters = []
     for row in result.rows:
-        if "arena_bytes" in row.facts:
-            click.echo(_arena(row))
+        seen = known.setdefault(row.contender.sha256, [])
+        if row.agreed.digest not in seen:
+            seen.append(row.agreed.digest)
+        place = seen.index(row.agreed.digest)
+        letters.append(ascii_uppercase[place] if place < len(ascii_uppercase) else str(place + 1))
+    return letters
 
 
 def _arena(row: ParityRow) -> str:
     facts = row.facts
     return (
-        f"arena of {row.contender.name} on {row.device}: {facts['arena_smallest_bytes']:,} bytes "
+        f"arena of {row.contender.name}: {facts['arena_smallest_bytes']:,} bytes "
         f"at least; {facts['arena_tensor_bytes']:,} of tensors and scratch, "
         f"{facts['arena_persistent_bytes']:,} that stay (with this machine's pointers)"
     )
 
 
-def _cells(row: ParityRow) -> tuple[str | None, ...]:
+def _cells(row: ParityRow, letter: str) -> tuple[str | None, ...]:
     one, whole = row.contender, row.agreed.whole
     kind = whole.kind
     if kind == DIFFERENT and whole.max_steps is not None:
@@ -109,6 +124,7 @@ def _cells(row: ParityRow) -> tuple[str | None, ...]:
         row.device,
         f"{one.runtime} {version}" if version else one.runtime,
         kind,
+        letter,
         f"{100 * whole.share:.3g}",
         None if whole.max_abs is None else f"{whole.max_abs:.3g}",
         row.agreed.worst,

@@ -43,8 +43,7 @@ def _of_tflite(file: Path) -> tuple[float | None, ...]:
         if node is None or operator_name(model.operatorCodes[node.opcodeIndex]) != "DEQUANTIZE":
             return None
         grid = main.tensors[int(node.inputs[0])].quantization
-        scales = grid.scale if grid is not None and grid.scale is not None else ()
-        return float(scales[0]) if len(scales) == 1 and scales[0] > 0 else None
+        return _only(grid.scale if grid is not None and grid.scale is not None else ())
 
     return tuple(step(place) for place in main.outputs)
 
@@ -61,7 +60,11 @@ def _of_onnx(file: Path) -> tuple[float | None, ...]:
         node = makers.get(output.name)
         if node is None or node.op_type != "DequantizeLinear" or node.input[1] not in constants:
             return None
-        scales = numpy_helper.to_array(constants[node.input[1]]).reshape(-1)
-        return float(scales[0]) if len(scales) == 1 and scales[0] > 0 else None
+        return _only(numpy_helper.to_array(constants[node.input[1]]).reshape(-1))
 
     return tuple(step(output) for output in graph.output)
+
+
+def _only(scales: Any) -> float | None:
+    """The scale of a tensor that has one for all of it."""
+    return float(scales[0]) if len(scales) == 1 and scales[0] > 0 else None

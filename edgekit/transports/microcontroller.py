@@ -119,9 +119,7 @@ class MicrocontrollerTransport(Transport):
 
             package = extras.owner_of("tflite_micro")
             assert package is not None
-            raise DeviceError(
-                str(state.get("error", "no tflite-micro")), hint=extras.missing(package).hint
-            )
+            raise extras.missing(package)
         # Whatever else this machine is says nothing of a board.
         told = {"ram_bytes": self._ram, "flash_bytes": self._flash, "arena_bytes": self._arena}
         return JobResult(environment={**told, "runtimes": {RUNTIME: state}})
@@ -160,13 +158,14 @@ def _search(model: Path) -> _Need:
 
 
 def _own_words(error: EdgekitError, model: Path) -> RuntimeFault:
-    """The interpreter's last words as the error, where its process ended with some."""
-    words = [printable(line) for line in error.details if not line.startswith((" ", "Traceback"))]
-    if not words or "was ended by" not in error.message:
+    """The interpreter's last words as the error, where its process was ended."""
+    _, mark, ended = error.message.rpartition(" was ended by ")
+    if not mark:
         return RuntimeFault(error.message, *error.details, hint=error.hint)
-    ended = error.message.rpartition(" was ended by ")[2]
+    words = [printable(line) for line in error.details]
+    last = words[-1] if words else "without a word"
     return RuntimeFault(
-        f"tflite-micro aborts on {model.name}: {words[-1]}",
+        f"tflite-micro aborts on {model.name}: {last}",
         f"its process was ended by {ended}",
         *words[:-1],
         hint="edgekit eval --device local-cpu runs it in LiteRT",

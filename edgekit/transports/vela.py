@@ -70,7 +70,7 @@ def handler() -> Callable[[dict[str, Any], Emit], dict[str, Any]]:
         except Exception as error:
             # Vela's own errors keep their sentence apart from its repr.
             told = getattr(error, "error_msg", None) or str(error) or type(error).__name__
-            raise DeviceError(f"Vela refuses the file: {_one_line(str(told))}") from error
+            raise DeviceError(f"Vela refuses: {_one_line(str(told))}") from error
         if status:
             raise DeviceError("Vela refuses the file", *last_words(folder))
         return {}

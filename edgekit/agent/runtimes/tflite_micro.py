@@ -57,6 +57,10 @@ class TfliteMicro(Runtime):
     name = "tflite-micro"
     module = "tflite_micro"
 
+    def read_version(self) -> str:
+        """Without the commit: `0.dev20261023182759-g8f6596d` → `0.dev20261023182759`."""
+        return str(self._package.__version__).partition("-")[0]
+
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         if delegate not in (None, NO_DELEGATE, REFERENCE):
             raise self.no_such_delegate(str(delegate), (NO_DELEGATE, REFERENCE))
