@@ -40,7 +40,7 @@ def test_only_floats_leave_the_range(spec):
 def test_denormal_numbers_are_denormal_and_the_same_each_time():
     spec = InputSpec(name="x", dtype="float32", shape=(4,), range=(-1.0, 1.0))
     cases = adversarial(spec)
-    assert (0 < np.abs(cases["denormal"])).all()
+    assert (np.abs(cases["denormal"]) > 0).all()
     assert (np.abs(cases["denormal"]) < np.finfo(np.float32).tiny).all()
     assert np.abs(cases["beyond"]).max() == 4.0
     again = adversarial(spec)

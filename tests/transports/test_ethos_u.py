@@ -134,7 +134,7 @@ def test_another_kind_of_file_is_refused_before_vela_sees_it(tiny_models):
 
 
 def test_vela_refuses_in_its_own_words(tiny_models, tmp_path):
-    with pytest.raises(DeviceError, match="System_Config.Nothing not found") as caught:
+    with pytest.raises(DeviceError, match=r"System_Config\.Nothing not found") as caught:
         estimate(tiny_models / "int8.tflite", system="Nothing")
     assert caught.value.message.startswith("Vela refuses: ")
     damaged = tmp_path / "damaged.tflite"
