@@ -39,6 +39,8 @@ PACKAGES = (
     Package("ai-edge-litert", "ai_edge_litert", "litert", "running TFLite artifacts"),
     Package("onnxruntime", "onnxruntime", "onnxruntime", "running ONNX artifacts"),
     Package("openvino", "openvino", "openvino-runtime", "running OpenVINO artifacts"),
+    Package("ethos-u-vela", "ethosu", "ethos-u", "estimates for Arm Ethos-U NPUs"),
+    Package("tflite-micro", "tflite_micro", "microcontroller", "microcontrollers' interpreter"),
     Package("onnx", "onnx", "onnx", "export to ONNX"),
     Package("tf2onnx", "tf2onnx", "onnx", "export to ONNX"),
     Package("nncf", "nncf", "openvino", "int8 export to OpenVINO"),

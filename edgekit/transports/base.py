@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import DeviceError, FileError
+from edgekit.estimated import Estimate
 from edgekit.job import Job, JobResult
 from edgekit.passes import ON_DEVICE
 from edgekit.transports.session import Session
@@ -26,9 +27,11 @@ class Transport(ABC):
 
     Attributes:
         no_latency: Why no time is measured there ("emulated: …"); None where it is.
+        estimates: Whether it says what an inference would take without running it.
     """
 
     no_latency: str | None = None
+    estimates: bool = False
 
     @classmethod
     @abstractmethod
@@ -70,6 +73,21 @@ class Transport(ABC):
             hint="compare on a device that does: edgekit devices",
         )
 
+    def estimate(self, job: Job, *, timeout_s: float | None = 600.0) -> Estimate:
+        """What an inference would take on the device, by a model of it; nothing is run.
+
+        Args:
+            job: Action "measure".
+            timeout_s: Limit for finding out.
+
+        Raises:
+            DeviceError: This device is there to be measured; or the file cannot be estimated.
+        """
+        job = Job.from_json(job.to_json())
+        if not Path(job.model).is_file():
+            raise FileError(f"{job.model}: no such model file")
+        return self._estimate(job, timeout_s)
+
     def close(self) -> None:  # noqa: B027  most transports hold nothing
         """Let go of connections and processes; a transport that was closed is not used again."""
 
@@ -84,6 +102,13 @@ class Transport(ABC):
                 f"no latency from here: {self.no_latency}",
                 hint="edgekit eval runs artifacts there; edgekit devices lists those that measure",
             )
+
+    def _estimate(self, job: Job, timeout_s: float | None) -> Estimate:
+        """Overridden by transports that set `estimates`."""
+        raise DeviceError(
+            f"{type(self).__name__} estimates nothing",
+            hint="edgekit profile measures there, unless edgekit devices says why it cannot",
+        )
 
     @abstractmethod
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
