@@ -281,8 +281,7 @@ class Runner:
         except BlockingIOError:
             pass
         except OSError:
-            self._drop_client()  # its answer waits for the next one
-            return
+            self._outgoing = b""  # its answer is kept; what it said may still be read
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
         self._selector.modify(self._client, events)
 

@@ -37,7 +37,10 @@ class Relay:
 
     def cut(self):
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                stream.close()
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +59,11 @@ def relay(agent, tmp_path):
 
     yield connect
     for one in opened:
-        with suppress(OSError):
-            one.say(end=True)
         one.cut()
+    with suppress(OSError), connection_to(tmp_path / "runs" / "one") as connection:
+        connection.sendall(b'{"end": true}\n')
+        while connection.recv(4096):
+            pass
 
 
 PROBE = {"version": 1, "action": "probe"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -72,6 +73,8 @@ class Link:
         self._lost_at: float | None = None
         self._was_there = False
         self._working: set[asyncio.Task[Any]] = set()
+        for chatty in ("asyncio", "asyncssh"):  # what matters is raised; a log would be printed
+            logging.getLogger(chatty).addHandler(logging.NullHandler())
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(_Daemons())
         self._one_at_a_time = asyncio.Lock()

@@ -69,10 +69,11 @@ async def _explained(
         return _refused(asyncssh, options)
     if isinstance(error, asyncssh.HostKeyNotVerifiable) and seen:
         return _untrusted(asyncssh, options, seen)
-    if isinstance(error, asyncssh.KeyExchangeFailed):
-        # Where known_hosts has a key, only its kinds are asked for: the board has another one.
+    # Where known_hosts has a key, only its kinds are asked for: a board with another one hangs up.
+    hung_up = isinstance(error, (ConnectionError, asyncssh.ConnectionLost))
+    if reached and (hung_up or isinstance(error, asyncssh.KeyExchangeFailed)):
         key = await _key_of(asyncssh, options)
-        if key is not None:
+        if key is not None and not _is_known(asyncssh, options, key):
             where = {"host": options.host, "addr": "", "port": options.port or 22, "key": key}
             return _untrusted(asyncssh, options, where)
     if isinstance(error, TimeoutError) and reached:
@@ -126,6 +127,14 @@ async def _key_of(asyncssh: Any, options: Options) -> Any:
         )
     except (OSError, ValueError, asyncssh.Error):
         return None
+
+
+def _is_known(asyncssh: Any, options: Options, key: Any) -> bool:
+    if not options.known_hosts.is_file():
+        return False
+    port = options.port if options.port not in (None, 22) else None
+    known = asyncssh.match_known_hosts(str(options.known_hosts), options.host, "", port)
+    return key in known[0]
 
 
 def _given(**values: object) -> dict[str, Any]:

@@ -104,7 +104,15 @@ class SshTransport(Transport):
                 await self._fetch(link, job.outputs, there.outputs, answered.files)
         finally:
             await runner.end()
-        return replace(result, environment=self._placed(result.environment, runner))
+        measurement = result.measurement
+        if measurement is not None:
+            measured_in = self._placed(measurement.environment, runner)
+            measurement = replace(measurement, environment=measured_in)
+        return replace(
+            result,
+            environment=self._placed(result.environment, runner),
+            measurement=measurement,
+        )
 
     async def _begin(
         self, link: Link, board: Board, job: Job, kind: str

@@ -21,48 +21,6 @@ from edgekit.job import Job
 from edgekit.transports.ssh import SshTransport
 from edgekit.transports.ssh.options import Options
 
-# Runtimes that are installed on the board: one byte in a file for every call, a crash, a hang.
-PLUG_IN = """
-import os, signal, time
-from pathlib import Path
-import numpy as np
-from edgekit.agent.runtimes.base import LoadedModel, Runtime
-from edgekit.measure import Placement
-from edgekit.tensor import TensorInfo
-
-class Counted(LoadedModel):
-    inputs = (TensorInfo("image", "float32", (1, 8, 8, 3)),)
-    outputs = (TensorInfo("y", "float32", (1, 8, 8, 3)),)
-    facts = {}
-    def __init__(self, place):
-        self._file = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    def set_inputs(self, arrays):
-        self._arrays = arrays
-    def invoke(self):
-        time.sleep(0.0005)
-        os.write(self._file, b".")
-    def get_outputs(self):
-        return [self._arrays[0] * 2]
-    def placement(self):
-        return Placement(1, 1, 0, {"here": 1}, "test")
-
-class Counting(Runtime):
-    name, module = "counting", "json"
-    def _load(self, model, threads, delegate):
-        return Counted(Path(__file__).parent / f"calls-{os.getpid()}")
-
-class Crashing(Runtime):
-    name, module = "crashing", "json"
-    def _load(self, model, threads, delegate):
-        os.write(2, b"[E] kernel 7: bad address\\n")
-        os.kill(os.getpid(), signal.SIGSEGV)
-
-class Hanging(Runtime):
-    name, module = "hanging", "json"
-    def _load(self, model, threads, delegate):
-        while True:
-            time.sleep(60)
-"""
 NEEDED = "openssh-server is not installed: apt-get install openssh-server"
 
 
@@ -87,7 +45,7 @@ class Board:
     def _install_plug_in(self):
         info = self.packages / "bad_runtimes-1.dist-info"
         info.mkdir(parents=True)
-        (self.packages / "board_runtimes.py").write_text(PLUG_IN)
+        shutil.copy(Path(__file__).with_name("board_runtimes.py"), self.packages)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-runtimes\nVersion: 1\n")
         (info / "entry_points.txt").write_text(
             "[edgekit.runtimes]\ncounting = board_runtimes:Counting\n"
@@ -225,6 +183,7 @@ class Proxy:
         self.connections = 0
         self.refusing = False
         self.bytes_to_board = 0
+        self.cut_at: int | None = None  # bytes to the board, once
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -251,6 +210,9 @@ class Proxy:
                 passed += len(data)
                 if source is pair[0]:
                     self.bytes_to_board += len(data)
+                    if self.cut_at is not None and self.bytes_to_board > self.cut_at:
+                        self.cut_at = None
+                        break
                 elif self.cut_after is not None and passed > self.cut_after:
                     break
                 target.sendall(data)
@@ -416,9 +378,9 @@ def job(tmp_path):
     np.save(samples, np.ones((20, 8, 8, 3), np.float32))
 
     def make(action="measure", runtime="counting", **changes):
-        files = {"inputs": str(samples)}
+        files = {"model": str(model), "inputs": str(samples)}
         if action == "run":
             files["outputs"] = str(tmp_path / "y.npy")
-        return Job(action=action, runtime=runtime, model=str(model), **{**files, **changes})
+        return Job(action=action, runtime=runtime, **{**files, **changes})
 
     return make
