@@ -354,7 +354,7 @@ class Channel:
 class _Daemons(concurrent.futures.ThreadPoolExecutor):
     """Threads that hold up no exit: looking up a name may take longer than anybody waits."""
 
-    def submit(  # type: ignore[override]
+    def submit(
         self, work: Callable[..., T], /, *arguments: Any, **named: Any
     ) -> concurrent.futures.Future[T]:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()

@@ -197,6 +197,8 @@ class Proxy:
                     continue
                 self.connections += 1
                 pair = client, socket.create_connection(self._target)
+                for end in pair:
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._pairs.add(pair)
                 for source, target in (pair, pair[::-1]):
                     threading.Thread(

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
+import venv
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -192,6 +194,30 @@ def test_a_board_without_what_is_needed_says_what(board, tmp_path, script, messa
         transport.run(Job("probe"))
     transport.close()
     assert (caught.value.hint or "").endswith(hint or "")
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_board_needs_numpy_and_one_runtime_and_nothing_else(board, run_job, tmp_path):
+    venv.create(tmp_path / "bare", with_pip=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    transport = SshTransport(board.options(python=str(python)))
+    with pytest.raises(DeviceError, match="numpy is not installed there"):
+        transport.run(Job("probe"))
+    packages = ("ai-edge-litert", "numpy")
+    for package in packages[::-1]:
+        command = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", package]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"{package} cannot be installed: {done.stderr.strip()[-200:]}")
+        if package == "numpy":
+            with pytest.raises(DeviceError, match=r"needs ai-edge-litert, .* there") as caught:
+                transport.run(run_job())
+            assert caught.value.hint == f"on the board: {python} -m pip install ai-edge-litert"
+    assert transport.run(run_job("there")).samples == 5
+    LocalTransport().run(run_job("here"))
+    assert (tmp_path / "there.npy").read_bytes() == (tmp_path / "here.npy").read_bytes()
+    transport.close()
 
 
 def test_more_sessions_than_a_connection_has_channels_go_on_side_by_side(board, transport, job):
