@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 # of them are equal.
 DECIDING = (
     "edgekit",
+    "nodename",
     "system",
     "machine",
     "cpu_model",

@@ -46,6 +46,7 @@ PACKAGES = (
     Package("nncf", "nncf", "openvino", "int8 export to OpenVINO"),
     Package("pyarrow", "pyarrow", "parquet", "exporting measurements as Parquet"),
     Package("mlflow-skinny", "mlflow", "mlflow", "logging measurements to MLflow"),
+    Package("asyncssh", "asyncssh", "ssh", "reaching boards over SSH"),
     Package("tflite-runtime", "tflite_runtime", "legacy", "running TFLite artifacts on old boards"),
 )
 
