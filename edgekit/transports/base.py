@@ -26,9 +26,11 @@ class Transport(ABC):
 
     Attributes:
         no_latency: Why no time is measured there ("emulated: …"); None where it is.
+        unasked: Why lists of devices do not ask it; None where they do.
     """
 
     no_latency: str | None = None
+    unasked: str | None = None
 
     @classmethod
     @abstractmethod
