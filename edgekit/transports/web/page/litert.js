@@ -15,10 +15,15 @@ export async function open(bytes, { backend, threads }) {
     jspi: onGpu && typeof WebAssembly.Suspending === "function",
   });
   const start = performance.now();
-  const model = await core.loadAndCompile(bytes, {
-    accelerator: backend,
-    cpuOptions: { numThreads: threads },
-  });
+  const model = await core
+    .loadAndCompile(bytes, { accelerator: backend, cpuOptions: { numThreads: threads } })
+    .catch((error) => {
+      if (!/Element type \w+ is not supported/.test(error.message)) throw error;
+      throw Object.assign(
+        new Error(`${error.message.replace(/\.$/, "")} for inputs and outputs`),
+        { kind: "device", hint: "export with --io native or float: int8 inside is no obstacle" },
+      );
+    });
   const loadNs = Math.round((performance.now() - start) * 1e6);
   // It falls back without an error; what it was compiled for is what counts.
   if (onGpu && (model.options.accelerator !== "webgpu" || !model.isFullyAccelerated)) {

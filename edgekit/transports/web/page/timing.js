@@ -50,18 +50,15 @@ export async function timeCalls(model, arrays, { seconds, atLeast, group }) {
 
 // How many calls have to be timed together, so that a sample is many steps of the clock long.
 export async function callsPerSample(model, arrays) {
-  const enough = (resolutionNs() * RESOLUTIONS) / 1e6;
-  let calls = 0;
-  const start = now();
-  while (now() - start < enough && calls < MOST_IN_GROUP) {
-    await timeCalls(model, arrays, { seconds: 0, atLeast: 1, group: 1 });
-    calls += 1;
+  const enough = resolutionNs() * RESOLUTIONS;
+  const bytes = arrays.reduce((sum, array) => sum + array.array.byteLength, 1);
+  const most = Math.max(1, Math.min(MOST_IN_GROUP, Math.floor(MOST_BYTES / bytes)));
+  for (let group = 1; ; ) {
+    const { samples } = await timeCalls(model, arrays, { seconds: 0, atLeast: 5, group });
+    const took = group * samples.sort((a, b) => a - b)[1]; // The fastest may be luck.
+    if (took >= enough || group === most) return group;
+    group = Math.min(most, Math.max(2 * group, Math.ceil((1.2 * group * enough) / Math.max(1, took))));
   }
-  const pace = (now() - start) / calls;
-  if (pace >= enough) return 1;
-  const bytes = arrays.reduce((sum, array) => sum + array.array.byteLength, 0);
-  const room = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, bytes)));
-  return Math.min(Math.ceil(enough / pace), MOST_IN_GROUP, room);
 }
 
 export async function untilOver(model, arrays, seconds) {
