@@ -270,7 +270,7 @@ def test_profile_end_to_end(chromium, make_artifact, capsys, monkeypatch, tmp_pa
         assert row["device"] == "chromium"
         assert min(row["samples_ns"]) > 0
         assert row["peak_rss_bytes"] is None
-    assert found["rows"][1]["against_first"]["primary"]["clock"] == "wall"
+    assert found["rows"][1]["against_first"]["clock"] == "wall"
     assert found["environment"]["runtimes"]["litert-js"] == {"version": "2.5.3"}
 
 

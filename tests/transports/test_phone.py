@@ -38,6 +38,15 @@ def browser(chromium):
         opened.close()
 
 
+def until(page, holds):
+    """Wait for something; the page's policy forbids what Playwright's own waiting evaluates."""
+    for _ in range(1000):
+        if holds():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("it never came to be")
+
+
 class Phone:
     """A transport that works in a thread of its own, and browsers that open its link."""
 
@@ -158,7 +167,7 @@ def test_a_second_browser_is_refused_and_the_first_goes_on(phone, job_for):
     first = one.open()
     finish(first)
     second = one.open()
-    second.wait_for_function("document.getElementById('state').dataset.kind === 'done'")
+    until(second, lambda: second.locator("#state").get_attribute("data-kind") == "done")
     assert second.locator("#state").inner_text() == "another browser has this link"
     assert one.transport.run(Job(action="probe")).environment["browser"]
 
@@ -172,6 +181,7 @@ def test_without_the_token_nothing_comes(phone):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(url, timeout=10)
         assert caught.value.code == 403
+        caught.value.close()
 
 
 def test_a_phone_that_loses_its_connection_goes_on_where_it_was(phone, job_for):
@@ -213,7 +223,7 @@ def test_a_page_that_is_loaded_anew_goes_on_with_its_samples(phone, tiny_models,
     )
     finish = one.begin(lambda transport: transport.run(job))
     page = one.open()
-    page.wait_for_function("+document.getElementById('samples').textContent >= 64")
+    until(page, lambda: int(page.locator("#samples").inner_text()) >= 64)
     page.reload()
     assert finish(page).samples == 400
     local = Job(**{**{n: getattr(job, n) for n in job.__slots__}, "runtime": "litert",

@@ -106,7 +106,7 @@ class PageTransport(Transport):
         versions = runtime_versions()
         if job.action == "probe":
             with self._page(self._backend) as page:
-                found = {**page.surroundings(), **page.about().environment}
+                found = {**page.about().environment, **page.surroundings()}
             named = {name: {"version": version} for name, version in versions.items()}
             return JobResult(environment={**found, "runtimes": named})
         backend = self.backend_of(job)
@@ -295,8 +295,8 @@ class Opened:
             "peak_rss_bytes": None,
             "placement": placement.to_json(),
             "environment": {
-                **self._page.surroundings(),
                 **self.browser.environment,
+                **self._page.surroundings(),
                 "runtime": self._job.runtime,
                 "runtime_version": self._versions[self._job.runtime],
                 "backend": self._backend,

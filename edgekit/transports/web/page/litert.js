@@ -73,7 +73,11 @@ export async function open(bytes, { backend, threads }) {
         partitions: 0,
         executors: { wasm: operators },
         left_out: {},
-        evidence: "operators of the file's first subgraph; LiteRT.js in wasm ran them, by XNNPACK or its own kernels",
+        evidence:
+          "operators of the file's first subgraph, all in LiteRT.js's wasm; " +
+          (self.said.some((line) => line.includes("XNNPACK delegate for CPU"))
+            ? "its log says that XNNPACK was there, not which of them it took"
+            : "its log does not name XNNPACK"),
       };
     }
     const [taken, all, partitions] = replaced.slice(1).map(Number);

@@ -92,7 +92,11 @@ async function probe() {
     secure: globalThis.isSecureContext === true,
     visibility: document.visibilityState,
     screen: `${screen.width} × ${screen.height}, ${devicePixelRatio} px`,
-    battery: battery ? { level: battery.level, charging: battery.charging } : null,
+    // Full and charging is also what is said where there is no battery.
+    battery:
+      battery && !(battery.charging && battery.level === 1)
+        ? { level: battery.level, charging: battery.charging }
+        : null,
     ...answer,
   };
   view.facts(about);
