@@ -15,7 +15,8 @@ from edgekit.errors import DeviceError
 from edgekit.transports.web.chromium import Chromium, find_chromium, flags
 from edgekit.transports.web.exchange import Exchange
 from edgekit.transports.web.files import runtime_versions
-from edgekit.transports.web.paging import BACKENDS, SOFTWARE_GPU, Page, PageTransport
+from edgekit.transports.web.opened import Page
+from edgekit.transports.web.paging import BACKENDS, SOFTWARE_GPU, PageTransport
 from edgekit.transports.web.server import PageServer
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from edgekit.errors import DeviceError, install_command
 from edgekit.progress import notice
 from edgekit.transports.web.exchange import Exchange
 from edgekit.transports.web.files import runtime_versions
-from edgekit.transports.web.paging import BACKENDS, Page, PageTransport
+from edgekit.transports.web.opened import Page
+from edgekit.transports.web.paging import BACKENDS, PageTransport
 from edgekit.transports.web.server import PageServer
 
 if TYPE_CHECKING:

@@ -123,14 +123,14 @@ class Exchange:
             self._asked = Asked(self._number, step, body)
             self._changed.notify_all()
             try:
-                while self._answer is None:
+                while (data := self._arrived()) is None:
                     self._raise_if_lost(load)
                     if end is not None and time.monotonic() >= end:
                         raise RuntimeFault(
                             f"{self._whose} took longer than its limit of {timeout_s:g} s"
                         )
                     self._changed.wait(_LOOK_AGAIN_S)
-                header, raw = unpack(self._answer)
+                header, raw = unpack(data)
             finally:
                 self._asked = self._answer = None
         if "error" in header:
@@ -147,6 +147,9 @@ class Exchange:
     def ended(self) -> bool:
         """Whether `end` was called."""
         return self._over is not None
+
+    def _arrived(self) -> bytes | None:
+        return self._answer
 
     def _raise_if_lost(self, load: int) -> None:
         if self._over:

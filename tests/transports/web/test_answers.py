@@ -6,7 +6,7 @@ from edgekit.errors import DeviceError
 from edgekit.transports.web.answers import about, browser_name
 
 FACTS = {
-    "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/150.0.0.0 Safari/537.36",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0.0.0 Safari/537.36",
     "browser": None,
     "model": None,
     "platform": None,
