@@ -106,9 +106,9 @@ def test_a_round_is_timed_block_by_block_in_one_chromium_each(transport, job_for
         assert found.peak_rss_bytes is None
         facts = found.environment
         assert 1_000 <= facts["clock_resolution_ns"] <= 20_000
-        # A sample is at least twenty steps of the clock long, before it is divided by its calls.
-        shortest = min(found.call_ns) * facts["calls_per_sample"]
-        assert shortest >= 10 * facts["clock_resolution_ns"]
+        # A sample is many steps of the clock long, before it is divided by its calls.
+        stretch = np.median(found.samples_ns) * facts["calls_per_sample"]
+        assert stretch >= 10 * facts["clock_resolution_ns"]
         assert facts["cpu_model"] == turns[0].measurement.environment["cpu_model"]
         assert "Chrom" in facts["browser"]
         assert all(whole >= part for part, whole in zip(found.samples_ns, found.call_ns,

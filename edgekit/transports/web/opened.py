@@ -1,7 +1,7 @@
 """A page, and a model that is loaded in one of its workers.
 
-Says steps to the page and checks what comes back; samples travel some at a time. Does not know how a
-page is reached, nor what may be timed.
+Says steps to the page and checks what comes back; samples travel some at a time. Does not know how
+a page is reached, nor what may be timed.
 """
 
 from __future__ import annotations

@@ -54,10 +54,10 @@ export async function callsPerSample(model, arrays) {
   const bytes = arrays.reduce((sum, array) => sum + array.array.byteLength, 1);
   const most = Math.max(1, Math.min(MOST_IN_GROUP, Math.floor(MOST_BYTES / bytes)));
   for (let group = 1; ; ) {
-    const { samples } = await timeCalls(model, arrays, { seconds: 0, atLeast: 5, group });
-    const took = group * samples.sort((a, b) => a - b)[1]; // The fastest may be luck.
+    const { samples } = await timeCalls(model, arrays, { seconds: 0, atLeast: 10, group });
+    const took = group * Math.min(...samples);
     if (took >= enough || group === most) return group;
-    group = Math.min(most, Math.max(2 * group, Math.ceil((1.2 * group * enough) / Math.max(1, took))));
+    group = Math.min(most, Math.max(2 * group, Math.ceil((1.5 * group * enough) / Math.max(1, took))));
   }
 }
 
