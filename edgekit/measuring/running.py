@@ -129,7 +129,6 @@ def carry_out(
         EdgekitError: As `measure_round`; the rounds before are kept.
         KeyboardInterrupt: With a note on the rounds that are kept.
     """
-    device.transport.refuse_latency()
     begun = time.monotonic()
     number = keeper.begin(run)
     run = keeper.load(number)

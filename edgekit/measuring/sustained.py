@@ -89,7 +89,6 @@ def sustain(
     Raises:
         EdgekitError: As `Transport.session`; the periods before are kept.
     """
-    device.transport.refuse_latency()
     number = keeper.begin(run)
     length = period_s(seconds)
     periods = max(2, round(seconds / length))

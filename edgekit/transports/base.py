@@ -28,10 +28,12 @@ class Transport(ABC):
     Attributes:
         no_latency: Why no time is measured there ("emulated: …"); None where it is.
         estimates: Whether it says what an inference would take without running it.
+        unasked: Why lists of devices do not ask it; None where they do.
     """
 
     no_latency: str | None = None
     estimates: bool = False
+    unasked: str | None = None
 
     @classmethod
     @abstractmethod
