@@ -84,8 +84,9 @@ def add_device(
     file = out or shelf.own() / "devices" / f"{name}.toml"
     if file.suffix != ".toml":
         raise UsageError(f"{file}: a profile's name ends in .toml", hint=f"-o {name}.toml")
-    if file.exists():
-        raise UsageError(f"{file}: it is there already", hint="remove it, or choose another name")
+    taken = file if file.exists() else shelf.device_files().get(name) if out is None else None
+    if taken is not None:
+        raise UsageError(f"{name}: {taken} is there already", hint="choose another name")
     check_place(file, "-o names a file")
     task = f"asking {name}"
     report(Progress(task, 0, 1))

@@ -52,9 +52,11 @@ def test_a_name_that_leaves_the_shelf_is_refused(name):
 def test_a_profile_is_never_overwritten(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("precious")
-    with pytest.raises(UsageError, match="it is there already"):
+    with pytest.raises(UsageError, match=r"mine\.toml is there already"):
         add_device("mine", transport="local", options={}, out=file)
     assert file.read_text() == "precious"
+    with pytest.raises(UsageError, match=r"local-cpu: .*local-cpu\.toml is there already"):
+        add_device("local-cpu", transport="local", options={})
 
 
 def test_options_are_read_as_toml_else_as_text():
