@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.adversarial import adversarial
 from edgekit.agreement import Agreement, agreement, overall
 from edgekit.artifact import Artifact
-from edgekit.errors import ArtifactError, DeviceError
+from edgekit.errors import ArtifactError, DeviceError, RuntimeFault
 from edgekit.exporters.output_grid import output_steps
 from edgekit.feeding import encode, read_outputs, read_samples, samples_at, write_samples
 from edgekit.job import Job
@@ -191,13 +191,19 @@ def run_reference(contender: Contender, artifact: Artifact, samples: Samples) ->
 
     Raises:
         DeviceError: Nothing is known that computes files of its target plainly.
+        RuntimeFault: Its runtime's plain kernels lack an operator of the file.
         EdgekitError: As `Transport.run`.
     """
     if artifact.target not in REFERENCES:
         raise DeviceError(f"no reference kernels are known for {artifact.target} files")
     runtime, delegate = REFERENCES[artifact.target]
     plain = replace(contender, runtime=runtime, delegate=delegate, threads=1)
-    return run_raw(LocalTransport(), plain, artifact, samples)
+    try:
+        return run_raw(LocalTransport(), plain, artifact, samples)
+    except RuntimeFault as fault:
+        raise RuntimeFault(
+            f"{artifact.path} has no reference: {fault.message}", *fault.details, hint=fault.hint
+        ) from fault
 
 
 def agree(mine: Ran, reference: Ran, artifact: Artifact, samples: Samples) -> Agreed:
