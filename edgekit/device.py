@@ -21,7 +21,8 @@ RUNTIMES_OF_TARGET = {
     "openvino": ("openvino",),
 }
 
-# What `[require]` may ask for: keys of the agent's environment, compared as text without case.
+# What `[require]` may ask for: keys of the agent's environment, compared as text without case; a
+# `*` at the end stands for anything.
 REQUIREMENTS = ("cpu_governor", "machine", "system", "cpu_model")
 
 
@@ -115,7 +116,7 @@ class DeviceProfile:
         """
         for key, wanted in self.require.items():
             found = environment.get(key)
-            if str(found).lower() != wanted.lower():
+            if found is None or not _meets(str(found).lower(), wanted.lower()):
                 raise DeviceError(
                     f"{self.name} is not what its profile says: {key} is "
                     f"{'unavailable' if found is None else found}, required {wanted}",
@@ -164,6 +165,11 @@ def read_device_toml(path: Path) -> DeviceProfile:
     for part in (runtime, timing, fields):
         part.done()
     return profile
+
+
+def _meets(found: str, wanted: str) -> bool:
+    """A `*` at the end stands for anything: boards of one model have many revisions."""
+    return found.startswith(wanted[:-1]) if wanted.endswith("*") else found == wanted
 
 
 def _names(runtime: Fields, key: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 # of them are equal.
 DECIDING = (
     "edgekit",
+    "nodename",
     "system",
     "machine",
     "cpu_model",
@@ -33,6 +34,11 @@ DECIDING = (
     "container",
     "power_source",
     "transparent_hugepage",
+    # Of a page in a browser; None elsewhere.
+    "browser",
+    "device_model",
+    "cross_origin_isolated",
+    "gpu",
 )
 
 # Facts that rarely matter, or that no two runs share to the digit: they are told, not refused.

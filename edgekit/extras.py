@@ -44,8 +44,10 @@ PACKAGES = (
     Package("onnx", "onnx", "onnx", "export to ONNX"),
     Package("tf2onnx", "tf2onnx", "onnx", "export to ONNX"),
     Package("nncf", "nncf", "openvino", "int8 export to OpenVINO"),
+    Package("segno", "segno", "web", "QR codes of links for phones"),
     Package("pyarrow", "pyarrow", "parquet", "exporting measurements as Parquet"),
     Package("mlflow-skinny", "mlflow", "mlflow", "logging measurements to MLflow"),
+    Package("asyncssh", "asyncssh", "ssh", "reaching boards over SSH"),
     Package("tflite-runtime", "tflite_runtime", "legacy", "running TFLite artifacts on old boards"),
 )
 

@@ -123,6 +123,16 @@ def test_a_device_that_is_not_what_its_profile_says_is_refused():
         device.check({"cpu_governor": "powersave"})
 
 
+def test_a_star_at_the_end_of_what_is_required_stands_for_anything():
+    device = profile(require={"cpu_model": "Raspberry Pi 5*"})
+    device.check({"cpu_model": "Raspberry Pi 5 Model B Rev 1.0"})
+    for other in ("Raspberry Pi 4 Model B Rev 1.5", "A Raspberry Pi 5", None):
+        with pytest.raises(DeviceError, match=r"cpu_model is .*, required Raspberry Pi 5\*"):
+            device.check({"cpu_model": other})
+    with pytest.raises(DeviceError, match="unavailable"):
+        profile(require={"cpu_model": "*"}).check({})
+
+
 def test_a_device_that_does_not_say_is_refused_too():
     device = profile(require={"cpu_governor": "performance"})
     with pytest.raises(DeviceError, match="cpu_governor is unavailable, required performance"):

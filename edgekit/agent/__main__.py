@@ -1,6 +1,7 @@
 """`python agent.pyz JOB.json`, or the job on stdin: do it and print the result as JSON.
 
 Exit status 0 when the job was done, 1 when it failed; the error is in the JSON either way.
+`--relay` and `--cache` are for transports that reach another machine: see the modules so named.
 """
 
 from __future__ import annotations
@@ -8,14 +9,21 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import EdgekitError, FileError, UsageError
 
+_TOOLS = ("--relay", "--cache")
+
 
 def main(arguments: list[str]) -> int:
     """Read a job, do it, print what came out."""
+    if arguments and arguments[0] in _TOOLS:
+        tool = import_module(f"edgekit.agent.{arguments[0].removeprefix('--')}")
+        status: int = tool.main(arguments[1:])
+        return status
     # Runtimes print: whatever goes to stdout while they work belongs on stderr.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

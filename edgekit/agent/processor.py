@@ -33,7 +33,7 @@ def processor_facts(tree: Tree, cores: Sequence[int] | None) -> dict[str, Any]:
     info = tree.entries("proc/cpuinfo")
     own = list(cores) if cores else [0]
     return {
-        "cpu_model": _model(info),
+        "cpu_model": _model(info, tree),
         "cpu_id": _identity(info),
         "cpu_flags": _flags(info),
         "microcode": info.get("microcode"),
@@ -50,10 +50,13 @@ def processor_facts(tree: Tree, cores: Sequence[int] | None) -> dict[str, Any]:
     }
 
 
-def _model(info: dict[str, str]) -> str | None:
+def _model(info: dict[str, str], tree: Tree) -> str | None:
     for key in ("model name", "Model", "Hardware"):
         if info.get(key):
             return info[key]
+    # Of a board whose kernel tells nothing else, and with a zero byte at its end.
+    if board := (tree.text("proc/device-tree/model") or "").strip("\0"):
+        return board
     if sys.platform == "darwin":
         with suppress(OSError, subprocess.SubprocessError):
             command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]

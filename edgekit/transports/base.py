@@ -28,10 +28,12 @@ class Transport(ABC):
     Attributes:
         no_latency: Why no time is measured there ("emulated: …"); None where it is.
         estimates: Whether it says what an inference would take without running it.
+        unasked: Why lists of devices do not ask it; None where they do.
     """
 
     no_latency: str | None = None
     estimates: bool = False
+    unasked: str | None = None
 
     @classmethod
     @abstractmethod
@@ -48,7 +50,7 @@ class Transport(ABC):
         """
         job = Job.from_json(job.to_json())
         if job.action not in ("run", "probe"):
-            self._refuse_latency()
+            self.refuse_latency()
         if job.model and not Path(job.model).is_file():
             raise FileError(f"{job.model}: no such model file")
         result = self._run(job, timeout_s)
@@ -67,7 +69,7 @@ class Transport(ABC):
         Raises:
             DeviceError: This transport can carry whole jobs only.
         """
-        self._refuse_latency()
+        self.refuse_latency()
         raise DeviceError(
             f"{type(self).__name__} keeps no model loaded between two blocks of calls",
             hint="compare on a device that does: edgekit devices",
@@ -92,10 +94,11 @@ class Transport(ABC):
         """Let go of connections and processes; a transport that was closed is not used again."""
 
     def refuse_latency(self) -> None:
-        """Raise a `DeviceError` where no time is measured."""
-        self._refuse_latency()
+        """Raise where no time is measured.
 
-    def _refuse_latency(self) -> None:
+        Raises:
+            DeviceError: With the reason, `no_latency`.
+        """
         if self.no_latency is not None:
             raise DeviceError(
                 f"no latency from here: {self.no_latency}",

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import DeviceError, RuntimeFault
+from edgekit.errors import DeviceError
 from edgekit.job import Job, JobResult
 from edgekit.process import Child, ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
+from edgekit.transports.faults import fault
 from edgekit.transports.session import Session
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class LocalTransport(Transport):
     @classmethod
     def from_profile(cls, profile: DeviceProfile) -> LocalTransport:
         """The device is this machine; `python` in its file names another interpreter."""
+        profile.option_fields().done()
         return cls(profile.python, named_in=profile.path)
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
@@ -63,9 +65,9 @@ class LocalTransport(Transport):
                     raise self._no_agent(error) from error
                 if not isinstance(error, ChildCrashed):
                     raise
-                raise _fault(job, error) from error
+                raise fault(job, error) from error
             except ChildFailed as error:
-                raise _fault(job, error) from error
+                raise fault(job, error) from error
         return JobResult.from_json(answer)
 
     @contextmanager
@@ -77,7 +79,7 @@ class LocalTransport(Transport):
                 try:
                     return child.call(step, timeout_s=_LONGEST_STEP_S)
                 except (ChildCrashed, ChildFailed) as error:
-                    raise _fault(job, error) from error
+                    raise fault(job, error) from error
 
             try:
                 yield Session(ask, job)
@@ -121,11 +123,6 @@ class LocalTransport(Transport):
 
         with tempfile.TemporaryDirectory(prefix="edgekit-agent-") as folder:
             yield _search_first(str(write_bundle(Path(folder) / "agent.pyz")), alone=True)
-
-
-def _fault(job: Job, error: ChildCrashed | ChildFailed) -> RuntimeFault:
-    what = f"{job.runtime or 'the agent'}: {job.action} {Path(job.model).name}"
-    return RuntimeFault(f"{what.strip()}: {error.message}", *error.details)
 
 
 def _search_first(place: str, *, alone: bool = False) -> dict[str, str]:

@@ -7,6 +7,7 @@ cannot be read or reached is reported beside the others, which stay listed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,10 @@ def describe_device(reference: str) -> DeviceEntry:
 def _probe(profile: DeviceProfile) -> DeviceEntry:
     try:
         transport = registry.load(registry.TRANSPORTS, profile.transport).from_profile(profile)
-        environment = transport.run(Job("probe"), timeout_s=_PROBE_TIMEOUT_S).environment
+        if transport.unasked is not None:
+            return DeviceEntry(profile, None, DeviceError(f"not asked: {transport.unasked}"))
+        with closing(transport):
+            environment = transport.run(Job("probe"), timeout_s=_PROBE_TIMEOUT_S).environment
     except EdgekitError as error:
         return DeviceEntry(profile, None, error)
     except Exception as error:  # a plug-in's transport must not hide the other devices

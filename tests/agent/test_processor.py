@@ -37,6 +37,14 @@ def test_an_arm_core_is_known_by_its_part(tree_of):
     assert facts["cpu_flags"] == ["asimd", "asimddp"]
 
 
+def test_a_board_whose_processor_has_no_name_is_known_by_its_device_tree(tree_of):
+    files = {
+        "proc/cpuinfo": "processor : 0\nCPU part : 0xd0b",
+        "proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0",
+    }
+    assert processor_facts(tree_of(files), [0])["cpu_model"] == "Raspberry Pi 5 Model B Rev 1.0"
+
+
 def test_frequencies_and_governors_are_those_of_the_allowed_cores_alone(tree_of):
     files = {}
     for number, (governor, now) in enumerate([("performance", 3_000), ("powersave", 900)] * 2):

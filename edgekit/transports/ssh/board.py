@@ -1,0 +1,259 @@
+"""What a board must have before a job can go there: a Python, numpy, the agent, the files.
+
+Asked once per link. The first question is put to a bare interpreter, which may be of any age; all
+others to the agent, once it lies there under its digest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path, PurePosixPath
+
+from edgekit.agent.bundle import bundle_bytes
+from edgekit.agent.cache import AGENTS, FILES, PART, RUNS
+from edgekit.errors import DeviceError, EdgekitError
+from edgekit.fields import Fields, printable
+from edgekit.files import process_lives
+from edgekit.transports.ssh import packs
+from edgekit.transports.ssh.link import Done, Link
+from edgekit.transports.ssh.packs import Pack
+
+OLDEST_PYTHON = (3, 10)
+_CHECKED_S = 1200.0  # for which a pack that was there is taken to be there
+_MOST_RUNS = 10_000
+
+# For any Python from 2.7 on, read from stdin: no shell has to quote it.
+_GREETING = """\
+import hashlib, json, os, sys
+folder, digest = os.path.expanduser(sys.argv[1]), sys.argv[2]
+for place in (folder, os.path.join(folder, "agents"), os.path.join(folder, "runs")):
+    if not os.path.isdir(place):
+        os.makedirs(place, 0o700)
+agent = os.path.join(folder, "agents", digest + ".pyz")
+there = False
+if os.path.isfile(agent):
+    with open(agent, "rb") as stream:
+        there = hashlib.sha256(stream.read()).hexdigest() == digest
+    if there:
+        os.utime(agent, None)
+    else:
+        os.remove(agent)
+numpy = True
+try:
+    import numpy
+    numpy = numpy.__version__
+except ImportError as error:
+    numpy = None
+print(json.dumps({
+    "python": list(sys.version_info[:3]), "numpy": numpy, "folder": os.path.abspath(folder),
+    "agent": there, "system": sys.platform, "runs": os.listdir(os.path.join(folder, "runs")),
+}))
+"""
+
+_began = time.time_ns()
+_numbers = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things lie on a board.
+
+    Attributes:
+        folder: Of edgekit there, absolute.
+        agent: The agent's zipapp.
+    """
+
+    folder: PurePosixPath
+    agent: PurePosixPath
+
+    def run(self, name: str) -> PurePosixPath:
+        """Folder of a run."""
+        return self.folder / RUNS / name
+
+    def pack(self, pack: Pack) -> PurePosixPath:
+        """Folder of a pack."""
+        return self.folder / FILES / pack.digest
+
+
+class Board:
+    """The far end of a link.
+
+    Args:
+        link: The way there.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._place: Place | None = None
+        self._checked: dict[str, float] = {}
+        self._left_behind: list[str] = []
+        self._one_at_a_time = asyncio.Lock()
+
+    async def place(self) -> Place:
+        """Look at the board, and put the agent there where it is not.
+
+        Raises:
+            Lost: The connection was lost.
+            DeviceError: It has no Python that is young enough, or no numpy.
+        """
+        async with self._one_at_a_time:
+            return await self._find_place()
+
+    async def _find_place(self) -> Place:
+        if self._place is None:
+            agent = bundle_bytes()
+            digest = hashlib.sha256(agent).hexdigest()
+            greeting = await self._greet(digest)
+            folder = PurePosixPath(greeting.text("folder"))
+            if not folder.is_absolute() or ".." in folder.parts:
+                raise greeting.fail("folder", f"{str(folder)!r:.80} is no folder's path")
+            place = Place(folder, folder / AGENTS / f"{digest}.pyz")
+            if not greeting.flag("agent"):
+                await self._push_agent(agent, place)
+            self._left_behind = [
+                name
+                for name in greeting.items("runs", most=_MOST_RUNS)
+                if isinstance(name, str) and _is_left_behind(name)
+            ]
+            self._place = place
+        return self._place
+
+    async def deliver(self, *wanted: Pack) -> None:
+        """Push the packs that are not there, or not whole.
+
+        Raises:
+            Lost: The connection was lost.
+            DeviceError: They don't fit, or are not there afterwards.
+        """
+        async with self._one_at_a_time:
+            await self._deliver(wanted)
+
+    async def _deliver(self, wanted: Sequence[Pack]) -> None:
+        now = time.monotonic()
+        new = [each for each in wanted if now - self._checked.get(each.digest, -1e9) > _CHECKED_S]
+        if not new and not self._left_behind:
+            return
+        place = await self._find_place()
+        there, free = await self._look(new)
+        absent = [each for each in new if each.digest not in there]
+        for pack in absent:
+            packs.refuse_too_large(pack, free, self._link.options.shown)
+            free -= pack.bytes
+        if absent:
+            async with self._link.sftp() as sftp:
+                for pack in absent:
+                    part = place.folder / FILES / f"{PART}{new_name()}"
+                    await packs.push(sftp, pack, place.pack(pack), part)
+            there, _ = await self._look(new)
+        for pack in new:
+            if pack.digest not in there:
+                names = ", ".join(pack.files)
+                raise DeviceError(
+                    f"{self._link.options.shown}: {names} did not arrive as it was sent",
+                    hint="did the file change meanwhile? does the board's card fail?",
+                )
+            self._checked[pack.digest] = now
+
+    async def _greet(self, digest: str) -> Fields:
+        options = self._link.options
+        done = await self._link.run(
+            options.command("-", options.folder, digest), _GREETING.encode()
+        )
+        answer = done.output.strip().rpartition(b"\n")[2]
+        try:
+            greeting = Fields(json.loads(answer), "greeting", DeviceError)
+        except ValueError:
+            raise self._no_python(done) from None
+        version = tuple(greeting.integers("python", most=3, low=0, high=10_000))
+        shown = ".".join(map(str, version))
+        if version < OLDEST_PYTHON:
+            raise DeviceError(
+                f"{options.shown}: {options.python} is Python {shown} there; 3.10 is needed",
+                hint=f"`python` in [ssh] of {options.where} names another one",
+            )
+        if greeting.optional_text("numpy") is None:
+            raise DeviceError(
+                f"{options.shown}: numpy is not installed there for {options.python}",
+                hint=self.install_command("numpy"),
+            )
+        return greeting
+
+    def install_command(self, package: str) -> str:
+        """What to run on the board to get a package there."""
+        return f"on the board: {self._link.options.python} -m pip install {package}"
+
+    def _no_python(self, done: Done) -> DeviceError:
+        options = self._link.options
+        words = [str(printable(line)) for line in done.words.splitlines()[-3:]]
+        if done.status in (126, 127):
+            return DeviceError(
+                f"{options.shown}: there is no {options.python} there",
+                *words,
+                hint=f"`python` in [ssh] of {options.where} names the interpreter there",
+            )
+        ended = "was killed" if done.status is None else f"ended with status {done.status}"
+        return DeviceError(f"{options.shown}: {options.python} there {ended}", *words)
+
+    async def _push_agent(self, agent: bytes, place: Place) -> None:
+        part = place.agent.with_name(f"{PART}{new_name()}")
+        async with self._link.sftp() as sftp:
+            async with sftp.open(str(part), "wb") as stream:
+                await stream.write(agent)
+            await packs.rename(sftp, part, place.agent)
+
+    async def _look(self, wanted: list[Pack]) -> tuple[set[str], int]:
+        options, place = self._link.options, await self._find_place()
+        question = {
+            "packs": {pack.digest: [dict(entry) for entry in pack.entries] for pack in wanted},
+            "keep_bytes": options.cache_mb * 10**6,
+            "end": self._left_behind[:200],
+        }
+        command = options.command(str(place.agent), "--cache", str(place.folder))
+        done = await self._link.run(command, json.dumps(question).encode())
+        self._left_behind = []
+        try:
+            answer = Fields(json.loads(done.output), "cache", DeviceError)
+        except ValueError:
+            words = [str(printable(line)) for line in done.words.splitlines()[-3:]]
+            raise DeviceError(f"{options.shown}: the agent did not answer", *words) from None
+        error = answer.optional_mapping("error")
+        if error is not None:
+            raise EdgekitError.from_json(printable(error))
+        there = {str(digest) for digest in answer.items("there", most=1024)}
+        return there, answer.integer("free", high=2**63)
+
+
+def new_name() -> str:
+    """A name for a run that says whose it is: this process of this machine."""
+    return f"{_machine()}-{os.getpid()}-{_began}-{next(_numbers)}"
+
+
+def _is_left_behind(name: str) -> bool:
+    """Whether a run belongs to a process of this machine that is no more."""
+    machine, pid, began, *_ = (*name.split("-"), "", "", "")
+    if machine != _machine() or not pid.isdigit() or len(pid) > 10 or not name.isascii():
+        return False
+    if int(pid) == os.getpid():
+        return began != str(_began)
+    return not process_lives(int(pid))
+
+
+def _machine() -> str:
+    """This machine, its boot and its process numbers, without telling which it is."""
+    facts = [socket.gethostname(), str(uuid.getnode())]
+    for place in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        path = Path(place)
+        try:
+            facts.append(str(path.readlink()) if path.is_symlink() else path.read_text("ascii"))
+        except OSError:
+            facts.append("")
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
