@@ -115,7 +115,8 @@ def gather_samples(artifact: Artifact, kinds: Sequence[str], scratch: Path) -> S
         scratch: Where they go.
 
     Raises:
-        ArtifactError: It holds no golden samples, and nothing else was asked for.
+        ArtifactError: It holds no golden samples, and nothing else was asked for; or its manifest
+            does not describe all of its inputs.
     """
     import numpy as np
 
@@ -130,7 +131,17 @@ def gather_samples(artifact: Artifact, kinds: Sequence[str], scratch: Path) -> S
         for name in inputs:
             parts[name].append(np.asarray(held[name]))
     if "adversarial" in kinds:
-        cases = [adversarial(spec) for spec in manifest.preprocessing]
+        if len(manifest.preprocessing) != len(inputs):
+            raise ArtifactError(
+                f"{artifact.path}: its manifest describes {len(manifest.preprocessing)} of "
+                f"{len(inputs)} inputs",
+                hint="--inputs golden",
+            )
+        # A file that takes floats takes more than the pixels which the model was made for.
+        cases = [
+            adversarial(replace(spec, dtype="float32") if tensor.dtype == "float32" else spec)
+            for spec, tensor in zip(manifest.preprocessing, manifest.inputs, strict=True)
+        ]
         # Inputs of several kinds lack some cases each: those that all of them have.
         shared = [case for case in cases[0] if all(case in one for one in cases)]
         names += shared
