@@ -133,8 +133,8 @@ def gather_samples(artifact: Artifact, kinds: Sequence[str], scratch: Path) -> S
     if "adversarial" in kinds:
         if len(manifest.preprocessing) != len(inputs):
             raise ArtifactError(
-                f"{artifact.path}: its manifest describes {len(manifest.preprocessing)} of "
-                f"{len(inputs)} inputs",
+                f"{artifact.path}: its manifest describes {len(manifest.preprocessing)} inputs, "
+                f"the file has {len(inputs)}",
                 hint="--inputs golden",
             )
         # A file that takes floats takes more than the pixels which the model was made for.

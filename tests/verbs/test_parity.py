@@ -20,6 +20,8 @@ from tests.make_integer_files import REAL, holding, with_float_output
 
 pytest.importorskip("tflite_micro", reason="pip install -e '.[microcontroller]'")
 
+SPEC = InputSpec(name="image", dtype="float32", shape=(8, 8, 3), range=(0.0, 1.0))
+
 
 class Shifting(LocalTransport):
     """A device whose runtime gives every value a step too many in the samples it is told."""
@@ -127,9 +129,9 @@ def test_a_file_of_floats_gets_more_than_the_pixels_it_was_made_for(make_artifac
     assert 0 < np.abs(taken["denormal"]).max() < 1e-38
 
 
-def test_a_manifest_that_leaves_out_an_input_is_refused(make_artifact, tmp_path):
-    artifact = make_artifact(preprocessing=())
-    with pytest.raises(ArtifactError, match="describes 0 of 1 inputs"):
+def test_a_manifest_that_describes_other_inputs_is_refused(make_artifact, tmp_path):
+    artifact = make_artifact(preprocessing=(SPEC, SPEC))
+    with pytest.raises(ArtifactError, match="describes 2 inputs, the file has 1"):
         gather_samples(artifact, ("adversarial",), tmp_path)
 
 
