@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.adversarial import adversarial
 from edgekit.agreement import Agreement, agreement, overall
 from edgekit.artifact import Artifact
-from edgekit.errors import ArtifactError, DeviceError
+from edgekit.errors import ArtifactError, DeviceError, RuntimeFault
 from edgekit.exporters.output_grid import output_steps
 from edgekit.feeding import encode, read_outputs, read_samples, samples_at, write_samples
 from edgekit.job import Job
@@ -115,7 +115,8 @@ def gather_samples(artifact: Artifact, kinds: Sequence[str], scratch: Path) -> S
         scratch: Where they go.
 
     Raises:
-        ArtifactError: It holds no golden samples, and nothing else was asked for.
+        ArtifactError: It holds no golden samples, and nothing else was asked for; or its manifest
+            does not describe all of its inputs.
     """
     import numpy as np
 
@@ -130,7 +131,17 @@ def gather_samples(artifact: Artifact, kinds: Sequence[str], scratch: Path) -> S
         for name in inputs:
             parts[name].append(np.asarray(held[name]))
     if "adversarial" in kinds:
-        cases = [adversarial(spec) for spec in manifest.preprocessing]
+        if len(manifest.preprocessing) != len(inputs):
+            raise ArtifactError(
+                f"{artifact.path}: its manifest describes {len(manifest.preprocessing)} inputs, "
+                f"the file has {len(inputs)}",
+                hint="--inputs golden",
+            )
+        # A file that takes floats takes more than the pixels which the model was made for.
+        cases = [
+            adversarial(replace(spec, dtype="float32") if tensor.dtype == "float32" else spec)
+            for spec, tensor in zip(manifest.preprocessing, manifest.inputs, strict=True)
+        ]
         # Inputs of several kinds lack some cases each: those that all of them have.
         shared = [case for case in cases[0] if all(case in one for one in cases)]
         names += shared
@@ -191,13 +202,19 @@ def run_reference(contender: Contender, artifact: Artifact, samples: Samples) ->
 
     Raises:
         DeviceError: Nothing is known that computes files of its target plainly.
+        RuntimeFault: Its runtime's plain kernels lack an operator of the file.
         EdgekitError: As `Transport.run`.
     """
     if artifact.target not in REFERENCES:
         raise DeviceError(f"no reference kernels are known for {artifact.target} files")
     runtime, delegate = REFERENCES[artifact.target]
     plain = replace(contender, runtime=runtime, delegate=delegate, threads=1)
-    return run_raw(LocalTransport(), plain, artifact, samples)
+    try:
+        return run_raw(LocalTransport(), plain, artifact, samples)
+    except RuntimeFault as fault:
+        raise RuntimeFault(
+            f"{artifact.path} has no reference: {fault.message}", *fault.details, hint=fault.hint
+        ) from fault
 
 
 def agree(mine: Ran, reference: Ran, artifact: Artifact, samples: Samples) -> Agreed:

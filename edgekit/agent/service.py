@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.agent import machine
 from edgekit.agent.passes import perform_pass
 from edgekit.agent.running import run
-from edgekit.agent.runtimes import BUILT_IN, runtime_class
+from edgekit.agent.runtimes import OF_MACHINES, runtime_class
 from edgekit.agent.runtimes.base import LoadedModel, Runtime, check_delegate, first_line
 from edgekit.agent.samples import SampleReader
 from edgekit.agent.timing import random_inputs, time_calls
@@ -162,9 +162,9 @@ def fault_while_timed(loaded: Loaded) -> Iterator[None]:
 
 
 def _runtimes() -> dict[str, Any]:
-    """Built-in runtimes by name: {"version"} if they import here, else {"error"}."""
+    """Runtimes of machines by name: {"version"} if they import here, else {"error"}."""
     found: dict[str, Any] = {}
-    for name in BUILT_IN:
+    for name in OF_MACHINES:
         try:
             found[name] = {"version": runtime_class(name)().version}
         except EdgekitError as error:

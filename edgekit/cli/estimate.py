@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "device", "estimate ms", "cycles", "MHz", "SRAM KiB", "DRAM KiB", "flash KiB", "on NPU",
-    "CPU ops",
+    "MACs on NPU", "CPU ops",
 )  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def _cells(row: EstimateRow) -> tuple[str | None, ...]:
         f"{found.sram_bytes / 1024:.1f}",
         f"{found.dram_bytes / 1024:.1f}" if found.dram_bytes else None,
         f"{found.flash_bytes / 1024:.1f}" if found.flash_bytes else None,
-        f"{found.npu_ops}/{len(found.layers)} ({100 * found.npu_share:.0f} %)",
+        f"{found.npu_ops}/{len(found.layers)} ({100 * found.npu_share:.3g} %)",
+        None if row.mac_share is None else f"{100 * row.mac_share:.3g} %",
         kept or None,
     )

@@ -47,7 +47,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Compare ARTIFACTs on devices with reference kernels of the same file.
+    """Compare ARTIFACTs with reference kernels of the same file.
 
     ARTIFACT is an artifact's folder, or a folder that holds some; with settings of its own as
     build/mobilenet/tflite-int8@delegate=none. Outputs are bit-exact, within a step of the

@@ -7,9 +7,11 @@ flash for the file) is a budget in its profile: a file that needs more is refuse
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgekit import extras
 from edgekit.agent.runtimes.tflite_micro import ARENA_VARIABLE
 from edgekit.agent.runtimes.tflite_micro_arena import ENTRY
 from edgekit.errors import DeviceError, EdgekitError, RuntimeFault
@@ -87,7 +89,7 @@ class MicrocontrollerTransport(Transport):
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
         if job.action == "probe":
-            return self._probe(job, timeout_s)
+            return self._probe()
         if job.runtime != RUNTIME:
             raise DeviceError(
                 f"{job.runtime} does not run on microcontrollers", hint=f"--runtime {RUNTIME}"
@@ -111,16 +113,14 @@ class MicrocontrollerTransport(Transport):
         facts = {"arena_bytes": arena, "arena_smallest_bytes": need.smallest}
         return replace(result, environment={**result.environment, **facts})
 
-    def _probe(self, job: Job, timeout_s: float | None) -> JobResult:
-        result = LocalTransport().run(job, timeout_s=timeout_s)
-        state = result.environment.get("runtimes", {}).get(RUNTIME, {})
-        if "version" not in state:
-            from edgekit import extras
-
+    def _probe(self) -> JobResult:
+        try:
+            state = {"version": version(RUNTIME)}
+        except PackageNotFoundError:
             package = extras.owner_of("tflite_micro")
             assert package is not None
-            raise extras.missing(package)
-        # Whatever else this machine is says nothing of a board.
+            raise extras.missing(package) from None
+        # Whatever this machine is says nothing of a board.
         told = {"ram_bytes": self._ram, "flash_bytes": self._flash, "arena_bytes": self._arena}
         return JobResult(environment={**told, "runtimes": {RUNTIME: state}})
 

@@ -233,7 +233,7 @@ def _other_version(compiler: str, what: str) -> DeviceError:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
+    return str(printable(" ".join(text.split())[:500]))
 
 
 def _literal(stem: str) -> str:

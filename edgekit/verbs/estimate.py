@@ -23,6 +23,7 @@ from edgekit.files import write_atomic
 from edgekit.job import Job
 from edgekit.measuring.contenders import Asked, expand
 from edgekit.progress import Progress, Report, silent
+from edgekit.roofline.counting.reading import count_file
 from edgekit.transports.base import Transport
 from edgekit.transports.connect import connect, find_profile
 
@@ -38,12 +39,15 @@ class EstimateRow:
         artifact: The artifact.
         device: Name of the device profile.
         estimate: What its compiler says.
+        mac_share: Of the file's multiply–accumulates, as edgekit counts them, those of operators
+            that go to the accelerator, in 0–1; None where they cannot be counted.
         layers_file: Where its layers were written; None where nobody asked.
     """
 
     artifact: Artifact
     device: str
     estimate: Estimate
+    mac_share: float | None = None
     layers_file: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -58,6 +62,7 @@ class EstimateRow:
             "sha256": one.sha256,
             "device": self.device,
             **self.estimate.to_json(),
+            "mac_share": self.mac_share,
             "layers_file": str(self.layers_file) if self.layers_file else None,
         }
 
@@ -112,7 +117,7 @@ def estimating(devices: Sequence[str]) -> bool:
     if len(kinds) > 1 and not all(kinds):
         measuring = devices[kinds.index(False)]
         raise UsageError(
-            f"--device: {measuring} is measured, and a run is of one device",
+            f"--device: {measuring} does not estimate, and a run is of one device",
             hint="several devices share a table only if all of them estimate, as ethos-u*",
         )
     return bool(kinds) and all(kinds)
@@ -171,7 +176,7 @@ def estimate(
             model = artifact.manifest.model
             place = out if out.suffix == ".csv" else out / f"{model}-{artifact.label}-{name}.csv"
             write_atomic(place, _layers_csv(found))
-        rows.append(EstimateRow(artifact, name, found, place))
+        rows.append(EstimateRow(artifact, name, found, _mac_share(artifact, found), place))
     report(Progress(task, len(pairs), len(pairs)))
     return EstimateResult(tuple(rows), failures)
 
@@ -192,6 +197,18 @@ def _refuse_other(artifact: Artifact, device: str) -> None:
             f"{device} takes full-integer .tflite files; {artifact.path} is {artifact.label}",
             hint=f"edgekit export {artifact.manifest.model} --int8 --target tflite",
         )
+
+
+def _mac_share(artifact: Artifact, found: Estimate) -> float | None:
+    beside = {layer.name for layer in found.layers if not layer.on_npu}
+    if not beside:
+        return 1.0
+    try:
+        counted = count_file(artifact.model_path, artifact.target)
+    except EdgekitError:
+        return None
+    left = sum(one.macs for one in counted.operations if one.name in beside)
+    return 1 - left / counted.macs if counted.macs else None
 
 
 def _layers_csv(found: Estimate) -> bytes:

@@ -137,12 +137,14 @@ def test_a_probe_tells_the_budget_and_nothing_of_this_machine():
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
-    def run(self, job, *, timeout_s=None):
-        from edgekit.job import JobResult
+    from importlib.metadata import PackageNotFoundError
 
-        return JobResult(environment={"runtimes": {"tflite-micro": {"error": "not installed"}}})
+    from edgekit.transports import microcontroller
 
-    monkeypatch.setattr(LocalTransport, "run", run)
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(microcontroller, "version", version)
     with pytest.raises(MissingExtraError) as caught:
         MicrocontrollerTransport().run(Job("probe"))
     assert "[microcontroller]'" in caught.value.hint

@@ -81,6 +81,10 @@ def test_an_operator_beside_the_npu_stands_in_the_table_with_its_reason(
     printed = capsys.readouterr().out
     assert "Dequantize 1" in printed
     assert "on the CPU: DEQUANTIZE: " in printed
+    assert main(["profile", str(artifact.path), "--device", "ethos-u55-32", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["mac_share"] == 1.0
+    assert 0.5 < row["npu_share"] < 1.0
 
 
 @pytest.mark.parametrize("target", ["tflite", "onnx"])
@@ -112,10 +116,10 @@ def test_settings_behind_the_artifact_make_none_either(int8, capsys):
     assert "settings behind @" in capsys.readouterr().err
 
 
-def test_a_measured_device_shares_no_table(int8, capsys):
+def test_a_device_that_does_not_estimate_shares_no_table(int8, capsys):
     for second in ("local-cpu", "microcontroller"):
         assert main(["profile", int8, "--device", "ethos-u55-32", "--device", second]) == 2
-        assert f"{second} is measured" in capsys.readouterr().err
+        assert f"{second} does not estimate" in capsys.readouterr().err
 
 
 def test_a_limit_on_latency_is_not_held_against_an_estimate(int8, capsys):

@@ -12,12 +12,15 @@ from edgekit.artifact import Artifact
 from edgekit.cli import main
 from edgekit.errors import ArtifactError, DeviceError, UsageError
 from edgekit.measuring.contenders import Asked, gather
+from edgekit.spec import InputSpec
 from edgekit.transports.connect import find_profile
 from edgekit.transports.local import LocalTransport
 from edgekit.verbs.parity import compare_with_reference
 from tests.make_integer_files import REAL, holding, with_float_output
 
 pytest.importorskip("tflite_micro", reason="pip install -e '.[microcontroller]'")
+
+SPEC = InputSpec(name="image", dtype="float32", shape=(8, 8, 3), range=(0.0, 1.0))
 
 
 class Shifting(LocalTransport):
@@ -114,6 +117,22 @@ def test_golden_and_adversarial_samples_are_named(make_artifact, tmp_path):
     assert samples.names[:2] == ("golden 0", "golden 1")
     assert samples.names[-2:] == ("beyond", "denormal")
     assert len(np.load(samples.place)) == len(samples.names)
+
+
+def test_a_file_of_floats_gets_more_than_the_pixels_it_was_made_for(make_artifact, tmp_path):
+    pixels = InputSpec(name="image", dtype="uint8", shape=(8, 8, 3), range=(0.0, 255.0))
+    artifact = make_artifact(preprocessing=(pixels,))
+    samples = gather_samples(artifact, ("adversarial",), tmp_path)
+    taken = dict(zip(samples.names, np.load(samples.place), strict=True))
+    assert taken["beyond"].dtype == np.float32
+    assert (taken["beyond"].min(), taken["beyond"].max()) == (-382.5, 637.5)
+    assert 0 < np.abs(taken["denormal"]).max() < 1e-38
+
+
+def test_a_manifest_that_describes_other_inputs_is_refused(make_artifact, tmp_path):
+    artifact = make_artifact(preprocessing=(SPEC, SPEC))
+    with pytest.raises(ArtifactError, match="describes 2 inputs, the file has 1"):
+        gather_samples(artifact, ("adversarial",), tmp_path)
 
 
 def test_an_artifact_without_golden_samples_has_adversarial_ones(make_artifact, tmp_path):

@@ -15,6 +15,8 @@ BUILT_IN = {
     "openvino": ("edgekit.agent.runtimes.openvino", "Openvino"),
     "tflite-micro": ("edgekit.agent.runtimes.tflite_micro", "TfliteMicro"),
 }
+# What a machine is asked for; what stands for a microcontroller is of no use to a machine.
+OF_MACHINES = tuple(name for name in BUILT_IN if name != "tflite-micro")
 
 
 def runtime_class(name: str) -> type[Runtime]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError, RuntimeFault
+from edgekit.fields import printable
 from edgekit.measure import Placement
 from edgekit.tensor import TensorInfo
 
@@ -184,7 +185,7 @@ class _Words:
             text = os.pread(2, _MOST_WORDS, self._start).decode("utf-8", "replace")
         except OSError:  # it can only be written
             return []
-        return [line.strip()[:400] for line in text.splitlines() if line.strip()]
+        return [printable(line.strip()[:400]) for line in text.splitlines() if line.strip()]
 
 
 @contextmanager

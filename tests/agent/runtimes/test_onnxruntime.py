@@ -96,3 +96,26 @@ def test_a_damaged_file_is_a_runtime_fault(tmp_path):
     model.write_bytes(b"\x08\x09nothing")
     with pytest.raises(RuntimeFault, match=r"onnxruntime \S+ cannot load model\.onnx"):
         Onnxruntime().load(model, threads=1, delegate=None)
+
+
+def test_reference_runs_the_graph_as_it_is_written(tmp_path):
+    from onnx import TensorProto, helper, save
+
+    names = ["x", "a", "b", "y"]
+    nodes = [
+        helper.make_node(op, [taken], [given])
+        for op, taken, given in zip(("Neg", "Identity", "Relu"), names, names[1:], strict=False)
+    ]
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 4]) for n in ("x", "y")]
+    graph = helper.make_graph(nodes, "chain", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    save(model, tmp_path / "chain.onnx")
+
+    def ops(delegate):
+        loaded = Onnxruntime().load(tmp_path / "chain.onnx", threads=1, delegate=delegate)
+        (given,) = loaded([np.array([[-1, 2, -3, 4]], np.float32)])
+        assert given.tolist() == [[1, 0, 3, 0]]
+        return loaded.placement().ops
+
+    assert (ops("reference"), ops(None)) == (3, 2)

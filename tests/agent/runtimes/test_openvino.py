@@ -89,3 +89,14 @@ def test_the_version_is_without_the_build(load):
     assert Openvino().version.count(".") == 2
     assert "-" not in Openvino().version
     assert Openvino().version in load("float").facts["openvino_build"]
+
+
+def test_reference_computes_on_the_cpu_in_float32(tiny_models):
+    def loaded(delegate):
+        model = Openvino().load(tiny_models / "float.xml", threads=1, delegate=delegate)
+        return model, model([np.ones((1, 8, 8, 3), np.float32)])[0]
+
+    (plain, one), (_, other) = loaded("reference"), loaded(None)
+    assert plain.facts["openvino_device"] == "CPU"
+    assert plain.facts["inference_precision"] == "f32"
+    np.testing.assert_allclose(one, other, rtol=1e-4)
