@@ -54,7 +54,7 @@ def _model(info: dict[str, str], tree: Tree) -> str | None:
     for key in ("model name", "Model", "Hardware"):
         if info.get(key):
             return info[key]
-    # Of a board whose kernel tells nothing else: "Raspberry Pi 5 Model B Rev 1.0", with a zero byte.
+    # Where the kernel tells nothing else: "Raspberry Pi 5 Model B Rev 1.0" and a zero byte.
     if board := (tree.text("proc/device-tree/model") or "").strip("\0"):
         return board
     if sys.platform == "darwin":

@@ -3,11 +3,12 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, MissingExtraError
 from edgekit.job import Job
 from edgekit.transports.ssh import SshTransport, login
 
@@ -28,6 +29,17 @@ def fingerprint(public_key):
         ["ssh-keygen", "-lf", public_key], capture_output=True, text=True, check=True
     )
     return done.stdout.split()[1]
+
+
+def test_without_asyncssh_the_extra_is_named(board, monkeypatch):
+    monkeypatch.setitem(sys.modules, "asyncssh", None)
+    transport = SshTransport(board.options())
+    with pytest.raises(
+        MissingExtraError, match="reaching boards over SSH needs asyncssh"
+    ) as caught:
+        transport.run(Job("probe"))
+    transport.close()
+    assert caught.value.hint.endswith("[ssh]'")
 
 
 def test_an_unknown_host_key_is_refused_with_its_fingerprint_and_never_written(board, tmp_path):

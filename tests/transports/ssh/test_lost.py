@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgekit.cli import main
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, DeviceLostError
 from edgekit.job import Job, Timing
 from edgekit.store import Store
 from edgekit.transports.ssh import SshTransport
@@ -91,7 +91,7 @@ def test_a_board_that_does_not_come_back_is_one_error_and_its_process_ends_by_it
         proxy.refusing = True
         proxy.cut()
 
-    with pytest.raises(DeviceError, match=r"did not come back within 0\.5 s") as caught:
+    with pytest.raises(DeviceLostError, match=r"did not come back within 0\.5 s") as caught:
         two_blocks(transport, job(timing=TIMING), lose)
     assert "run the same command again" in caught.value.hint
     transport.close()
