@@ -365,6 +365,7 @@ class _Daemons(concurrent.futures.ThreadPoolExecutor):
         self, work: Callable[..., T], /, *arguments: Any, **named: Any
     ) -> concurrent.futures.Future[T]:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()  # it ends in order, even if nobody waits
 
         def run() -> None:
             try:

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,21 @@ def test_a_board_that_does_not_answer_is_given_up_soon(board):
             for one in waiting:
                 one.close()
     assert "no answer within 0.3 s" in error.message
+
+
+def test_a_name_that_takes_long_to_look_up_holds_up_nobody(board, monkeypatch):
+    looked_up = threading.Event()
+
+    def slow(*_arguments, **_named):
+        looked_up.wait(60)
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        error = refusal(board.options(host="board.invalid", connect_s=0.2))
+    finally:
+        looked_up.set()
+    assert "no answer within 0.2 s" in error.message
 
 
 def test_something_that_is_no_ssh_server_is_given_up(board, monkeypatch):

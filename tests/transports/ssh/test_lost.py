@@ -148,7 +148,7 @@ def test_after_a_kill_the_next_call_goes_on_and_ends_what_was_left_on_the_board(
 ):
     make_artifact()
     place = board.profile(tmp_path / "pi.toml")
-    arguments = profile("--device", str(place), "--rounds", "6", "--passes", "none")
+    arguments = profile("--device", str(place), "--rounds", "8", "--passes", "none")
     process = subprocess.Popen(
         [sys.executable, "-m", "edgekit", *arguments, "--quiet"], stdout=subprocess.DEVNULL
     )
@@ -166,11 +166,11 @@ def test_after_a_kill_the_next_call_goes_on_and_ends_what_was_left_on_the_board(
         kept = store.load(1)
     left = board.runs()
     assert main([*arguments, "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["rows"][0]["calls_of_processes"]) == 6
+    assert len(json.loads(capsys.readouterr().out)["rows"][0]["calls_of_processes"]) == 8
     with Store.open() as store:
         run = store.load(1)
     assert run.turns[: len(kept.turns)] == kept.turns
-    assert [turn.round for turn in run.turns] == list(range(6))
+    assert [turn.round for turn in run.turns] == list(range(8))
     assert left == [] or not set(left) & set(board.runs())
     board.wait_for(lambda: not board.processes())
 
