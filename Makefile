@@ -2,15 +2,28 @@
 #   make demo     export mobilenet, profile what came out, print one table
 #   make test     lint and all default tests
 #   make install  just the environment
+#   make web      what a browser computes with, for the devices chromium and phone; needs npm
 SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WEB := edgekit/transports/web
+RUNTIMES := $(WEB)/runtimes/versions.json
 
-.PHONY: install demo test lint format bench lock clean
+.PHONY: install web demo test lint format bench lock clean
 
 install: $(STAMP)
+	@if ! command -v npm > /dev/null; then \
+	  echo "no npm here: browsers are no devices until there is one, and make web was called" >&2; \
+	else $(MAKE) --no-print-directory web || echo "browsers are no devices until make web works" >&2; fi
+
+# npm packages of fixed versions with their digests; only the files that a page loads are kept.
+web: $(RUNTIMES)
+
+$(RUNTIMES): $(WEB)/package-lock.json $(WEB)/gather.py | $(STAMP)
+	@echo "fetching LiteRT.js and onnxruntime-web: about 90 MB"
+	@$(BIN)/python -m edgekit.transports.web.gather
 
 # Exact versions with hashes, then edgekit itself in place. Done again when either file changes.
 $(STAMP): requirements.lock pyproject.toml

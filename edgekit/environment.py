@@ -37,6 +37,11 @@ DECIDING = (
     "container",
     "power_source",
     "transparent_hugepage",
+    # Of a page in a browser; None elsewhere.
+    "browser",
+    "device_model",
+    "cross_origin_isolated",
+    "gpu",
 )
 
 # Facts that rarely matter, or that no two runs share to the digit: they are told, not refused.

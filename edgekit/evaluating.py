@@ -162,7 +162,8 @@ def terms_for(
         margin: Points that do not matter.
 
     Raises:
-        UsageError: No data set is known for them, or not the same one; an unknown metric.
+        UsageError: No data set is known for them, or not the same one; an unknown metric, or one
+            for another task.
         DataError: The data set cannot be read, or has no samples.
     """
     from edgekit.datasets import open_dataset
@@ -179,12 +180,20 @@ def terms_for(
         dataset = own_dataset(first)
     proven = first.manifest.evaluation or {}
     name = metric or str((first.manifest.metric or {}).get("name", "top1"))
+    chosen = METRICS[registry.resolve(name, METRICS, what="metric")]
+    own_metric = METRICS.get(str((first.manifest.metric or {}).get("name")))
+    if own_metric is not None and own_metric.task != chosen.task:
+        fitting = [key for key, one in METRICS.items() if one.task == own_metric.task]
+        raise UsageError(
+            f"{chosen.name} judges {chosen.task}; {first.label} is for {own_metric.task}",
+            hint=f"one of: {', '.join(fitting)}",
+        )
     opened = open_dataset(dataset)
     return Terms(
         dataset=opened,
         split=_split(opened, first),
         count=samples or int(proven.get("count") or _SAMPLES),
-        metric=METRICS[registry.resolve(name, METRICS, what="metric")],
+        metric=chosen,
         margin=margin,
         device=device,
     )

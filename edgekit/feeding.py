@@ -169,8 +169,21 @@ def golden_sample(artifact: Artifact, scratch: Path) -> str | None:
     return str(encode(one, artifact.manifest.inputs, scratch))
 
 
-def _decode(place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str]) -> list[Array]:
+def read_outputs(
+    place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str]
+) -> list[Array]:
+    """Outputs as a runtime gave them, in the file's order; integers stay integers.
+
+    Args:
+        place: A `.npy`, or a folder with one per output.
+        tensors: What the file gives.
+        reported: Names by which the runtime called them.
+    """
     # A runtime may use other names than the file's (":0"); the order is the file's then.
     names = [tensor.name for tensor in tensors]
-    arrays = list(read_samples(place, names if set(names) == set(reported) else reported).values())
+    return list(read_samples(place, names if set(names) == set(reported) else reported).values())
+
+
+def _decode(place: Path, tensors: Sequence[TensorInfo], reported: Sequence[str]) -> list[Array]:
+    arrays = read_outputs(place, tensors, reported)
     return [real(array, tensor) for array, tensor in zip(arrays, tensors, strict=True)]

@@ -6,6 +6,7 @@ of any size gets through unseen. Does not know what a field means.
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -232,6 +233,11 @@ def laid_over(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 def is_name(text: str) -> bool:
     """Whether `text` is not empty and holds no control character, line break or lone surrogate."""
     return bool(text) and not any(unicodedata.category(c) in _CONTROLS for c in text)
+
+
+def toml_string(text: str) -> str:
+    """A basic string of TOML: JSON's escapes are TOML's, too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def printable(value: Any) -> Any:

@@ -54,7 +54,20 @@ def sha256_tree(root: Path) -> str:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place, flush it to disk, then rename it there."""
+    """Write a file beside its place, flush it to disk, then rename it there.
+
+    Raises:
+        OSError: With the name of the file itself, not of what was to become it.
+    """
+    try:
+        _write_beside(path, content)
+    except OSError as error:
+        if error.errno and str(error.filename or "").startswith(f"{path.parent}{os.sep}"):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _write_beside(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(prefix=_SCRATCH_MARK, dir=path.parent)
@@ -91,7 +104,8 @@ def check_place(file: Path, meant: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=file.parent).close()
     except OSError as error:
-        raise FileError.from_os_error(error) from error
+        named = OSError(error.errno, error.strerror, str(file)) if error.errno else error
+        raise FileError.from_os_error(named) from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -48,6 +48,7 @@ class Child:
         entry: `module:factory`.
         environment: Variables to add for the child.
         python: Interpreter to run; the current one by default.
+        prefix: Words before the interpreter: a program that starts it elsewhere, as `chroot` does.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Child:
         *,
         environment: Mapping[str, str] | None = None,
         python: str = sys.executable,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.entry = entry
         if _ending.is_set():
@@ -66,7 +68,7 @@ class Child:
         self._killed_because = ""
         try:
             self._process = subprocess.Popen(
-                [python, "-m", "edgekit.process", entry, str(os.getpid())],
+                [*prefix, python, "-m", "edgekit.process", entry, str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

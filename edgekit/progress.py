@@ -1,8 +1,13 @@
-"""How long work says where it stands. Verbs call a `Report`; only `edgekit.cli` shows it."""
+"""How long work says where it stands. Verbs call a `Report`; only `edgekit.cli` shows it.
+
+A notice is what a person has to read before work can go on, as a link to open. It finds its way to
+whoever listens, however deep it comes from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -28,3 +33,22 @@ Report = Callable[[Progress], None]
 
 def silent(_: Progress) -> None:
     """A report that says nothing."""
+
+
+_listeners: list[Callable[[str], None]] = []
+
+
+def notice(text: str) -> None:
+    """Tell a person something that work waits for; said to nobody where nobody listens."""
+    for listener in _listeners[-1:]:
+        listener(text)
+
+
+@contextmanager
+def noticed_by(listener: Callable[[str], None]) -> Iterator[None]:
+    """While active, notices go to `listener`."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)

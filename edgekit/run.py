@@ -67,7 +67,7 @@ class Contender:
         """Whether only wall time tells its speed: threads add up CPU time, accelerators lack it."""
         if self.runtime in _NO_CPU_CLOCK:
             return True
-        return self.threads > 1 or self.delegate not in (None, "none", "xnnpack")
+        return self.threads > 1 or self.delegate not in (None, "none", "reference", "xnnpack")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

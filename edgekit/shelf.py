@@ -2,16 +2,18 @@
 
 A shelf is a folder with `models/` (folders that hold a `model.toml`, at most two levels deep:
 `models/<name>` or `models/<task>/<name>`) and `devices/` (`<name>.toml`). Packages offer one
-through the entry-point group `edgekit.shelves`: a function that returns the folder. Knows names
-and paths. Does not read what it finds.
+through the entry-point group `edgekit.shelves`: a function that returns the folder. The person's
+own shelf comes last, and wins. Knows names and paths. Does not read what it finds.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from edgekit import registry
 from edgekit.errors import EdgekitError
+from edgekit.files import data_folder
 
 
 def builtin() -> Path:
@@ -19,6 +21,13 @@ def builtin() -> Path:
     package = Path(__file__).resolve().parent
     packed = package / "_shelf"
     return packed if packed.is_dir() else package.parent
+
+
+def own() -> Path:
+    """The person's shelf: `EDGEKIT_SHELF`, else the folder of edgekit's data; it may not exist."""
+    if place := os.environ.get("EDGEKIT_SHELF"):
+        return Path(place).expanduser()
+    return data_folder()
 
 
 def model_folders() -> dict[str, Path]:
@@ -51,7 +60,7 @@ def find_device(name: str) -> Path:
 
 
 def shelves() -> tuple[list[Path], list[EdgekitError]]:
-    """All shelves, edgekit's own first, and what is wrong with those that cannot be used.
+    """All shelves, edgekit's first and the person's last, and what is wrong with unusable ones.
 
     A broken plug-in must not hide the models of the others: it is reported here, never raised.
     """
@@ -74,4 +83,6 @@ def shelves() -> tuple[list[Path], list[EdgekitError]]:
                 folders.append(folder)
             else:
                 broken.append(EdgekitError(f"shelf {name}: {folder} is not a folder"))
+    if own().is_dir():
+        folders.append(own())
     return folders, broken

@@ -49,6 +49,7 @@ def make_tflite(folder: Path) -> None:
     whole = traced(model.__call__, picture)
     convert("float", whole)
     convert("int8", whole, calibrate=True, io=tf.int8)
+    convert("int8-inside", whole, calibrate=True)
     convert("dynamic", whole, dynamic=True)
     convert("logarithm", traced(tf.math.log, picture))
     # XNNPACK has no CUMSUM: two delegated islands around one kernel.

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit import files
+from edgekit.errors import FileError
 
 JSON = st.recursive(
     st.none()
@@ -241,3 +242,12 @@ def test_the_cache_is_where_the_user_says(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert files.cache_folder() == tmp_path / "xdg" / "edgekit"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no place that refuses root is known")
+def test_a_file_that_cannot_be_written_is_named_and_not_what_was_to_become_it():
+    with pytest.raises(OSError, match=r"'/proc/self/none\.json'"):
+        files.write_atomic(Path("/proc/self/none.json"), "x")
+    with pytest.raises(FileError, match=r"/proc/self/none\.json: ") as caught:
+        files.check_place(Path("/proc/self/none.json"), "it names a file")
+    assert "tmp" not in caught.value.message

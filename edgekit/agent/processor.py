@@ -54,7 +54,7 @@ def _model(info: dict[str, str], tree: Tree) -> str | None:
     for key in ("model name", "Model", "Hardware"):
         if info.get(key):
             return info[key]
-    # Where the kernel tells nothing else: "Raspberry Pi 5 Model B Rev 1.0" and a zero byte.
+    # Of a board whose kernel tells nothing else, and with a zero byte at its end.
     if board := (tree.text("proc/device-tree/model") or "").strip("\0"):
         return board
     if sys.platform == "darwin":

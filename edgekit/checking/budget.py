@@ -194,6 +194,13 @@ def _refuse_senseless(gate: Gate, fields: Fields) -> None:
         raise fields.fail(
             SLOWER, f"{told}: slower than what?", hint='baseline = "build/before/tflite-int8"'
         )
+    accuracy = limits.get(ACCURACY)
+    if accuracy is not None and 0 < accuracy <= 1:
+        raise fields.fail(
+            ACCURACY,
+            f"{accuracy:g} is in percent: any model keeps it",
+            hint=f"{ACCURACY} = {100 * accuracy:g}",
+        )
     effects = (
         (relative[:1], SLOWER in limits, f"without {SLOWER} it limits nothing"),
         (["common"] * (gate.common is not None), gate.baseline_run, "it goes with baseline_run"),

@@ -5,7 +5,6 @@ Measures all artifacts in one run, which the store keeps. Writes no file.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -18,6 +17,7 @@ from edgekit import __version__
 from edgekit.checking.budget import DEFAULT_DEVICE, MACHINE
 from edgekit.checking.judging import CLOCKS
 from edgekit.errors import DeviceError
+from edgekit.fields import toml_string
 from edgekit.measuring.comparing import SECONDS, plan_within
 from edgekit.measuring.contenders import Asked, distinct, gather
 from edgekit.measuring.rounds import RoundRules
@@ -115,7 +115,7 @@ def _head(run: Run, number: int, device: str, budget_s: float) -> str:
             f"# what was measured, with slack: {100 * SLACK:g} % for time and memory,",
             f"# {100 * SIZE_SLACK:g} % for size, {POINTS:g} points for accuracy.",
             "# Every limit is yours to change, or to remove.",
-            *([] if device == DEFAULT_DEVICE else [f"device = {_toml(device)}"]),
+            *([] if device == DEFAULT_DEVICE else [f"device = {toml_string(device)}"]),
             f"budget_s = {budget_s:g}    # for the measuring of each gate",
             "",
             "[require]           # limits in milliseconds hold for one machine",
@@ -128,7 +128,7 @@ def _head(run: Run, number: int, device: str, budget_s: float) -> str:
 def _machine(environment: Mapping[str, Any]) -> str:
     for key in MACHINE:
         if environment.get(key):
-            return f"{key} = {_toml(str(environment[key]))}"
+            return f"{key} = {toml_string(str(environment[key]))}"
     raise DeviceError(
         "the device says neither its cpu_model nor its machine: limits in milliseconds would hold "
         "for none"
@@ -152,7 +152,7 @@ def _gate(name: str, path: str, run: Run, index: int) -> str:
         rows.append(("max_rss_mb", up(peak * (1 + SLACK)), f"{peak:.4g} at most"))
     if one.metric is not None:
         rows += _of_metric(MetricValue.from_json(one.metric))
-    lines = [f"[gate.{name}]", f"artifact = {_toml(path)}"]
+    lines = [f"[gate.{name}]", f"artifact = {toml_string(path)}"]
     lines += [f"{f'{key} = {value:.10g}':<24}# now {now}" for key, value, now in rows]
     lines += [
         '# baseline = "…"        # an artifact measured side by side: holds on any machine',
@@ -207,8 +207,3 @@ def _device(device: str, folder: Path) -> str:
     if device.endswith(".toml") or "/" in device:
         return Path(os.path.relpath(device, folder)).as_posix()
     return device
-
-
-def _toml(text: str) -> str:
-    """A basic string: JSON's escapes are TOML's, too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -117,6 +117,7 @@ class Figures:
         index: Of the contender in the run.
         comparison: With the baseline, which is A; None without one.
         metric: Its accuracy; None where no limit needs it.
+        drop_unknown: Why it has no drop, where that is known.
     """
 
     contender: Contender
@@ -124,6 +125,7 @@ class Figures:
     index: int = 0
     comparison: Comparison | None = None
     metric: MetricValue | None = None
+    drop_unknown: str | None = None
 
 
 def judge(gate: Gate, figures: Figures) -> tuple[Finding, ...]:
@@ -136,7 +138,7 @@ def judge(gate: Gate, figures: Figures) -> tuple[Finding, ...]:
         if limit == SIZE:
             finding = _size(figures.contender, bound)
         elif limit in (ACCURACY, DROP):
-            finding = _accuracy(limit, bound, figures.metric, by_interval=gate.judge == "interval")
+            finding = _accuracy(limit, bound, figures, by_interval=gate.judge == "interval")
         elif limit == SLOWER:
             finding = _slower(bound, figures.comparison, gate.clock)
         elif limit == MEMORY:
@@ -253,15 +255,15 @@ def _memory(bound: float, figures: Figures) -> Finding:
     )
 
 
-def _accuracy(
-    limit: str, bound: float, metric: MetricValue | None, *, by_interval: bool
-) -> Finding:
+def _accuracy(limit: str, bound: float, figures: Figures, *, by_interval: bool) -> Finding:
+    metric = figures.metric
     assert metric is not None
     of_drop = limit == DROP
     value = metric.drop if of_drop else metric.value
     interval = metric.drop_ci95 if of_drop else metric.ci95
     if value is None:
-        return _unknown(limit, bound, f"the source model's {metric.name} is not known")
+        why = figures.drop_unknown or f"the source model's {metric.name} is not known"
+        return _unknown(limit, bound, why)
     verdict_of = verdict_at_most if of_drop else verdict_at_least
     if not by_interval:
         verdict = verdict_of((value, value), bound)

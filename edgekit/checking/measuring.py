@@ -165,7 +165,7 @@ def measure(
     contender, _ = ready.one
     if not ready.is_run:
         return Measured(
-            Figures(contender, metric=metric),
+            Figures(contender, metric=metric, drop_unknown=_drop_unknown(evaluation)),
             environment=devices[gate.device].environment if evaluation else {},
             placement=str(evaluation.placement) if evaluation else "",
         )
@@ -204,6 +204,7 @@ def measure(
             index=index,
             comparison=compared.comparison if compared else None,
             metric=metric,
+            drop_unknown=_drop_unknown(evaluation),
         ),
         baseline=compared.first if compared else None,
         number=kept.number,
@@ -248,7 +249,10 @@ def _ready(budget: Budget, gate: Gate, store: Store) -> Ready:
     label = "baseline" if gate.baseline else "common"
     stored = None
     if gate.baseline_run is not None:
-        stored = _stored(gate.baseline_run, store)
+        try:
+            stored = _stored(gate.baseline_run, store)
+        except UsageError as error:  # the budget may be right, and last night's run is lost
+            raise DeviceError(f"baseline_run: {error.message}", hint=error.hint) from error
     absolute = [limit for limit in gate.limits if limit in PERCENTILES]
     if absolute and not {*MACHINE} & ({*gate.require} | {*profile.require}):
         raise UsageError(
@@ -259,12 +263,23 @@ def _ready(budget: Budget, gate: Gate, store: Store) -> Ready:
         )
     if not gate.evaluate and any(limit in OF_METRIC for limit in gate.limits):
         _proven(one[1], where)
-    return Ready(
-        gate=gate,
-        one=one,
-        beside=_only(beside, profile, f"{where}: {label}") if beside else None,
-        stored=stored,
-    )
+    other = _only(beside, profile, f"{where}: {label}") if beside else None
+    if gate.common is not None and stored is not None and other is not None:
+        _took_part(other[0], stored)
+    return Ready(gate=gate, one=one, beside=other, stored=stored)
+
+
+def _took_part(common: Contender, stored: Side) -> None:
+    """Refuse a yardstick that says nothing of the baseline's run.
+
+    Raises:
+        DeviceError: It took no part in it.
+    """
+    if common.sha256 not in {one.sha256 for one in stored.run.contenders}:
+        raise DeviceError(
+            f"common: {common.name} took no part in {stored.where}: nothing to compare through",
+            hint=f"one of: {', '.join(one.path for one in stored.run.contenders)}",
+        )
 
 
 def _only(asked: Asked, profile: DeviceProfile, where: str) -> Entry:
@@ -300,6 +315,10 @@ def _metric(
     found = evaluate(contender, artifact, terms, report=report)
     store.add_evaluation(to_keep(found))
     return found.evaluation.metric, found.evaluation
+
+
+def _drop_unknown(evaluation: Evaluation | None) -> str | None:
+    return evaluation.drop_unknown if evaluation else None
 
 
 def _stored(text: str, store: Store) -> Side:

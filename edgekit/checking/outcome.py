@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekit.checking.budget import Budget, Gate
+from edgekit.checking.budget import OF_METRIC, Budget, Gate
 from edgekit.checking.judging import INCONCLUSIVE, PASS, REGRESSION, Finding
 from edgekit.checking.measuring import Measured
 from edgekit.errors import BudgetError, EdgekitError, InconclusiveError
@@ -95,14 +95,23 @@ class CheckResult:
         }
         failed = [(gate.gate.name, gate.error) for gate in self.gates if gate.error is not None]
         if failed:
+            besides = [
+                f"{len(told[verdict])} limits {word}"
+                if len(told[verdict]) > 1
+                else f"1 limit {word}"
+                for verdict, word in ((REGRESSION, "broken"), (INCONCLUSIVE, "not decided"))
+                if told[verdict]
+            ]
+            unmeasured = f"{len(failed)} of {len(self.gates)} gates could not be measured"
             return EdgekitError(
-                f"{len(failed)} of {len(self.gates)} gates could not be measured",
+                ", ".join([unmeasured, *besides]),
                 *(
                     f"{name}: {line}"
                     for name, error in failed
                     for line in (error.message, *error.details)
                 ),
                 *told[REGRESSION],
+                *told[INCONCLUSIVE],
                 limit=next((error.limit for _, error in failed if error.limit), None),
                 hint=next((error.hint for _, error in failed if error.hint), None),
             )
@@ -116,9 +125,20 @@ class CheckResult:
                 f"inconclusive: {len(told[INCONCLUSIVE])} of {count} limits not decided",
                 *told[INCONCLUSIVE],
                 limit=path,
-                hint="a longer --budget, a quieter machine, or a wider limit",
+                hint=self._what_decides(),
             )
         return None
+
+    def _what_decides(self) -> str:
+        limits = {
+            finding.limit
+            for gate in self.gates
+            for finding in gate.findings
+            if finding.verdict == INCONCLUSIVE
+        }
+        if limits <= {*OF_METRIC}:
+            return "more samples, or a wider limit"
+        return "a longer --budget, a quieter machine, or a wider limit"
 
     def to_json(self) -> dict[str, Any]:
         error = self.error

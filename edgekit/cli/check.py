@@ -123,7 +123,9 @@ def _init(
     if as_json:
         output.print_json({"file": str(place), "gates": list(made.gates), "run": made.number})
     else:
-        click.echo(f"{place}: {len(made.gates)} gates; run {made.number}")
+        click.echo(
+            f"{place}: {len(made.gates)} gate{'s' * (len(made.gates) != 1)}; run {made.number}"
+        )
 
 
 def _refuse_mixed(*, init: bool, of_check: dict[str, object], of_init: dict[str, object]) -> None:

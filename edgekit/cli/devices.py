@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit.cli import names, output
+from edgekit.cli.groups import DeviceGroup
+from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
     from edgekit.verbs.listing import DeviceEntry
 
 
-@click.command("devices")
-@click.argument("device", required=False, shell_complete=names.complete_devices)
-@output.common_options
-def command(device: str | None, as_json: bool, quiet: bool, verbose: bool) -> None:
-    """List the device profiles, and whether each can be reached.
+@click.group("devices", cls=DeviceGroup)
+def command() -> None:
+    """List, show and add device profiles.
 
-    DEVICE is a name, or the path of a profile; then what it answered is printed in full.
+    Without a command, the profiles are listed, and whether each device can be reached; with a
+    device's name or the path of a profile, what it answered is printed in full.
     """
+
+
+@command.command("list")
+@output.common_options
+def list_command(*, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """List the device profiles, and whether each can be reached."""
     from edgekit.verbs import listing
 
-    if device is not None:
-        entry = listing.describe_device(device)
-        if as_json:
-            output.print_json(entry.to_json())
-        else:
-            output.print_facts(entry.profile.name, _facts(entry))
-        return
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         found = listing.list_devices(report=report)
     if as_json:
@@ -37,6 +38,74 @@ def command(device: str | None, as_json: bool, quiet: bool, verbose: bool) -> No
         columns = ("device", "transport", "threads", "reachable", "runtimes", "summary")
         output.print_table("", columns, [_row(entry) for entry in found.devices])
         output.print_warnings(found.broken)
+
+
+@command.command("show")
+@click.argument("device", shell_complete=names.complete_devices)
+@output.common_options
+def show_command(device: str, *, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001
+    """Print what DEVICE answered; DEVICE is a name, or the path of a profile."""
+    from edgekit.verbs import listing
+
+    entry = listing.describe_device(device)
+    if as_json:
+        output.print_json(entry.to_json())
+    else:
+        output.print_facts(entry.profile.name, _facts(entry))
+
+
+@command.command("add")
+@click.argument("name")
+@click.option("--ssh", metavar="USER@HOST[:PORT]", help="A board that is reached over SSH.")
+@click.option("--transport", help="Any other way to it, by name.")
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An entry of the transport's own table; repeatable.",
+)
+@click.option("--summary", help="One line for listings; by default what the device says.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file; by default on your own shelf, where --device finds it by name.",
+)
+@output.common_options
+def add_command(
+    *,
+    name: str,
+    ssh: str | None,
+    transport: str | None,
+    options: tuple[str, ...],
+    summary: str | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Ask a device what it is, and write its profile NAME.toml.
+
+    Like `edgekit devices add kitchen --ssh pi@raspberrypi.local`; `edgekit profile … --device
+    kitchen` then measures there, and refuses another machine under that name.
+    """
+    from edgekit.verbs.devices import add_device, parse_option, ssh_options
+
+    if (ssh is None) == (transport is None):
+        told = "both --ssh and --transport" if ssh else "no way to the device was named"
+        raise UsageError(told, hint=f"edgekit devices add {name} --ssh pi@raspberrypi.local")
+    table: dict[str, Any] = ssh_options(ssh) if ssh else {}
+    table |= dict(map(parse_option, options))
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        added = add_device(
+            name, transport=transport or "ssh", options=table, summary=summary, out=out,
+            report=report,
+        )  # fmt: skip
+    if as_json:
+        output.print_json(added.to_json())
+    else:
+        click.echo(f"{added.file}: {added.profile.summary}")
 
 
 def _row(entry: DeviceEntry) -> tuple[str | int | None, ...]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _SOURCES = {"keras": "Keras", "file": "the float file"}
 
 
+_WHOLE = 100.0  # points: no difference is larger
+
+
 @click.command("eval")
 @click.argument("artifact", nargs=-1, required=True)
 @click.option("--dataset", metavar="NAME", help="Data set to evaluate on.")
@@ -62,7 +65,7 @@ def command(
     """Measure the accuracy of ARTIFACTs on a data set, on a device.
 
     ARTIFACT is an artifact's folder, or a folder that holds some, like build/mobilenet; settings of
-    its own may follow: build/m/onnx-int8@runtime=openvino. All get the same samples, and are
+    its own may follow: build/m/tflite-int8@delegate=none. All get the same samples, and are
     compared sample by sample. Without --dataset or --data, the data set they were made with.
     """
     from edgekit.measuring.contenders import parse
@@ -206,10 +209,14 @@ def _print_pairs(found: Evaluations) -> None:
 
 
 def _seen(pair: Difference) -> str:
+    if pair.detectable > _WHOLE:
+        return "none: too few samples"
     return f"a difference of {_points(pair.detectable)} points, 8 times in 10"
 
 
 def _points(value: float) -> str:
+    if value > _WHOLE:
+        return "none"
     return f"{value:.2f}" if value >= 0.005 else "< 0.01"
 
 

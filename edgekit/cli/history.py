@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli import names, output
+from edgekit.cli.groups import ListingGroup
 from edgekit.cli.types import Since
 from edgekit.errors import UsageError
 from edgekit.run import COMMANDS
 
 if TYPE_CHECKING:
     from edgekit.run import Contender, Run
-    from edgekit.store import StoredRun
+    from edgekit.store import KeptEvaluation, StoredRun
     from edgekit.summary import Summary
     from edgekit.verbs.history import Filters, ShownRun
 
@@ -25,22 +26,6 @@ _FIGURES = (
     "load ms", "peak MB", "processes", "placement",
 )  # fmt: skip
 _SHOWN_MODELS = 3
-
-
-class _Group(click.Group):
-    """Lists where no verb is named, and asks what was meant where there is no such verb."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands:
-            raise names.unknown("command", args[0], self.commands, ctx.command_path)
-        return super().resolve_command(ctx, args)
 
 
 def _filters(limit: int | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -104,7 +89,7 @@ _numbers = click.argument(
 )
 
 
-@click.group("history", cls=_Group)
+@click.group("history", cls=ListingGroup)
 def command() -> None:
     """List, show and export what was measured.
 
@@ -129,6 +114,27 @@ def list_command(filters: Filters, as_json: bool) -> None:
     else:
         click.echo(f"no run fits, of {found.known}" if found.known else f"no runs in {found.place}")
         output.print_warnings(found.meant)
+
+
+@command.command("evaluations")
+@click.option("--model", shell_complete=names.completing_stored("model"))
+@click.option("--dataset", help="Its name, or the path of its folder.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@_json
+def evaluations_command(model: str | None, dataset: str | None, limit: int, as_json: bool) -> None:
+    """List what `edgekit eval` found, newest first."""
+    from edgekit.verbs.history import list_evaluations
+
+    found = list_evaluations(model=model, dataset=dataset, limit=limit)
+    if as_json:
+        # Which of the samples were right is for a program that compares; it has the store.
+        told = [{**one.to_json(), "hits": None} for one in found]
+        output.print_json({"evaluations": told})
+    elif found:
+        columns = ("started", "artifact", "sha256", "device", "data", "samples", "figure")
+        output.print_table("", columns, [_evaluation_row(one) for one in found])
+    else:
+        click.echo("no evaluation fits" if model or dataset else "no evaluations are kept")
 
 
 @command.command("show")
@@ -265,7 +271,7 @@ def _row(stored: StoredRun) -> tuple[Any, ...]:
     more = len(models) - _SHOWN_MODELS
     return (
         stored.number,
-        run.started.replace("T", " ").removesuffix("Z"),
+        _moment(run.started),
         run.command,
         run.device,
         ", ".join(models[:_SHOWN_MODELS]) + (f" and {more} more" if more > 0 else ""),
@@ -273,6 +279,23 @@ def _row(stored: StoredRun) -> tuple[Any, ...]:
         stored.rounds,
         _state(stored),
     )
+
+
+def _evaluation_row(one: KeptEvaluation) -> tuple[Any, ...]:
+    metric = one.metric
+    return (
+        _moment(one.started),
+        f"{one.model} {one.target}-{one.precision}",
+        one.sha256[:12],
+        f"{one.device}, {one.runtime}",
+        f"{one.dataset}, {one.split}",
+        f"{one.samples:,}",
+        f"{metric['name']} {_interval(metric['value'], metric['ci95'], '.2f')}",
+    )
+
+
+def _moment(started: str) -> str:
+    return started.replace("T", " ").removesuffix("Z")
 
 
 def _state(stored: StoredRun) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edgekit.errors import EdgekitError
-from edgekit.progress import Progress, Report, silent
+from edgekit.progress import Progress, Report, noticed_by, silent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,12 +50,14 @@ def progress(*, quiet: bool, as_json: bool, verbose: bool = False) -> Iterator[R
     """
     on_terminal = sys.stderr.isatty()
     if quiet or (as_json and not on_terminal and not verbose):
-        yield silent
+        with noticed_by(_say):
+            yield silent
     elif on_terminal and not verbose:
         with _bars() as report:
             yield report
     else:
-        yield _Lines(every_step=verbose)
+        with noticed_by(_say):
+            yield _Lines(every_step=verbose)
 
 
 def raise_failures(failures: Mapping[str, EdgekitError], made: int, what: str = "made") -> None:
@@ -158,6 +160,11 @@ def _console() -> Console:
     return Console(file=sys.stdout, highlight=False, width=4096)
 
 
+def _say(text: str) -> None:
+    """A notice: work waits for whoever reads it, so that even --quiet keeps it."""
+    click.echo(text, err=True)
+
+
 @contextmanager
 def _bars() -> Iterator[Report]:
     from rich.console import Console
@@ -180,7 +187,11 @@ def _bars() -> Iterator[Report]:
                 known[step.task] = bars.add_task(step.task, total=step.total, note=step.note)
         bars.update(known[step.task], completed=step.done, total=step.total, note=step.note)
 
-    with bars:
+    def say(text: str) -> None:
+        # Printed by the bars, which stand below it then.
+        bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    with bars, noticed_by(say):
         yield report
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from edgekit.cli import output
+from edgekit.cli.estimate import print_estimates
 from edgekit.cli.passes import print_passes
-from edgekit.cli.types import Duration, FiniteFloat, device_option, numbers
+from edgekit.cli.types import Duration, FiniteFloat, devices_option, numbers
+from edgekit.errors import UsageError
 from edgekit.summary import ENOUGH_PROCESSES
 
 if TYPE_CHECKING:
@@ -19,16 +21,20 @@ _COLUMNS = (
     "artifact", "MB", "accuracy %", "drop", "median ms", "× first", "peak MB", "placement",
 )  # fmt: skip
 
+_OF_RUNS = ("runtime", "threads", "rounds", "seconds", "seed", "sustained_s", "passes", "fresh")
+
 
 @click.command("profile")
 @click.argument("artifact", nargs=-1, required=True)
-@device_option
+@devices_option
 @click.option("--threads", metavar="N[,N…]", help="Threads of the runtime; several for a sweep.")
 @click.option("--rounds", type=click.IntRange(1, 1000), help="Fresh processes per artifact.")
 @click.option("--seconds", type=FiniteFloat(0.01, 600), help="Timed calls in each process.")
 @click.option("--seed", default=0, show_default=True, help="Of the order and the cores.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="File for the run with its raw samples."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File for the run with its raw samples; of estimates, file or folder for layers as CSV.",
 )
 @click.option(
     "--sustained",
@@ -48,7 +54,7 @@ _COLUMNS = (
 def command(
     *,
     artifact: tuple[str, ...],
-    device: str,
+    device: tuple[str, ...],
     runtime: str | None,
     threads: str | None,
     rounds: int | None,
@@ -68,17 +74,35 @@ def command(
     settings of its own as build/mobilenet/tflite-int8@threads=2,runtime=litert,delegate=none.
     All take part in every round, so that any two can be compared. Every finished round is kept: the
     same call goes on with a run that was ended.
+
+    On devices that estimate, as 'ethos-u*', nothing is measured: a table says what their compiler
+    expects.
     """
     from edgekit.measuring.contenders import parse
     from edgekit.passes import DEFAULT, chosen
+    from edgekit.verbs.estimate import devices_meant, estimate, estimating
     from edgekit.verbs.profile import profile
+
+    devices = devices_meant(device)
+    if estimating(devices):
+        _refuse_of_runs()
+        with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+            estimates = estimate(
+                [parse(one) for one in artifact], devices=devices, out=out, report=report
+            )
+        if as_json:
+            output.print_json(estimates.to_json())
+        else:
+            print_estimates(estimates)
+        output.raise_failures(estimates.failures, len(estimates.rows), "estimated")
+        return
 
     counts = numbers("--threads", threads, int) if threads else ()
 
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         result = profile(
             [parse(one) for one in artifact],
-            device=device,
+            device=devices[0],
             runtime=runtime,
             threads=counts,
             rounds=rounds,
@@ -98,6 +122,19 @@ def command(
         _print(result)
     if passes is not None and not as_json:
         print_passes(result.run.passes)
+
+
+def _refuse_of_runs() -> None:
+    """Refuse options that say how something is run: an estimate runs nothing.
+
+    Raises:
+        UsageError: One of them was given.
+    """
+    context = click.get_current_context()
+    for name in _OF_RUNS:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            option = "--" + name.removesuffix("_s")
+            raise UsageError(f"{option}: an estimate runs nothing", hint="leave it out")
 
 
 def _print(result: ProfileResult) -> None:

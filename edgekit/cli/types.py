@@ -55,6 +55,22 @@ def device_option(command: F) -> F:
     )(command)
 
 
+def devices_option(command: F) -> F:
+    """As `device_option`; `--device` may be given several times: the parameter is a tuple."""
+    command = click.option("--runtime", help="Runtime to use instead of the device's preference.")(
+        command
+    )
+    return click.option(
+        "--device",
+        multiple=True,
+        default=("local-cpu",),
+        show_default=True,
+        shell_complete=names.complete_devices,
+        help="Profile name, or path to a TOML file; several, or a pattern like 'ethos-u*', of "
+        "devices that estimate.",
+    )(command)
+
+
 class FiniteFloat(click.FloatRange):
     """A number within a range; `nan` and `inf`, which no range refuses, are none."""
 

@@ -54,6 +54,8 @@ def parse(text: str) -> Asked:
     found: dict[str, str] = {}
     for part in settings.split(","):
         key, _, value = part.partition("=")
+        if key in found:
+            raise UsageError(f"{text}: {key} is set twice", hint="PATH@threads=1 PATH@threads=2")
         if key not in _SETTINGS or not value:
             raise UsageError(
                 f"{text}: {part!r} is no setting", hint=f"PATH@{_SETTINGS[0]}=2,runtime=litert"
@@ -115,6 +117,9 @@ def gather(
     """
     if not asked:
         expand([])
+    for count in threads:
+        if not 1 <= count <= _MOST_THREADS:
+            raise UsageError(f"threads={count} is not a number in 1…{_MOST_THREADS}")
     found: list[tuple[Contender, Artifact]] = []
     for one in asked:
         for path in expand([one.path]):

@@ -78,7 +78,11 @@ def new_run(
         contenders: Who.
         rules: How.
         once: It is never gone on with, should it be ended.
+
+    Raises:
+        DeviceError: No time is measured on that device.
     """
+    device.transport.refuse_latency()
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     told = {
         "rules": dict(rules),

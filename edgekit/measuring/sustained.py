@@ -92,7 +92,8 @@ def sustain(
     number = keeper.begin(run)
     length = period_s(seconds)
     periods = max(2, round(seconds / length))
-    task = f"measuring {len(run.contenders)} artifacts on {device.profile.name} without a pause"
+    count = len(run.contenders)
+    task = f"measuring {count} artifact{'s' * (count > 1)} on {device.profile.name} without a pause"
     report(Progress(task, 0, periods))
     since = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgekit-run-") as scratch, ExitStack() as stack:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgekit.errors import DeviceError, FileError
+from edgekit.estimated import Estimate
 from edgekit.job import Job, JobResult
 from edgekit.passes import ON_DEVICE
 from edgekit.transports.session import Session
@@ -26,9 +27,13 @@ class Transport(ABC):
 
     Attributes:
         no_latency: Why no time is measured there ("emulated: …"); None where it is.
+        estimates: Whether it says what an inference would take without running it.
+        unasked: Why lists of devices do not ask it; None where they do.
     """
 
     no_latency: str | None = None
+    estimates: bool = False
+    unasked: str | None = None
 
     @classmethod
     @abstractmethod
@@ -45,7 +50,7 @@ class Transport(ABC):
         """
         job = Job.from_json(job.to_json())
         if job.action not in ("run", "probe"):
-            self._refuse_latency()
+            self.refuse_latency()
         if job.model and not Path(job.model).is_file():
             raise FileError(f"{job.model}: no such model file")
         result = self._run(job, timeout_s)
@@ -64,21 +69,48 @@ class Transport(ABC):
         Raises:
             DeviceError: This transport can carry whole jobs only.
         """
-        self._refuse_latency()
+        self.refuse_latency()
         raise DeviceError(
             f"{type(self).__name__} keeps no model loaded between two blocks of calls",
             hint="compare on a device that does: edgekit devices",
         )
 
+    def estimate(self, job: Job, *, timeout_s: float | None = 600.0) -> Estimate:
+        """What an inference would take on the device, by a model of it; nothing is run.
+
+        Args:
+            job: Action "measure".
+            timeout_s: Limit for finding out.
+
+        Raises:
+            DeviceError: This device is there to be measured; or the file cannot be estimated.
+        """
+        job = Job.from_json(job.to_json())
+        if not Path(job.model).is_file():
+            raise FileError(f"{job.model}: no such model file")
+        return self._estimate(job, timeout_s)
+
     def close(self) -> None:  # noqa: B027  most transports hold nothing
         """Let go of connections and processes; a transport that was closed is not used again."""
 
-    def _refuse_latency(self) -> None:
+    def refuse_latency(self) -> None:
+        """Raise where no time is measured.
+
+        Raises:
+            DeviceError: With the reason, `no_latency`.
+        """
         if self.no_latency is not None:
             raise DeviceError(
                 f"no latency from here: {self.no_latency}",
                 hint="edgekit eval runs artifacts there; edgekit devices lists those that measure",
             )
+
+    def _estimate(self, job: Job, timeout_s: float | None) -> Estimate:
+        """Overridden by transports that set `estimates`."""
+        raise DeviceError(
+            f"{type(self).__name__} estimates nothing",
+            hint="edgekit profile measures there, unless edgekit devices says why it cannot",
+        )
 
     @abstractmethod
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:

@@ -36,17 +36,24 @@ class LocalTransport(Transport):
     Args:
         python: Interpreter of the environment that holds the runtime; the current one by default.
         named_in: The file that names the interpreter, for complaints.
+        environment: Variables for the processes, besides what they inherit.
     """
 
     def __init__(
-        self, python: str | Path | None = None, *, named_in: str | Path | None = None
+        self,
+        python: str | Path | None = None,
+        *,
+        named_in: str | Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = dict(environment or {})
         self._python = str(python) if python else sys.executable
         self._named_in = named_in or "the device's TOML file"
 
     @classmethod
     def from_profile(cls, profile: DeviceProfile) -> LocalTransport:
         """The device is this machine; `python` in its file names another interpreter."""
+        profile.option_fields().done()
         return cls(profile.python, named_in=profile.path)
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
@@ -81,7 +88,9 @@ class LocalTransport(Transport):
 
     def _child(self, entry: str, environment: Mapping[str, str]) -> Child:
         try:
-            return Child(entry, environment=environment, python=self._python)
+            return Child(
+                entry, environment={**environment, **self._environment}, python=self._python
+            )
         except OSError as error:
             raise DeviceError(
                 f"{self._python}: {error.strerror or error}",

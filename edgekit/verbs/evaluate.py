@@ -189,8 +189,8 @@ def evaluate_all(
         metric=metric,
         margin=margin,
     )
-    judged = _judged(opened, terms, failures, report)
-    numbers, warnings = _keep(judged)
+    keeper = _Keeper()
+    judged = _judged(opened, terms, failures, keeper, report)
     first = judged[:1]
     if base is not None and {str(folders[0].path), opened[0][0].name} & {*failures}:
         first = []  # without what --against names there is nothing to compare with
@@ -203,7 +203,10 @@ def evaluate_all(
         sides = [(a, b) for a in first for b in judged[1:]]
     rows = tuple(one.evaluation for one in judged)
     pairs = tuple(_pairs(sides, terms, report))
-    return Evaluations(rows, pairs, failures, numbers, (*_doubts(rows), *warnings))
+    warnings = [*_doubts(rows), *_fewer(rows, samples), *keeper.problems]
+    if (every_two or against is not None) and not pairs and not failures:
+        warnings.append("nothing was compared: one artifact alone")
+    return Evaluations(rows, pairs, failures, tuple(keeper.numbers), tuple(warnings))
 
 
 def _opened(
@@ -228,18 +231,26 @@ def _judged(
     opened: Sequence[tuple[Contender, Artifact]],
     terms: Terms,
     failures: dict[str, EdgekitError],
+    keeper: _Keeper,
     report: Report,
 ) -> list[Verified]:
-    """What could be judged; what could not goes to `failures`."""
-    judged = []
+    """What could be judged, each kept at once; what could not be goes to `failures`."""
+    judged: list[Verified] = []
     task = f"evaluating {len(opened)} artifacts"
     for done, (contender, artifact) in enumerate(opened):
         if len(opened) > 1:
             report(Progress(task, done, len(opened), contender.name))
         try:
-            judged.append(judge(contender, artifact, terms, report=report))
+            found = judge(contender, artifact, terms, report=report)
         except EdgekitError as error:
             failures[contender.name] = error
+            continue
+        except KeyboardInterrupt as error:
+            if judged:
+                error.add_note(f"kept: {', '.join(f'eval:{one}' for one in keeper.numbers if one)}")
+            raise
+        judged.append(found)
+        keeper.keep(found)
     if len(opened) > 1:
         report(Progress(task, len(opened), len(opened)))
     return judged
@@ -306,16 +317,32 @@ def _then(name: str, kept: KeptEvaluation, now: Verified, metric: Metric) -> _Th
     return _Then(name, metric.recall(np.array(right, bool), now.labels))
 
 
-def _keep(judged: Sequence[Verified]) -> tuple[tuple[int | None, ...], list[str]]:
-    """Numbers in the store; a store that cannot be written loses no figure."""
-    numbers: list[int | None] = []
-    try:
-        with Store.open() as store:
-            numbers += [store.add_evaluation(to_keep(one)) for one in judged]
-    except StoreError as error:
-        numbers += [None] * (len(judged) - len(numbers))
-        return tuple(numbers), [f"not kept: {error.message}"]
-    return tuple(numbers), []
+class _Keeper:
+    """Keeps evaluations as they are made; a store that cannot be written loses no figure."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int | None] = []
+        self.problems: list[str] = []
+
+    def keep(self, one: Verified) -> None:
+        """Into the store, if it takes it."""
+        number = None
+        if not self.problems:
+            try:
+                with Store.open() as store:
+                    number = store.add_evaluation(to_keep(one))
+            except StoreError as error:
+                self.problems.append(f"not kept: {error.message}")
+        self.numbers.append(number)
+
+
+def _fewer(rows: Sequence[Evaluation], wanted: int | None) -> list[str]:
+    """Says so where a data set has fewer samples than were asked for."""
+    if not rows or wanted is None or rows[0].metric.samples >= wanted:
+        return []
+    one = rows[0]
+    there = f"{one.metric.samples:,} {one.judge.samples_are} of {one.dataset}"
+    return [f"{there} were judged: it has no {wanted:,} in its {one.split} split"]
 
 
 def _doubts(rows: Sequence[Evaluation]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from edgekit.errors import FileError, StoreError, UsageError
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Run
-from edgekit.store import Store, StoredRun, place_of_store, tables, tracking
+from edgekit.store import KeptEvaluation, Store, StoredRun, place_of_store, tables, tracking
 from edgekit.summary import Summary, summarise
 
 _LARGEST_FILE = 2**30
@@ -115,6 +115,14 @@ def list_runs(filters: Filters) -> RunList:
             return RunList(found, store.place, known=len(found))
         known = len(store.find(finished=None))
         return RunList(found, store.place, tuple(_meant(store, filters)), known)
+
+
+def list_evaluations(
+    *, model: str | None = None, dataset: str | None = None, limit: int | None = None
+) -> list[KeptEvaluation]:
+    """What `edgekit eval` and `edgekit check` found out about accuracy, newest first."""
+    with Store.open() as store:
+        return store.evaluations(model=model, dataset=dataset, limit=limit)
 
 
 def show_run(number: int) -> ShownRun:

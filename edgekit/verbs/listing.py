@@ -189,6 +189,8 @@ def describe_device(reference: str) -> DeviceEntry:
 def _probe(profile: DeviceProfile) -> DeviceEntry:
     try:
         transport = registry.load(registry.TRANSPORTS, profile.transport).from_profile(profile)
+        if transport.unasked is not None:
+            return DeviceEntry(profile, None, DeviceError(f"not asked: {transport.unasked}"))
         with closing(transport):
             environment = transport.run(Job("probe"), timeout_s=_PROBE_TIMEOUT_S).environment
     except EdgekitError as error:

@@ -41,7 +41,6 @@ def checked(tmp_path, conv):
     [
         ("max_ms = 1", "g1: max_ms: a limit in milliseconds holds for one machine"),
         ('max_p90_ms = 1\nrequire.system = "Linux"', "holds for one machine"),
-        ('baseline_run = "x.json"\nmax_slower = "1 %"', "x.json: no such run"),
         ('max_mb = 1\ndevice = "nowhere"', "unknown device 'nowhere'"),
     ],
 )
@@ -56,6 +55,7 @@ def test_a_senseless_gate_is_refused_before_any_is_measured(checked, text, compl
     [
         ('baseline = "none"\nmax_slower = "1 %"', ArtifactError, "none: no such artifact"),
         ('baseline_run = "run:7/1"\nmax_slower = "1 %"', StoreError, "no run 7"),
+        ('baseline_run = "x.json"\nmax_slower = "1 %"', DeviceError, "x.json: no such run"),
     ],
 )
 def test_a_gate_whose_baseline_is_missing_is_an_error_and_the_others_are_judged(
@@ -71,7 +71,7 @@ def test_a_gate_whose_baseline_is_missing_is_an_error_and_the_others_are_judged(
 
 def test_a_missing_artifact_is_told_in_every_form(checked, tmp_path):
     junit = tmp_path / "report.xml"
-    result = checked("max_mb = 1\nmin_accuracy = 1", artifact="gone", junit=junit)
+    result = checked("max_mb = 1\nmin_accuracy = 2", artifact="gone", junit=junit)
     told = result.to_json()["gates"][0]
     assert (told["verdict"], told["artifact"], told["sha256"]) == (
         "error", str(tmp_path / "gone"), None,
@@ -95,7 +95,7 @@ def test_a_gate_takes_one_artifact(checked, conv, make_conv, tmp_path):
 def test_an_artifact_without_accuracy_has_no_limit_on_it(checked, make_conv, tmp_path):
     (tmp_path / "plain").mkdir()
     make_conv(tmp_path / "plain", metric=None)
-    (gate,) = checked("min_accuracy = 1", artifact="plain").gates
+    (gate,) = checked("min_accuracy = 2", artifact="plain").gates
     assert "its accuracy is not known" in gate.error.message
     assert "evaluate = true" in gate.error.hint
 
@@ -124,6 +124,18 @@ def test_a_runtime_that_is_not_there_is_an_error_with_status_1(checked, conv):
     assert (result.verdict, result.gates[0].to_json()["limits"]) == ("error", [])
 
 
+def test_a_yardstick_that_took_no_part_in_the_baselines_run_is_refused(
+    checked, make_conv, make_run, tmp_path
+):
+    (tmp_path / "other").mkdir()
+    make_conv(tmp_path / "other", seed=8, model="other")
+    with Store.open() as store:
+        number = store.keep(make_run(m=[1.0] * 10))
+    lines = f'baseline_run = "run:{number}/1"\ncommon = "other"\nmax_slower = "1 %"'
+    (gate,) = checked(lines).gates
+    assert "other onnx-fp32 took no part in run 1" in gate.error.message
+
+
 def test_gates_can_be_chosen_by_name(checked):
     result = checked("max_mb = 1", "max_mb = 0.000001", only=["g1"])
     assert [one.gate.name for one in result.gates] == ["g1"]
@@ -134,7 +146,7 @@ def test_gates_can_be_chosen_by_name(checked):
 def test_accuracy_is_measured_anew_where_asked_and_kept(checked, make_artifact, dataset):
     artifact = make_artifact("onnx")
     lines = f'evaluate = true\nsamples = 30\ndataset = "{dataset}"\n'
-    result = checked(f"{lines}min_accuracy = 1\nmax_drop = 1", artifact=artifact.path)
+    result = checked(f"{lines}min_accuracy = 2\nmax_drop = 1", artifact=artifact.path)
     accuracy, drop = result.gates[0].findings
     assert (accuracy.count, accuracy.counted, drop.verdict) == (30, "samples", "inconclusive")
     low, high = accuracy.interval

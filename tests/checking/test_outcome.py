@@ -80,7 +80,7 @@ def test_the_worst_gate_decides_the_exit_status(verdicts, status, worst):
 def test_a_gate_that_fails_is_status_1_whatever_its_error_and_hides_no_regression():
     error = result(REGRESSION, "error", error=UsageError("wrong", hint="right")).error
     assert (error.exit_code, error.hint) == (1, "right")
-    assert error.message == "1 of 2 gates could not be measured"
+    assert error.message == "1 of 2 gates could not be measured, 1 limit broken"
     assert error.details[0] == "gate1: wrong"
     assert error.details[1].startswith("gate0: max_mb 1.500 MB")
 

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.store import synthetic_run, synthetic_turn
 from edgekit.cli import main
 from edgekit.run import Run
-from edgekit.store import Store
+from edgekit.store import KeptEvaluation, Store
 
 
 @pytest.fixture
@@ -82,6 +82,27 @@ def test_a_name_that_no_run_has_is_told_with_what_may_be_meant(place, history):
 def test_an_empty_store_says_so(tmp_path, monkeypatch, history):
     monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "none.sqlite"))
     assert history() == (0, f"no runs in {tmp_path / 'none.sqlite'}\n", "")
+
+
+def test_evaluations_are_listed_newest_first(place, history):
+    metric = {"name": "top1", "value": 91.234, "ci95": [90.1, 92.2]}
+    one = KeptEvaluation(
+        sha256="ab" * 32, model="mobilenet", target="onnx", precision="int8", dataset="glyphs",
+        split="test", samples=2016, sample_digest="c" * 64, metric=metric, device="local-cpu",
+        runtime="onnxruntime", started="2026-11-21T09:00:00Z", hits=None,
+    )  # fmt: skip
+    with Store.open(place) as store:
+        store.add_evaluation(one)
+        store.add_evaluation(replace(one, model="vit", started="2026-11-21T10:00:00Z"))
+    status, out, _ = history("evaluations")
+    rows = out.splitlines()[2:]
+    assert status == 0
+    assert ["vit" in row for row in rows] == [True, False]
+    assert "mobilenet onnx-int8" in rows[1]
+    assert "top1 91.23 [90.10, 92.20]" in rows[1]
+    (found,) = json.loads(history("evaluations", "--model", "vit", "--json")[1])["evaluations"]
+    assert (found["model"], found["metric"]["value"], found["hits"]) == ("vit", 91.234, None)
+    assert history("evaluations", "--dataset", "nix")[1] == "no evaluation fits\n"
 
 
 def test_a_run_is_shown_with_intervals_rules_and_environment(place, history):

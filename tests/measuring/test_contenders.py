@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edgekit.device import DeviceProfile
 from edgekit.errors import ArtifactError, DeviceError, UsageError
 from edgekit.measuring.contenders import Asked, distinct, expand, gather, job_of, parse
+from edgekit.transports.connect import find_profile
 
 BOARD = DeviceProfile(name="board", summary="", transport="local")
 
@@ -40,7 +41,9 @@ def test_a_folder_whose_name_holds_an_at_sign_is_itself(tmp_path):
     assert parse("mail@host") == Asked(Path("mail@host"))
 
 
-@pytest.mark.parametrize("settings", ["thread=2", "threads=0", "threads=x", "threads=", "a=b,c"])
+@pytest.mark.parametrize(
+    "settings", ["thread=2", "threads=0", "threads=x", "threads=", "a=b,c", "threads=1,threads=2"]
+)
 def test_a_setting_that_is_none_is_refused(settings):
     with pytest.raises(UsageError, match="m@"):
         parse(f"m@{settings}")
@@ -122,3 +125,9 @@ def test_the_input_is_the_last_golden_sample_as_the_file_takes_it(make_artifact,
     scale = artifact.manifest.inputs[0].scale
     assert (fed.dtype, fed.shape) == (np.int8, (1, 8, 8, 3))
     assert np.abs((fed.astype(np.float32) + 128) * scale - golden).max() <= scale
+
+
+@pytest.mark.parametrize("count", [0, -1, 1025, 10**9])
+def test_threads_that_no_run_could_hold_are_refused_before_it(make_artifact, count):
+    with pytest.raises(UsageError, match="is not a number in 1…1024"):
+        gather([Asked(make_artifact().path)], find_profile("local-cpu"), threads=[count])

@@ -22,6 +22,7 @@ from edgekit.metrics import MetricValue
 from edgekit.metrics.differences import holm
 from edgekit.store import Store
 from edgekit.tensor import TensorInfo, quantize
+from edgekit.verbs import evaluate as verb
 from edgekit.verbs.evaluate import evaluate, evaluate_all
 
 TARGETS = pytest.mark.parametrize("target", ["tflite", "onnx", "openvino"])
@@ -264,6 +265,47 @@ def test_a_store_that_cannot_be_written_loses_no_figure(make_artifact, dataset, 
     assert found.numbers == (None,)
     assert found.warnings[-1].startswith("not kept: ")
     assert found.to_json()["number"] is None
+
+
+def test_what_was_judged_before_an_interrupt_is_kept(
+    make_artifact, dataset, own_store, monkeypatch
+):
+    judge, paths = verb.judge, [make_artifact(target).path for target in ("tflite", "onnx")]
+
+    def interrupted(contender, artifact, terms, **options):
+        if artifact.target == "onnx":
+            raise KeyboardInterrupt
+        return judge(contender, artifact, terms, **options)
+
+    monkeypatch.setattr(verb, "judge", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        evaluate_all([Asked(path) for path in paths], dataset=dataset)
+    assert caught.value.__notes__ == ["kept: eval:1"]
+    with Store.open() as store:
+        assert [one.target for one in store.evaluations()] == ["tflite"]
+
+
+def test_more_samples_than_there_are_and_nothing_to_compare_with_are_told(
+    make_artifact, dataset, own_store
+):
+    asked = [Asked(make_artifact().path)]
+    found = evaluate_all(asked, dataset=dataset, samples=10**6, every_two=True)
+    assert "were judged: it has no 1,000,000 in its" in found.warnings[0]
+    assert found.warnings[-1] == "nothing was compared: one artifact alone"
+
+
+def test_a_metric_of_another_task_is_refused(make_artifact, dataset, own_store):
+    metric = {
+        "name": "top1", "value": 98.0, "ci95": [97.0, 99.0], "samples": 40, "reference": 98.0,
+        "drop": 0.0, "drop_ci95": [-1.0, 1.0],
+    }  # fmt: skip
+    path = make_artifact(metric=metric).path
+    with pytest.raises(
+        UsageError, match="map50 judges detection; tflite-fp32 is for classif"
+    ) as no:
+        evaluate_all([Asked(path)], dataset=dataset, metric="map50")
+    assert "top1" in no.value.hint
+    assert not own_store.exists()
 
 
 def test_few_samples_are_said_to_be_few_where_the_interval_is_rough(

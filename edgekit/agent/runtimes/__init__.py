@@ -13,6 +13,7 @@ BUILT_IN = {
     "tflite-runtime": ("edgekit.agent.runtimes.litert", "TfliteRuntime"),
     "onnxruntime": ("edgekit.agent.runtimes.onnxruntime", "Onnxruntime"),
     "openvino": ("edgekit.agent.runtimes.openvino", "Openvino"),
+    "tflite-micro": ("edgekit.agent.runtimes.tflite_micro", "TfliteMicro"),
 }
 
 

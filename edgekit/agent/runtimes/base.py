@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 NO_DELEGATE = "none"
+# The runtime's own reference: plain kernels, nothing rewritten, nothing delegated.
+REFERENCE = "reference"
 
 
 class LoadedModel(ABC):
@@ -160,7 +162,7 @@ def check_delegate(delegate: str | None, placement: Placement) -> None:
     Raises:
         DeviceError: `delegate` was asked for and no op ran on it.
     """
-    if delegate in (None, NO_DELEGATE) or placement.delegated:
+    if delegate in (None, NO_DELEGATE, REFERENCE) or placement.delegated:
         return
     ran = ", ".join(f"{count} on {name}" for name, count in placement.executors.items())
     raise DeviceError(

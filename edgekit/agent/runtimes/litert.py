@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
 from edgekit.agent.runtimes.litert_profiler import profile_ops
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
@@ -53,6 +53,8 @@ class Litert(Runtime):
             options["experimental_op_resolver_type"] = (
                 self._package.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
             )
+        elif delegate == REFERENCE:
+            options["experimental_op_resolver_type"] = self._package.OpResolverType.BUILTIN_REF
         elif delegate not in (None, _XNNPACK):
             options["experimental_delegates"] = [self._external(delegate)]
         interpreter = self._package.Interpreter(**options)
@@ -65,13 +67,16 @@ class Litert(Runtime):
         interpreter.allocate_tensors()
         executor = "XNNPACK" if not external else Path(str(delegate)).stem
         package = Path(str(self._package.__file__)).parent
-        return _InterpreterModel(interpreter, executor, _Source(model, package, threads, delegate))
+        kernels = "reference kernels" if delegate == REFERENCE else "kernels"
+        source = _Source(model, package, threads, delegate)
+        return _InterpreterModel(interpreter, executor, kernels, source)
 
     def _external(self, delegate: str) -> Any:
         """A delegate from a shared library; a bare name is no delegate this runtime has."""
         if not Path(delegate).is_file():
             raise self.no_such_delegate(
-                delegate, (_XNNPACK, NO_DELEGATE, "the path of a delegate library")
+                delegate,
+                (_XNNPACK, NO_DELEGATE, REFERENCE, "the path of a delegate library"),
             )
         try:
             return self._package.load_delegate(delegate)
@@ -130,8 +135,9 @@ class _Source:
 
 
 class _InterpreterModel(LoadedModel):
-    def __init__(self, interpreter: Any, executor: str, source: _Source) -> None:
+    def __init__(self, interpreter: Any, executor: str, kernels: str, source: _Source) -> None:
         self._interpreter = interpreter
+        self._kernels = kernels
         self._source = source
         self._executor = executor
         names = _signature_names(interpreter)
@@ -190,7 +196,7 @@ class _InterpreterModel(LoadedModel):
                     continue
                 swallowed.add(index)
                 todo += [int(source) for source in by_index[index]["inputs"] if source >= 0]
-        executors = {self._executor: len(swallowed), "kernels": len(ops) - len(swallowed)}
+        executors = {self._executor: len(swallowed), self._kernels: len(ops) - len(swallowed)}
         return Placement(
             ops=len(ops),
             delegated=len(swallowed),

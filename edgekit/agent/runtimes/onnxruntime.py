@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
 from edgekit.passes import Document, OpTimes, ops_document, unavailable
@@ -43,7 +43,7 @@ class Onnxruntime(Runtime):
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         provider = self._provider(delegate)
         try:
-            return _SessionModel(self._package, model, threads, provider)
+            return _SessionModel(self._package, model, threads, provider, delegate == REFERENCE)
         except Exception as error:
             if provider == _CPU:
                 raise
@@ -54,7 +54,7 @@ class Onnxruntime(Runtime):
 
     def _provider(self, delegate: str | None) -> str:
         """`cuda`, `CUDA` or `CUDAExecutionProvider` → the provider's own name."""
-        if delegate in (None, NO_DELEGATE):
+        if delegate in (None, NO_DELEGATE, REFERENCE):
             return _CPU
         known: dict[str, str] = {
             name.removesuffix(_SUFFIX).lower(): name
@@ -67,8 +67,11 @@ class Onnxruntime(Runtime):
 
 
 class _SessionModel(LoadedModel):
-    def __init__(self, package: Any, model: Path, threads: int, provider: str) -> None:
+    def __init__(
+        self, package: Any, model: Path, threads: int, provider: str, as_written: bool
+    ) -> None:
         self._package = package
+        self._as_written = as_written
         self._model = model
         self._threads = threads
         self._provider = provider
@@ -176,6 +179,8 @@ class _SessionModel(LoadedModel):
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.execution_mode = self._package.ExecutionMode.ORT_SEQUENTIAL
+        if self._as_written:  # node by node, nothing fused or folded
+            options.graph_optimization_level = self._package.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Spinning stays as apps get it, on. One thread has no pool to spin; with several, idle
         # ones burn CPU time between calls, so wall time is the figure to read there.
         if self._provider != _CPU:

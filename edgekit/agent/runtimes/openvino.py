@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.agent.runtimes.base import NO_DELEGATE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
 from edgekit.errors import DeviceError
 from edgekit.measure import Placement
 from edgekit.passes import Document, OpTimes, ops_document
@@ -30,6 +30,9 @@ _DTYPES = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
 }  # fmt: skip
+# Quantized layers computed as they are written, in float between their grids; nothing is fused into
+# generated code.
+_AS_WRITTEN = {"LP_TRANSFORMS_MODE": "NO", "SNIPPETS_MODE": "DISABLE"}
 _COMPILATIONS = 5
 _FLOATS = ("f32", "f16", "bf16")
 _NOT_COMPUTED = ("Input", "Output")
@@ -59,6 +62,8 @@ class Openvino(Runtime):
                 # The job says which core; the runtime must not choose another.
                 "ENABLE_CPU_PINNING": False,
             }
+        if delegate == REFERENCE:
+            options |= _AS_WRITTEN
         try:
             compiled = core.compile_model(str(model), device, options)
         except RuntimeError as error:
@@ -76,7 +81,7 @@ class Openvino(Runtime):
         return _CompiledModel(self._package, compiled, device, profiled)
 
     def _device(self, core: Any, delegate: str | None) -> str:
-        if delegate in (None, NO_DELEGATE):
+        if delegate in (None, NO_DELEGATE, REFERENCE):
             return _CPU
         # AUTO, HETERO and MULTI choose silently, so only devices themselves are accepted.
         wanted = str(delegate).upper()

@@ -68,7 +68,7 @@ class SshTransport(Transport):
     @contextmanager
     def session(self, job: Job) -> Iterator[Session]:
         """A fresh process on the board that keeps a model loaded."""
-        self._refuse_latency()
+        self.refuse_latency()
         link, board = self._opened()
         with self._explained(job, board):
             runner, there = link.call(self._begin(link, board, job, "session"))

@@ -110,3 +110,11 @@ class TestTfliteRuntime:
         monkeypatch.setitem(sys.modules, "tensorflow", types.ModuleType("tensorflow"))
         with pytest.raises(RuntimeFault, match="a process that imported TensorFlow"):
             TfliteRuntime()
+
+
+def test_reference_kernels_run_every_op_and_are_called_so(load):
+    plain = load("int8", "reference")
+    placement = plain.placement()
+    assert (placement.delegated, placement.executors) == (0, {"reference kernels": placement.ops})
+    taken = np.zeros((1, 8, 8, 3), np.int8)
+    assert plain([taken])[0].dtype == np.int8
