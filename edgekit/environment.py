@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+# Told by a transport that reaches another machine: two boards of one model are two machines.
+ELSEWHERE = ("nodename",)
+
 # Facts that change what a call costs, or how it is measured. Latencies are compared only where all
 # of them are equal.
 DECIDING = (
+    *ELSEWHERE,
     "edgekit",
-    "nodename",
     "system",
     "machine",
     "cpu_model",

@@ -10,6 +10,7 @@
     ├── BudgetError              an artifact was measured and breaks a limit of a BUDGET.toml
     │   └── InconclusiveError    exit 3; what was measured does not say whether it does
     ├── DeviceError              a device that is absent, or is not what its profile says
+    │   └── DeviceLostError      it was there, and did not come back
     ├── RuntimeFault             a runtime failed or crashed while running an artifact
     ├── FileError                the file system said no
     ├── StoreError               the store of measurements cannot be read or written
@@ -125,6 +126,10 @@ class InconclusiveError(BudgetError):
 
 class DeviceError(EdgekitError):
     """A device that is absent, or is not what its profile says."""
+
+
+class DeviceLostError(DeviceError):
+    """A device that was there, was lost, and did not come back; what was finished is kept."""
 
 
 class RuntimeFault(EdgekitError):

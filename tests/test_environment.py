@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.agent import machine
-from edgekit.environment import DECIDING, WARNING, unlike, worth_a_warning
+from edgekit.environment import DECIDING, ELSEWHERE, WARNING, unlike, worth_a_warning
 
 HERE = machine.describe()
 facts = st.sampled_from(DECIDING)
@@ -17,8 +17,13 @@ def test_a_machine_is_like_itself_a_moment_later():
 
 def test_every_fact_that_is_named_is_one_that_the_agent_tells():
     of_a_page = {"browser", "device_model", "cross_origin_isolated", "gpu"}
-    assert set(DECIDING + WARNING) - of_a_page <= set(HERE)
+    assert set(DECIDING + WARNING) - of_a_page <= {*HERE, *ELSEWHERE}
     assert not set(DECIDING) & set(WARNING)
+
+
+def test_two_boards_of_one_model_are_two_machines():
+    boards = [{**HERE, "nodename": name} for name in ("north", "south")]
+    assert [difference.fact for difference in unlike(*boards)] == ["nodename"]
 
 
 @given(facts, values, values)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgekit.artifact import Artifact
-from edgekit.errors import EdgekitError
+from edgekit.errors import DeviceLostError, EdgekitError
 from edgekit.feeding import golden_sample
 from edgekit.job import Job, Timing
 from edgekit.measuring.phases import PROCESSES, REPETITIONS, measure_phases
@@ -141,6 +141,8 @@ def run_passes(
                         document = _phases(one, transport, phase_processes, phase_repetitions)
                     else:
                         document = _on_device(name, job, transport, energy_seconds)
+                except DeviceLostError:
+                    raise  # says nothing of the pass: the next call runs it
                 except EdgekitError as error:
                     document = unavailable(error.message)
                 found[one.name][name] = document

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgekit.device import DeviceProfile
-from edgekit.errors import RuntimeFault
+from edgekit.errors import DeviceLostError, RuntimeFault
 from edgekit.job import Job, JobResult
 from edgekit.measuring.passing import OPS_CALLS, Passing, add_passes, run_passes
 from edgekit.passes import PASSES, parse
@@ -21,8 +21,8 @@ from edgekit.transports.local import LocalTransport
 class Recording(Transport):
     """Answers every job with an absence and remembers it."""
 
-    def __init__(self, fails=()):
-        self.jobs, self.inputs, self.fails = [], [], fails
+    def __init__(self, fails=(), lost_at=None):
+        self.jobs, self.inputs, self.fails, self.lost_at = [], [], fails, lost_at
 
     @classmethod
     def from_profile(cls, profile):
@@ -32,6 +32,8 @@ class Recording(Transport):
         self.jobs.append(job)
         if job.inputs:
             self.inputs.append(np.load(job.inputs))
+        if job.action == self.lost_at:
+            raise DeviceLostError("the connection was lost")
         if job.action in self.fails:
             raise RuntimeFault("litert: ops model.tflite: was ended by SIGSEGV")
         return JobResult(environment={}, documents={job.action: {"unavailable": "not here"}})
@@ -56,6 +58,18 @@ def test_every_pass_is_a_job_of_its_own_with_the_golden_sample(contender):
     golden = np.load(one.artifact.path / "golden" / "inputs.npy")[-1:]
     assert all(np.array_equal(fed, golden) for fed in transport.inputs)
     assert len(transport.inputs) == 3
+
+
+def test_a_device_that_was_lost_is_not_told_as_what_a_pass_found(contender):
+    kept = []
+    with pytest.raises(DeviceLostError):
+        run_passes(
+            ("memory", "ops"),
+            [contender()],
+            Recording(lost_at="ops"),
+            keep=lambda *told: kept.append(told[1]),
+        )
+    assert kept == ["memory"]
 
 
 def test_a_pass_that_crashes_says_so_and_stops_no_other(contender):

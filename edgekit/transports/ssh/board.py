@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from edgekit.agent.bundle import bundle_bytes
 from edgekit.agent.cache import AGENTS, FILES, PART, RUNS
@@ -168,9 +169,8 @@ class Board:
         done = await self._link.run(
             options.command("-", options.folder, digest), _GREETING.encode()
         )
-        answer = done.output.strip().rpartition(b"\n")[2]
         try:
-            greeting = Fields(json.loads(answer), "greeting", DeviceError)
+            greeting = Fields(_last_line(done), "greeting", DeviceError)
         except ValueError:
             raise self._no_python(done) from None
         version = tuple(greeting.integers("python", most=3, low=0, high=10_000))
@@ -221,7 +221,7 @@ class Board:
         done = await self._link.run(command, json.dumps(question).encode())
         self._left_behind = []
         try:
-            answer = Fields(json.loads(done.output), "cache", DeviceError)
+            answer = Fields(_last_line(done), "cache", DeviceError)
         except ValueError:
             words = [str(printable(line)) for line in done.words.splitlines()[-3:]]
             raise DeviceError(f"{options.shown}: the agent did not answer", *words) from None
@@ -230,6 +230,11 @@ class Board:
             raise EdgekitError.from_json(printable(error))
         there = {str(digest) for digest in answer.items("there", most=1024)}
         return there, answer.integer("free", high=2**63)
+
+
+def _last_line(done: Done) -> Any:
+    """The JSON that a command printed; before it, the shell's start-up files may have spoken."""
+    return json.loads(done.output.strip().rpartition(b"\n")[2])
 
 
 def new_name() -> str:

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, DeviceLostError, FileError
 from edgekit.transports.ssh.login import library, login
 from edgekit.transports.ssh.options import Options
 
@@ -138,10 +138,10 @@ class Link:
         """
         await self._wire()
 
-    def gave_up(self, error: BaseException | str) -> DeviceError:
+    def gave_up(self, error: BaseException | str) -> DeviceLostError:
         """The error for a connection that does not come back."""
         reason = error.message if isinstance(error, DeviceError) else str(error)
-        return DeviceError(
+        return DeviceLostError(
             f"{self.options.shown}: the connection was lost and did not come back "
             f"within {self.options.patience_s:g} s",
             *([reason] if reason else []),
@@ -167,8 +167,13 @@ class Link:
 
     async def run(self, command: str, given: bytes = b"") -> Done:
         """Run a command to its end. Raises as `channel`."""
-        async with self.channel(command) as channel:
-            return await asyncio.wait_for(channel.to_the_end(given), _COMMAND_S)
+        try:
+            async with asyncio.timeout(_COMMAND_S), self.channel(command) as channel:
+                return await channel.to_the_end(given)
+        except TimeoutError:
+            raise DeviceError(
+                f"{self.options.shown}: a command took longer than {_COMMAND_S:g} s there"
+            ) from None
 
     @asynccontextmanager
     async def sftp(self) -> AsyncIterator[Any]:
@@ -184,6 +189,8 @@ class Link:
             raise Lost(str(error)) from error
         except asyncssh.SFTPError as error:
             raise DeviceError(f"{self.options.shown}: {error.reason}") from error
+        except OSError as error:  # of a file here
+            raise FileError.from_os_error(error) from error
 
     @asynccontextmanager
     async def _opened(self, opening: Callable[[Any], Awaitable[Any]]) -> AsyncIterator[Any]:
@@ -358,6 +365,7 @@ class _Daemons(concurrent.futures.ThreadPoolExecutor):
         self, work: Callable[..., T], /, *arguments: Any, **named: Any
     ) -> concurrent.futures.Future[T]:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        future.set_running_or_notify_cancel()  # it ends in order, even if nobody waits
 
         def run() -> None:
             try:

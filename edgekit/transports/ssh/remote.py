@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgekit.agent.runner import VERSION
-from edgekit.errors import DeviceError, EdgekitError
+from edgekit.errors import DeviceError, DeviceLostError, EdgekitError
 from edgekit.fields import Fields, printable
 from edgekit.job import LONGEST_RESULT
 from edgekit.transports.ssh.link import Channel, Link, Lost
@@ -24,6 +24,11 @@ from edgekit.transports.ssh.link import Channel, Link, Lost
 _ENDING_S = 3.0
 _LEAST_ALIVE_S, _MOST_ALIVE_S = 0.2, 20.0
 _MOST_FILES = 1024
+_MOST_CHATTER = 100  # lines
+
+
+class _NotJson(DeviceError):
+    """A line that no runner sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,9 @@ class RemoteRunner:
         self._begun = True
         try:
             channel = await self._stack.enter_async_context(self._link.channel(command))
-            hello = await self._message(channel)
+            hello = await self._hello(channel)
             if "gone" in hello:
-                raise DeviceError(
+                raise DeviceLostError(
                     f"{self._link.options.shown}: the process there that did the work is gone",
                     str(printable(hello["gone"]))[:500],
                     hint="was the board restarted, or out of memory? run the same command again",
@@ -142,6 +147,12 @@ class RemoteRunner:
         self._pulse = asyncio.ensure_future(self._beat(channel))
         return channel
 
+    async def _hello(self, channel: Channel) -> dict[str, Any]:
+        for _ in range(_MOST_CHATTER):  # of the shell's start-up files
+            with suppress(_NotJson):
+                return await self._message(channel)
+        raise DeviceError(f"{self._link.options.shown}: the agent did not answer")
+
     async def _message(self, channel: Channel) -> dict[str, Any]:
         try:
             line = await channel.line(LONGEST_RESULT)
@@ -155,9 +166,9 @@ class RemoteRunner:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DeviceError(f"the device's answer is not JSON: {error}") from None
+            raise _NotJson(f"the device's answer is not JSON: {error}") from None
         if not isinstance(message, dict):
-            raise DeviceError("the device's answer is no JSON object")
+            raise _NotJson("the device's answer is no JSON object")
         return message
 
     async def _beat(self, channel: Channel) -> None:

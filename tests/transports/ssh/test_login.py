@@ -3,11 +3,13 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, MissingExtraError
 from edgekit.job import Job
 from edgekit.transports.ssh import SshTransport, login
 
@@ -28,6 +30,17 @@ def fingerprint(public_key):
         ["ssh-keygen", "-lf", public_key], capture_output=True, text=True, check=True
     )
     return done.stdout.split()[1]
+
+
+def test_without_asyncssh_the_extra_is_named(board, monkeypatch):
+    monkeypatch.setitem(sys.modules, "asyncssh", None)
+    transport = SshTransport(board.options())
+    with pytest.raises(
+        MissingExtraError, match="reaching boards over SSH needs asyncssh"
+    ) as caught:
+        transport.run(Job("probe"))
+    transport.close()
+    assert caught.value.hint.endswith("[ssh]'")
 
 
 def test_an_unknown_host_key_is_refused_with_its_fingerprint_and_never_written(board, tmp_path):
@@ -155,6 +168,21 @@ def test_a_board_that_does_not_answer_is_given_up_soon(board):
             for one in waiting:
                 one.close()
     assert "no answer within 0.3 s" in error.message
+
+
+def test_a_name_that_takes_long_to_look_up_holds_up_nobody(board, monkeypatch):
+    looked_up = threading.Event()
+
+    def slow(*_arguments, **_named):
+        looked_up.wait(60)
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        error = refusal(board.options(host="board.invalid", connect_s=0.2))
+    finally:
+        looked_up.set()
+    assert "no answer within 0.2 s" in error.message
 
 
 def test_something_that_is_no_ssh_server_is_given_up(board, monkeypatch):

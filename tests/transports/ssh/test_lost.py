@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edgekit.cli import main
-from edgekit.errors import DeviceError
+from edgekit.errors import DeviceError, DeviceLostError
 from edgekit.job import Job, Timing
 from edgekit.store import Store
 from edgekit.transports.ssh import SshTransport
@@ -91,7 +91,7 @@ def test_a_board_that_does_not_come_back_is_one_error_and_its_process_ends_by_it
         proxy.refusing = True
         proxy.cut()
 
-    with pytest.raises(DeviceError, match=r"did not come back within 0\.5 s") as caught:
+    with pytest.raises(DeviceLostError, match=r"did not come back within 0\.5 s") as caught:
         two_blocks(transport, job(timing=TIMING), lose)
     assert "run the same command again" in caught.value.hint
     transport.close()
@@ -148,7 +148,7 @@ def test_after_a_kill_the_next_call_goes_on_and_ends_what_was_left_on_the_board(
 ):
     make_artifact()
     place = board.profile(tmp_path / "pi.toml")
-    arguments = profile("--device", str(place), "--rounds", "6", "--passes", "none")
+    arguments = profile("--device", str(place), "--rounds", "8", "--passes", "none")
     process = subprocess.Popen(
         [sys.executable, "-m", "edgekit", *arguments, "--quiet"], stdout=subprocess.DEVNULL
     )
@@ -166,11 +166,11 @@ def test_after_a_kill_the_next_call_goes_on_and_ends_what_was_left_on_the_board(
         kept = store.load(1)
     left = board.runs()
     assert main([*arguments, "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["rows"][0]["calls_of_processes"]) == 6
+    assert len(json.loads(capsys.readouterr().out)["rows"][0]["calls_of_processes"]) == 8
     with Store.open() as store:
         run = store.load(1)
     assert run.turns[: len(kept.turns)] == kept.turns
-    assert [turn.round for turn in run.turns] == list(range(6))
+    assert [turn.round for turn in run.turns] == list(range(8))
     assert left == [] or not set(left) & set(board.runs())
     board.wait_for(lambda: not board.processes())
 

@@ -220,6 +220,29 @@ def test_a_board_needs_numpy_and_one_runtime_and_nothing_else(board, run_job, tm
     transport.close()
 
 
+def test_what_a_login_shell_prints_before_is_no_answer(board, tmp_path, run_job):
+    python = tmp_path / "chatty python"
+    python.write_text(f'#!/bin/sh\necho "Welcome to"\necho 5\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    transport = SshTransport(board.options(python=str(python)))
+    assert transport.run(run_job()).samples == 5
+    transport.close()
+
+
+def test_two_that_push_the_same_at_once_both_find_it(board, run_job, tmp_path):
+    folder = tmp_path / "another folder"
+    pair = [SshTransport(board.options(folder=str(folder))) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [run_job(name) for name in ("one", "two")]
+        results = list(pool.map(lambda each, job: each.run(job), pair, jobs))
+    for transport in pair:
+        transport.close()
+    assert [result.samples for result in results] == [5, 5]
+    assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "two.npy").read_bytes()
+    assert len(list((folder / "files").iterdir())) == 2  # the model and the samples
+    assert len(list((folder / "agents").iterdir())) == 1
+
+
 def test_more_sessions_than_a_connection_has_channels_go_on_side_by_side(board, transport, job):
     timing = Timing(warmup_calls=1, seconds=0.01, min_calls=2)
     with ExitStack() as stack:
