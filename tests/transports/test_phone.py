@@ -7,20 +7,25 @@ import threading
 import urllib.error
 import urllib.request
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgekit.device import read_device_toml
 from edgekit.errors import DeviceError, EdgekitError
+from edgekit.evaluating import judge, terms_for
 from edgekit.job import Job
+from edgekit.measuring.contenders import Asked, gather
 from edgekit.progress import noticed_by
+from edgekit.transports.connect import Device
 from edgekit.transports.local import LocalTransport
 from edgekit.transports.phone import PhoneTransport, own_address, qr_code
 from edgekit.verbs.listing import describe_device
 
 pytestmark = pytest.mark.browser
 
+PROFILE = Path(__file__).parents[2] / "devices" / "phone.toml"
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -138,6 +143,28 @@ def test_a_phone_computes_what_this_machine_computes(phone, job_for):
     assert result.environment["clock_resolution_ns"] >= (1_000 if isolated else 50_000)
     assert "cpu_model" not in result.environment  # this machine's is not the phone's
     assert page.locator("#samples").inner_text() == "11"
+    one.transport.close()
+    until(page, lambda: page.locator("#state").get_attribute("data-kind") == "done")
+    assert page.locator("#state").inner_text() == "edgekit is done with this page"
+
+
+def test_accuracy_grows_on_the_page_while_samples_are_judged(phone, make_artifact, dataset):
+    one = phone()
+    artifact = make_artifact("tflite")
+
+    def work(transport):
+        device = Device(read_device_toml(PROFILE), transport, {})
+        terms = terms_for([artifact], device, dataset=dataset, margin=1.0)
+        ((contender, _),) = gather([Asked(artifact.path)], device.profile)
+        return judge(contender, artifact, terms).evaluation
+
+    finish = one.begin(work)
+    page = one.open()
+    found = finish(page)
+    assert found.metric.samples == 40
+    assert page.locator("#score-name").inner_text() == found.metric.name
+    assert page.locator("#score").inner_text() == f"{found.metric.value:.1f}"
+    assert one.transport.score is None
 
 
 def test_the_page_stays_within_its_origin_and_complains_of_nothing(phone, job_for):
@@ -158,7 +185,7 @@ def test_the_page_stays_within_its_origin_and_complains_of_nothing(phone, job_fo
     assert all(url.startswith((origin, "data:")) for url in one.asked)
     assert [said for said in one.said if said[0] == "error"] == []
     assert page.locator("#plot polyline").count() == 1
-    assert "Median" in page.locator("#plot-words").inner_text()
+    assert "median" in page.locator("#plot-words").inner_text()
 
 
 def test_a_second_browser_is_refused_and_the_first_goes_on(phone, job_for):

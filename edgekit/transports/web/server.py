@@ -193,7 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
         if asked is not None:
             self._send_json({"number": asked.number, "step": asked.step, "bytes": len(asked.body)})
         elif self.exchange.ended:
-            self._refuse(HTTPStatus.GONE)
+            self._send_json({"over": "edgekit is done with this page"})
+            self.exchange.told()
         else:
             self._send(HTTPStatus.NO_CONTENT)
 

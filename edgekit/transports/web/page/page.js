@@ -31,7 +31,6 @@ async function insist(path, options = {}) {
       403: "this link is not valid any more",
       404: null,
       409: "another browser has this link",
-      410: "edgekit is done with this page",
     };
     if (response.status === 404) return null;
     throw new Over(why[response.status] ?? `the server answers ${response.status}`);
@@ -119,7 +118,11 @@ async function carryOut(step, body) {
   if (step.step === "close") {
     one.worker.terminate();
     sessions.delete(step.session);
-    view.redraw(one.title);
+    view.redraw();
+    return { answer: {} };
+  }
+  if (step.step === "show") {
+    view.figure(step.score);
     return { answer: {} };
   }
   if (step.step === "block") return await inView(one, step);
@@ -182,7 +185,8 @@ async function serve() {
       view.state("waiting", "waiting for edgekit");
       continue;
     }
-    const { number, step, bytes } = await response.json();
+    const { number, step, bytes, over } = await response.json();
+    if (over) throw new Over(over);
     view.state("working", "working");
     let found = null;
     try {
