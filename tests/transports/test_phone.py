@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -145,6 +147,7 @@ def test_a_phone_computes_what_this_machine_computes(phone, job_for):
     assert page.locator("#samples").inner_text() == "11"
     one.transport.close()
     until(page, lambda: page.locator("#state").get_attribute("data-kind") == "done")
+    page.wait_for_timeout(800)  # whatever else runs there must not say otherwise
     assert page.locator("#state").inner_text() == "edgekit is done with this page"
 
 
@@ -298,6 +301,31 @@ def test_threads_and_webgpu_over_http_are_refused_and_the_reason_is_told(phone, 
     assert "over http from a LAN there is one" in caught.value.hint
     with pytest.raises(DeviceError, match="WebGPU was asked for and is not there: it needs https"):
         one.transport.run(job_for(delegate="webgpu"))
+
+
+def test_https_brings_threads_and_a_fine_clock(phone, job_for, tmp_path):
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("no openssl here, which makes the certificate: apt-get install openssl")
+    pem, key = tmp_path / "page.pem", tmp_path / "page.key"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=edgekit", "-keyout", key, "-out", pem],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    one = phone(certificate=(pem, key))
+    finish = one.begin(lambda transport: transport.run(job_for("float.onnx")))
+    page = one.open(ignore_https_errors=True, **PHONE)
+    facts = finish(page).environment
+    assert one.url.startswith("https://")
+    assert facts["cross_origin_isolated"] is True
+    assert facts["clock_resolution_ns"] <= 20_000
+
+
+def test_a_certificate_that_is_none_is_one_error(runtimes, tmp_path):
+    (tmp_path / "page.pem").write_text("no certificate")
+    transport = PhoneTransport(certificate=(tmp_path / "page.pem", tmp_path / "page.pem"))
+    with pytest.raises(DeviceError, match=r"page\.pem: no certificate and key"):
+        transport.run(Job(action="probe"))
 
 
 def test_a_list_of_devices_does_not_wait_for_a_phone():

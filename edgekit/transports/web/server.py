@@ -90,7 +90,11 @@ class PageServer:
                 hint="another address or port, in the device's TOML file",
             ) from error
         if certificate is not None:
-            self._server.socket = _secured(self._server.socket, *certificate)
+            try:
+                self._server.socket = _secured(self._server.socket, *certificate)
+            except DeviceError:
+                self._server.server_close()
+                raise
         host = f"[{address}]" if ":" in address else address
         where = f"{host}:{self._server.server_address[1]}"
         handler.host = where  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ const load = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toS
 let secret = sessionStorage.getItem("edgekit") ?? "";
 let about = null;
 let hiddenTimes = 0;
+let over = false;
 const sessions = new Map(); // number → {worker, title, redone}
 
 class Over extends Error {}
@@ -18,11 +19,12 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 // A request that is made until it succeeds; a refusal ends the page.
 async function insist(path, options = {}) {
   for (let wait = 250; ; wait = Math.min(4000, wait * 2)) {
+    if (over) throw new Over();
     let response = null;
     try {
       response = await fetch(path, { ...options, headers: { [SECRET]: secret }, cache: "no-store" });
     } catch {
-      view.state("away", "reconnecting");
+      if (!over) view.state("away", "reconnecting");
       await pause(wait);
       continue;
     }
@@ -185,8 +187,8 @@ async function serve() {
       view.state("waiting", "waiting for edgekit");
       continue;
     }
-    const { number, step, bytes, over } = await response.json();
-    if (over) throw new Over(over);
+    const { number, step, bytes, over: why } = await response.json();
+    if (why) throw new Over(why);
     view.state("working", "working");
     let found = null;
     try {
@@ -209,8 +211,10 @@ document.addEventListener("visibilitychange", () => {
 
 try {
   await claim();
-  await Promise.race([serve(), stayConnected()]);
+  stayConnected().catch(() => {});
+  await serve();
 } catch (error) {
+  over = true;
   for (const { worker } of sessions.values()) worker.terminate();
   view.state(error instanceof Over ? "done" : "over", error.message);
 }
