@@ -19,6 +19,7 @@ export function model({ title, runtime, backend, threads }) {
 }
 
 export function block(title, samplesNs) {
+  for (const part of document.querySelectorAll(".of-time")) part.hidden = false;
   counts.timed += samplesNs.length;
   plot.add(
     title,
@@ -44,6 +45,7 @@ export function redraw() {
 }
 
 export function samples(count, { done, total, score }) {
+  $("run").hidden = false;
   counts.samples += count;
   $("samples").textContent = counts.samples.toLocaleString("en");
   $("progress").hidden = false;
