@@ -240,6 +240,35 @@ def test_a_phone_that_loses_its_connection_goes_on_where_it_was(phone, job_for):
     assert len(measurement.blocks) == 2
 
 
+HIDE = """hidden => {
+  Object.defineProperty(document, "visibilityState",
+    { value: hidden ? "hidden" : "visible", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_block_during_which_the_page_was_hidden_is_timed_again(phone, job_for):
+    one = phone()
+    timing = threading.Event()
+
+    def work(transport):
+        with transport.session(job_for("float.tflite", action="measure")) as session:
+            timing.set()
+            session.block(0.5, 2)
+            return session.measurement()
+
+    finish = one.begin(work)
+    page = one.open()
+    until(page, timing.is_set)
+    page.wait_for_timeout(100)
+    page.evaluate(HIDE, True)
+    until(page, lambda: page.locator("#state").inner_text() == "waiting to be seen")
+    page.evaluate(HIDE, False)
+    measurement = finish(page)
+    assert measurement.environment["blocks_redone"] == 1
+    assert len(measurement.blocks) == 1
+
+
 def test_a_page_that_is_loaded_anew_goes_on_with_its_samples(phone, tiny_models, tmp_path):
     one = phone()
     many = np.random.default_rng(1).random((400, 8, 8, 3)).astype(np.float32)
