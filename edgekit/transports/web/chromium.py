@@ -90,7 +90,8 @@ class Chromium:
         self._closing = False
         self._ended = ended
         try:
-            self._child = Child(_ENTRY)
+            # What it keeps besides its profile goes there, too, as nobody asks it to tidy up.
+            self._child = Child(_ENTRY, environment={"TMPDIR": str(self._folder)})
         except BaseException:
             _remove(self._folder)
             raise
@@ -106,10 +107,12 @@ class Chromium:
     def close(self) -> None:
         """End it at once: a profile folder that is thrown away needs no order."""
         self._closing = True
-        self._child.kill()
-        self._watch.join()
-        self._child.close()
-        _remove(self._folder)
+        try:
+            self._child.kill()
+            self._watch.join()
+            self._child.close()
+        finally:  # an interrupt may come in the middle
+            _remove(self._folder)
 
     def _wait(self, command: list[str]) -> None:
         try:
