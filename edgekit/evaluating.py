@@ -21,6 +21,7 @@ from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.metrics import METRICS, Metric, MetricValue
 from edgekit.metrics.differences import Difference, differ
+from edgekit.metrics.running import Running
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Contender
 from edgekit.store import KeptEvaluation
@@ -213,7 +214,7 @@ def judge(
 
     from edgekit.datasets import draw
     from edgekit.datasets.of_artifact import keep_tokenizer
-    from edgekit.feeding import run_samples, samples_at
+    from edgekit.feeding import real, run_samples, samples_at
 
     if len(artifact.manifest.inputs) != 1:
         raise ArtifactError(f"{artifact.path}: only models with one input can be evaluated")
@@ -223,7 +224,13 @@ def judge(
     drawn = draw(terms.dataset, terms.split, terms.count, spec, report=report)
     task = f"running {drawn.count:,} samples of {terms.dataset.name}: {contender.name}"
     report(Progress(task))
-    with tempfile.TemporaryDirectory(prefix="edgekit-eval-") as scratch:
+    labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
+    running, given = Running(terms.metric, labels), artifact.manifest.outputs
+    score = (lambda found: running.add([real(found[0], given[0])])) if len(given) == 1 else None
+    with (
+        tempfile.TemporaryDirectory(prefix="edgekit-eval-") as scratch,
+        terms.device.transport.scored(score),
+    ):
         outputs, result = run_samples(
             terms.device.transport,
             Job(
@@ -238,7 +245,6 @@ def judge(
             samples=samples_at(drawn.folder),
             scratch=Path(scratch),
         )
-    labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
     judged = terms.metric.judge(outputs, labels)
     metric, unknown, pair = _drop(artifact, judged, labels, drawn, terms)
     report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))

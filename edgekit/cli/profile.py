@@ -142,7 +142,8 @@ def _print(result: ProfileResult) -> None:
     figures = rows[0].summary
     models = {row.contender.model for row in rows}
     threads = {row.contender.threads for row in rows}
-    cpu = result.run.environment.get("cpu_model") or "unknown processor"
+    facts = result.run.environment
+    cpu = facts.get("cpu_model") or facts.get("browser") or "unknown processor"
     title = f"{rows[0].device}: {cpu}, batch 1"
     if len(threads) == 1:
         count = threads.pop()

@@ -8,9 +8,10 @@ files and rewrites the paths. The public `run` checks before and after; the part
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DeviceError, FileError
 from edgekit.estimated import Estimate
@@ -19,7 +20,12 @@ from edgekit.passes import ON_DEVICE
 from edgekit.transports.session import Session
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgekit.device import DeviceProfile
+
+# Outputs of the next samples, [n, …] each → a figure so far: its name and value in points.
+Score = Callable[["Sequence[np.ndarray[Any, Any]]"], tuple[str, float] | None]
 
 
 class Transport(ABC):
@@ -29,11 +35,13 @@ class Transport(ABC):
         no_latency: Why no time is measured there ("emulated: …"); None where it is.
         estimates: Whether it says what an inference would take without running it.
         unasked: Why lists of devices do not ask it; None where they do.
+        score: While samples are judged, the figure so far; for devices with a screen to show it on.
     """
 
     no_latency: str | None = None
     estimates: bool = False
     unasked: str | None = None
+    score: Score | None = None
 
     @classmethod
     @abstractmethod
@@ -89,6 +97,15 @@ class Transport(ABC):
         if not Path(job.model).is_file():
             raise FileError(f"{job.model}: no such model file")
         return self._estimate(job, timeout_s)
+
+    @contextmanager
+    def scored(self, score: Score | None) -> Iterator[None]:
+        """While active, whoever runs samples may show their figure."""
+        self.score = score
+        try:
+            yield
+        finally:
+            self.score = None
 
     def close(self) -> None:  # noqa: B027  most transports hold nothing
         """Let go of connections and processes; a transport that was closed is not used again."""

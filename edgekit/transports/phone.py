@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _WAIT_S = 300.0
 _AWAY_S = 180.0
+_GOODBYE_S = 2.0
 # Documentation's own network: asking for the way there sends nothing.
 _SOMEWHERE = ("192.0.2.1", 9)
 
@@ -100,6 +101,7 @@ class PhoneTransport(PageTransport):
         """Tell the page that it is over, and stop the server."""
         if self._exchange is not None:
             self._exchange.end(DeviceError("edgekit has closed the page"))
+            self._exchange.wait_until_told(_GOODBYE_S)
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -40,13 +40,15 @@ def test_an_error_before_the_first_gate_is_annotated_where_a_runner_reads(
     tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    (tmp_path / "b.toml").write_text('[gate.a]\nartifact = "none"\nmax_mb = 1\n')
-    assert main(["check", "b.toml"]) == 1
+    (tmp_path / "b.toml").write_text("[gate.a]\nmax_mb = 1\n")
+    assert main(["check", "b.toml"]) == 2
     printed = capsys.readouterr()
-    assert printed.out == "::error title=edgekit check::none: no such artifact\n"
-    assert main(["check", "b.toml", "--annotations", "none"]) == 1
+    assert printed.out == (
+        "::error title=edgekit check::b.toml: gate.a: the key 'artifact' is missing\n"
+    )
+    assert main(["check", "b.toml", "--annotations", "none"]) == 2
     assert capsys.readouterr().out == ""
-    assert main(["check", "b.toml", "--json"]) == 1
+    assert main(["check", "b.toml", "--json"]) == 2
     assert capsys.readouterr().out == ""
 
 

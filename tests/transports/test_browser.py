@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -220,6 +221,12 @@ def test_a_crash_is_one_error(transport, job_for, victim):
         with pytest.raises(RuntimeFault, match=expected):
             session.work(600.0)
     assert not [pid for pid in new if Path(f"/proc/{pid}").exists() and is_renderer(pid)]
+
+
+def test_nothing_of_a_browser_is_left_behind(chromium, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    BrowserTransport(chromium).run(Job(action="probe"))
+    assert list(tmp_path.glob("edgekit-*")) == []
 
 
 HOLD = """

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import threading
 import urllib.error
 import urllib.request
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgekit.device import read_device_toml
 from edgekit.errors import DeviceError, EdgekitError
+from edgekit.evaluating import judge, terms_for
 from edgekit.job import Job
+from edgekit.measuring.contenders import Asked, gather
 from edgekit.progress import noticed_by
+from edgekit.transports.connect import Device
 from edgekit.transports.local import LocalTransport
 from edgekit.transports.phone import PhoneTransport, own_address, qr_code
 from edgekit.verbs.listing import describe_device
 
 pytestmark = pytest.mark.browser
 
+PROFILE = Path(__file__).parents[2] / "devices" / "phone.toml"
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -138,6 +145,29 @@ def test_a_phone_computes_what_this_machine_computes(phone, job_for):
     assert result.environment["clock_resolution_ns"] >= (1_000 if isolated else 50_000)
     assert "cpu_model" not in result.environment  # this machine's is not the phone's
     assert page.locator("#samples").inner_text() == "11"
+    one.transport.close()
+    until(page, lambda: page.locator("#state").get_attribute("data-kind") == "done")
+    page.wait_for_timeout(800)  # whatever else runs there must not say otherwise
+    assert page.locator("#state").inner_text() == "edgekit is done with this page"
+
+
+def test_accuracy_grows_on_the_page_while_samples_are_judged(phone, make_artifact, dataset):
+    one = phone()
+    artifact = make_artifact("tflite")
+
+    def work(transport):
+        device = Device(read_device_toml(PROFILE), transport, {})
+        terms = terms_for([artifact], device, dataset=dataset, margin=1.0)
+        ((contender, _),) = gather([Asked(artifact.path)], device.profile)
+        return judge(contender, artifact, terms).evaluation
+
+    finish = one.begin(work)
+    page = one.open()
+    found = finish(page)
+    assert found.metric.samples == 40
+    assert page.locator("#score-name").inner_text() == found.metric.name
+    assert page.locator("#score").inner_text() == f"{found.metric.value:.1f}"
+    assert one.transport.score is None
 
 
 def test_the_page_stays_within_its_origin_and_complains_of_nothing(phone, job_for):
@@ -158,7 +188,7 @@ def test_the_page_stays_within_its_origin_and_complains_of_nothing(phone, job_fo
     assert all(url.startswith((origin, "data:")) for url in one.asked)
     assert [said for said in one.said if said[0] == "error"] == []
     assert page.locator("#plot polyline").count() == 1
-    assert "Median" in page.locator("#plot-words").inner_text()
+    assert "median" in page.locator("#plot-words").inner_text()
 
 
 def test_a_second_browser_is_refused_and_the_first_goes_on(phone, job_for):
@@ -208,6 +238,35 @@ def test_a_phone_that_loses_its_connection_goes_on_where_it_was(phone, job_for):
     made, measurement = finish(page)
     assert sum(measurement.blocks) == made
     assert len(measurement.blocks) == 2
+
+
+HIDE = """hidden => {
+  Object.defineProperty(document, "visibilityState",
+    { value: hidden ? "hidden" : "visible", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_block_during_which_the_page_was_hidden_is_timed_again(phone, job_for):
+    one = phone()
+    timing = threading.Event()
+
+    def work(transport):
+        with transport.session(job_for("float.tflite", action="measure")) as session:
+            timing.set()
+            session.block(0.5, 2)
+            return session.measurement()
+
+    finish = one.begin(work)
+    page = one.open()
+    until(page, timing.is_set)
+    page.wait_for_timeout(100)
+    page.evaluate(HIDE, True)
+    until(page, lambda: page.locator("#state").inner_text() == "waiting to be seen")
+    page.evaluate(HIDE, False)
+    measurement = finish(page)
+    assert measurement.environment["blocks_redone"] == 1
+    assert len(measurement.blocks) == 1
 
 
 def test_a_page_that_is_loaded_anew_goes_on_with_its_samples(phone, tiny_models, tmp_path):
@@ -271,6 +330,31 @@ def test_threads_and_webgpu_over_http_are_refused_and_the_reason_is_told(phone, 
     assert "over http from a LAN there is one" in caught.value.hint
     with pytest.raises(DeviceError, match="WebGPU was asked for and is not there: it needs https"):
         one.transport.run(job_for(delegate="webgpu"))
+
+
+def test_https_brings_threads_and_a_fine_clock(phone, job_for, tmp_path):
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("no openssl here, which makes the certificate: apt-get install openssl")
+    pem, key = tmp_path / "page.pem", tmp_path / "page.key"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=edgekit", "-keyout", key, "-out", pem],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    one = phone(certificate=(pem, key))
+    finish = one.begin(lambda transport: transport.run(job_for("float.onnx")))
+    page = one.open(ignore_https_errors=True, **PHONE)
+    facts = finish(page).environment
+    assert one.url.startswith("https://")
+    assert facts["cross_origin_isolated"] is True
+    assert facts["clock_resolution_ns"] <= 20_000
+
+
+def test_a_certificate_that_is_none_is_one_error(runtimes, tmp_path):
+    (tmp_path / "page.pem").write_text("no certificate")
+    transport = PhoneTransport(certificate=(tmp_path / "page.pem", tmp_path / "page.pem"))
+    with pytest.raises(DeviceError, match=r"page\.pem: no certificate and key"):
+        transport.run(Job(action="probe"))
 
 
 def test_a_list_of_devices_does_not_wait_for_a_phone():

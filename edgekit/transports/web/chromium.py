@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ _QUIET = (
 )  # fmt: skip
 _SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 _GPU = ("--enable-unsafe-webgpu", "--enable-features=Vulkan", "--ignore-gpu-blocklist")
+_REMOVALS = 100
+_BETWEEN_REMOVALS_S = 0.02
 _ENTRY = "edgekit.transports.web.chromium:handler"
 
 
@@ -83,17 +86,16 @@ class Chromium:
     def __init__(
         self, executable: str, arguments: list[str], ended: Callable[[EdgekitError], None]
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="edgekit-chromium-", ignore_cleanup_errors=True
-        )
+        self._folder = Path(tempfile.mkdtemp(prefix="edgekit-chromium-"))
         self._closing = False
         self._ended = ended
         try:
-            self._child = Child(_ENTRY)
+            # What it keeps besides its profile goes there, too, as nobody asks it to tidy up.
+            self._child = Child(_ENTRY, environment={"TMPDIR": str(self._folder)})
         except BaseException:
-            self._folder.cleanup()
+            _remove(self._folder)
             raise
-        command = [part.replace("{folder}", self._folder.name) for part in (executable, *arguments)]
+        command = [part.replace("{folder}", str(self._folder)) for part in (executable, *arguments)]
         self._watch = threading.Thread(target=self._wait, args=(command,), daemon=True)
         self._watch.start()
 
@@ -105,10 +107,12 @@ class Chromium:
     def close(self) -> None:
         """End it at once: a profile folder that is thrown away needs no order."""
         self._closing = True
-        self._child.kill()
-        self._watch.join()
-        self._child.close()
-        self._folder.cleanup()
+        try:
+            self._child.kill()
+            self._watch.join()
+            self._child.close()
+        finally:  # an interrupt may come in the middle
+            _remove(self._folder)
 
     def _wait(self, command: list[str]) -> None:
         try:
@@ -141,6 +145,15 @@ def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], di
         return {"code": started.wait()}
 
     return handle
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which processes that were killed may write for a moment."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(_BETWEEN_REMOVALS_S)
 
 
 def _die_with(parent: int) -> None:

@@ -65,6 +65,7 @@ class Exchange:
         self._asked: Asked | None = None
         self._answer: bytes | None = None
         self._over: EdgekitError | None = None
+        self._told = False
 
     # What the host does.
 
@@ -143,6 +144,11 @@ class Exchange:
             self._over = self._over or error
             self._changed.notify_all()
 
+    def wait_until_told(self, seconds: float) -> None:
+        """After `end`: wait until the page has heard of it, if it is there."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._told or not self._connections, seconds)
+
     @property
     def ended(self) -> bool:
         """Whether `end` was called."""
@@ -196,6 +202,12 @@ class Exchange:
             )
             asked = self._asked
             return asked if asked and asked.number > after and not self._over else None
+
+    def told(self) -> None:
+        """The page has heard that it is over."""
+        with self._changed:
+            self._told = True
+            self._changed.notify_all()
 
     def asked(self, number: int) -> Asked | None:
         """The step of that number, while it is the one that is asked."""

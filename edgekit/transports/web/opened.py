@@ -23,6 +23,7 @@ from edgekit.fields import Fields
 from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.tensor import TensorInfo
+from edgekit.transports.base import Score
 from edgekit.transports.web import answers
 from edgekit.transports.web.exchange import Exchange, PageLost
 from edgekit.transports.web.files import runtime_versions
@@ -264,8 +265,11 @@ def opened(page: Page, job: Job, backend: str) -> Iterator[Opened]:
 class InBatches(LoadedModel):
     """A model in a page as `edgekit.agent.running` knows one: samples travel some at a time."""
 
-    def __init__(self, model: Opened, samples: Path, timeout_s: float | None) -> None:
-        self._model, self._timeout_s = model, timeout_s
+    def __init__(
+        self, model: Opened, samples: Path, timeout_s: float | None, score: Score | None = None
+    ) -> None:
+        self._model, self._timeout_s, self._score = model, timeout_s, score
+        self._figure: dict[str, Any] | None = None
         self._reader = SampleReader(samples, model.inputs)
         self._at = self._returns = 0
         self._ready: list[list[Array]] = []
@@ -280,7 +284,7 @@ class InBatches(LoadedModel):
         count = max(1, min(_BATCH_SAMPLES, _BATCH_BYTES // sample_bytes))
         chosen = range(self._at, min(self._at + count, len(self._reader)))
         batch = [self._reader[index] for index in chosen]
-        show = {"done": self._at, "total": len(self._reader)}
+        show = {"done": self._at, "total": len(self._reader), "score": self._figure}
         try:
             self._ready = self._model.run_batch(batch, show, self._timeout_s)
         except PageLost:
@@ -290,6 +294,17 @@ class InBatches(LoadedModel):
             self._fetch(sample_bytes)
         else:
             self._at = chosen.stop
+            self._judge()
+
+    def _judge(self) -> None:
+        """Have the page show the figure so far: with the next samples, or alone after the last."""
+        import numpy as np
+
+        outputs = [np.concatenate(one) for one in zip(*self._ready, strict=True)]
+        figure = self._score(outputs) if self._score else None
+        self._figure = {"name": figure[0], "value": figure[1]} if figure else None
+        if figure and self._at == len(self._reader):
+            self._model.ask({"step": "show", "score": self._figure})
 
     def set_inputs(self, arrays: Sequence[Array]) -> None:
         raise NotImplementedError

@@ -73,7 +73,9 @@ class PageTransport(Transport):
         if job.action == "measure":
             return self._measured(job)
         with self._page(backend) as page, opened(page, job, backend) as model:
-            samples, nonfinite = run(job, InBatches(model, Path(str(job.inputs)), timeout_s))
+            samples, nonfinite = run(
+                job, InBatches(model, Path(str(job.inputs)), timeout_s, self.score)
+            )
             facts = model.facts()
             return JobResult(
                 environment=facts["environment"],

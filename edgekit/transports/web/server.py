@@ -90,7 +90,11 @@ class PageServer:
                 hint="another address or port, in the device's TOML file",
             ) from error
         if certificate is not None:
-            self._server.socket = _secured(self._server.socket, *certificate)
+            try:
+                self._server.socket = _secured(self._server.socket, *certificate)
+            except DeviceError:
+                self._server.server_close()
+                raise
         host = f"[{address}]" if ":" in address else address
         where = f"{host}:{self._server.server_address[1]}"
         handler.host = where  # type: ignore[attr-defined]
@@ -193,7 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
         if asked is not None:
             self._send_json({"number": asked.number, "step": asked.step, "bytes": len(asked.body)})
         elif self.exchange.ended:
-            self._refuse(HTTPStatus.GONE)
+            self._send_json({"over": "edgekit is done with this page"})
+            self.exchange.told()
         else:
             self._send(HTTPStatus.NO_CONTENT)
 

@@ -131,7 +131,8 @@ def test_a_file_is_handed_out_by_the_name_it_was_registered_with(browser, exchan
 def test_a_page_learns_that_it_is_over(browser, exchange):
     browser.claim()
     exchange.end(DeviceError("done"))
-    assert browser.request("next?after=0")[0] == 410
+    status, _, body = browser.request("next?after=0")
+    assert (status, body) == (200, b'{"over": "edgekit is done with this page"}')
 
 
 def test_a_port_that_is_taken_is_one_error(browser, exchange):

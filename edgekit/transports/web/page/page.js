@@ -9,6 +9,7 @@ const load = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toS
 let secret = sessionStorage.getItem("edgekit") ?? "";
 let about = null;
 let hiddenTimes = 0;
+let over = false;
 const sessions = new Map(); // number → {worker, title, redone}
 
 class Over extends Error {}
@@ -18,11 +19,12 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 // A request that is made until it succeeds; a refusal ends the page.
 async function insist(path, options = {}) {
   for (let wait = 250; ; wait = Math.min(4000, wait * 2)) {
+    if (over) throw new Over();
     let response = null;
     try {
       response = await fetch(path, { ...options, headers: { [SECRET]: secret }, cache: "no-store" });
     } catch {
-      view.state("away", "reconnecting");
+      if (!over) view.state("away", "reconnecting");
       await pause(wait);
       continue;
     }
@@ -31,7 +33,6 @@ async function insist(path, options = {}) {
       403: "this link is not valid any more",
       404: null,
       409: "another browser has this link",
-      410: "edgekit is done with this page",
     };
     if (response.status === 404) return null;
     throw new Over(why[response.status] ?? `the server answers ${response.status}`);
@@ -119,7 +120,11 @@ async function carryOut(step, body) {
   if (step.step === "close") {
     one.worker.terminate();
     sessions.delete(step.session);
-    view.redraw(one.title);
+    view.redraw();
+    return { answer: {} };
+  }
+  if (step.step === "show") {
+    view.figure(step.score);
     return { answer: {} };
   }
   if (step.step === "block") return await inView(one, step);
@@ -182,7 +187,8 @@ async function serve() {
       view.state("waiting", "waiting for edgekit");
       continue;
     }
-    const { number, step, bytes } = await response.json();
+    const { number, step, bytes, over: why } = await response.json();
+    if (why) throw new Over(why);
     view.state("working", "working");
     let found = null;
     try {
@@ -205,8 +211,10 @@ document.addEventListener("visibilitychange", () => {
 
 try {
   await claim();
-  await Promise.race([serve(), stayConnected()]);
+  stayConnected().catch(() => {});
+  await serve();
 } catch (error) {
+  over = true;
   for (const { worker } of sessions.values()) worker.terminate();
   view.state(error instanceof Over ? "done" : "over", error.message);
 }

@@ -5,6 +5,7 @@ const $ = (id) => document.getElementById(id);
 const plot = new Plot($("plot"), $("legend"));
 const counts = { timed: 0, samples: 0 };
 let drawn = 0;
+let current = "";
 
 export function state(kind, words) {
   $("state").dataset.kind = kind;
@@ -12,11 +13,13 @@ export function state(kind, words) {
 }
 
 export function model({ title, runtime, backend, threads }) {
+  current = title;
   $("model").textContent = title;
   $("how").textContent = `${runtime} on ${backend}, ${threads} thread${threads > 1 ? "s" : ""}`;
 }
 
 export function block(title, samplesNs) {
+  for (const part of document.querySelectorAll(".of-time")) part.hidden = false;
   counts.timed += samplesNs.length;
   plot.add(
     title,
@@ -25,37 +28,47 @@ export function block(title, samplesNs) {
   // Now and then, and never while calls are timed: the page answers after it has drawn.
   if (performance.now() - drawn < 250) return;
   drawn = performance.now();
-  redraw(title);
+  redraw();
 }
 
-export function redraw(title) {
+// The figures on top are those of the model that is named there; the legend has everybody's.
+export function redraw() {
   plot.draw();
-  const [median, best] = [plot.median(title), plot.best(title)];
+  const [median, best] = [plot.median(current), plot.best(current)];
   if (median === null) return;
   $("median").textContent = inWords(median);
   $("best").textContent = inWords(best);
   $("timed").textContent = counts.timed.toLocaleString("en");
   $("plot-words").textContent =
-    `Median ${inWords(median)} ms over ${counts.timed.toLocaleString("en")} timed calls; ` +
-    "line: median of each block, band: from least to most.";
+    `${current}: median ${inWords(median)} ms. A line is the median of each block of calls, ` +
+    "the band reaches from least to most.";
 }
 
 export function samples(count, { done, total, score }) {
+  $("run").hidden = false;
   counts.samples += count;
   $("samples").textContent = counts.samples.toLocaleString("en");
   $("progress").hidden = false;
   $("progress").max = total;
   $("progress").value = Math.min(total, done + count);
-  if (score) {
-    $("scored").hidden = false;
-    $("score-name").textContent = score.name;
-    $("score").textContent = score.value.toFixed(1);
-  }
+  if (score) figure(score);
+}
+
+// Accuracy on the samples so far, as edgekit judges the outputs it was sent.
+export function figure({ name, value }) {
+  $("scored").hidden = false;
+  $("score-name").textContent = name;
+  $("score").textContent = value.toFixed(1);
+}
+
+function shortName(agent) {
+  const known = /(Edg|SamsungBrowser|Firefox|FxiOS|CriOS|Chrome|Version)\/[\d.]+/.exec(agent);
+  return known ? known[0].replace("/", " ").replace("Version", "Safari") : agent;
 }
 
 export function facts(about) {
   const words = {
-    browser: about.browser ?? about.user_agent,
+    browser: about.browser ?? shortName(about.user_agent),
     model: about.model,
     platform: about.platform,
     processor: about.hardware_concurrency && `${about.hardware_concurrency} logical cores`,
