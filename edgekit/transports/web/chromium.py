@@ -35,6 +35,7 @@ _QUIET = (
 )  # fmt: skip
 _SOFTWARE_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 _GPU = ("--enable-unsafe-webgpu", "--enable-features=Vulkan", "--ignore-gpu-blocklist")
+_LONGEST_TMPDIR = 60  # of 107 bytes for "/org.chromium.Chromium.XXXXXX/SingletonSocket"
 _REMOVALS = 100
 _BETWEEN_REMOVALS_S = 0.02
 _ENTRY = "edgekit.transports.web.chromium:handler"
@@ -90,8 +91,10 @@ class Chromium:
         self._closing = False
         self._ended = ended
         try:
-            # What it keeps besides its profile goes there, too, as nobody asks it to tidy up.
-            self._child = Child(_ENTRY, environment={"TMPDIR": str(self._folder)})
+            # What it keeps besides its profile goes there, too, as nobody asks it to tidy up; it
+            # aborts where the path of its socket there gets too long.
+            short = len(str(self._folder)) < _LONGEST_TMPDIR
+            self._child = Child(_ENTRY, environment={"TMPDIR": str(self._folder)} if short else {})
         except BaseException:
             _remove(self._folder)
             raise
