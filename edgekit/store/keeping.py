@@ -21,7 +21,7 @@ from edgekit.store import owner, rows
 from edgekit.store.connection import Connection
 from edgekit.store.encoding import pack, to_text
 from edgekit.store.evaluation import KeptEvaluation
-from edgekit.store.rows import StoredRun
+from edgekit.store.rows import DamagedRun, StoredRun
 
 FILE = "measurements.sqlite"
 
@@ -174,7 +174,7 @@ class Store:
         finished: bool | None = True,
         limit: int | None = None,
     ) -> list[StoredRun]:
-        """Runs without their turns, newest first.
+        """Runs without their turns, newest first; damaged ones are left out: see `find_all`.
 
         Args:
             model: With a contender of this model; one and the same contender has to fit `model`,
@@ -188,14 +188,32 @@ class Store:
             finished: Only finished ones, only unfinished ones (False) or all (None).
             limit: At most so many.
         """
+        return self.find_all(
+            model=model, target=target, precision=precision, device=device, sha256=sha256,
+            command=command, since=since, finished=finished, limit=limit,
+        )[0]  # fmt: skip
+
+    def find_all(
+        self,
+        *,
+        model: str | None = None,
+        target: str | None = None,
+        precision: str | None = None,
+        device: str | None = None,
+        sha256: str | None = None,
+        command: str | None = None,
+        since: str | None = None,
+        finished: bool | None = True,
+        limit: int | None = None,
+    ) -> tuple[list[StoredRun], list[DamagedRun]]:
+        """As `find`, and beside them the runs that fit and are damaged; these count for `limit`."""
         asked = {
             "model": model, "target": target, "precision": precision, "device": device,
             "command": command, "since": since or "", "finished": finished,
             "limit": -1 if limit is None else limit, **rows.digests(sha256),
         }  # fmt: skip
         with self._connection.reading() as database:
-            found = database.execute(rows.FIND, asked).fetchall()
-            return [rows.read_stored(database, number) for (number,) in found]
+            return rows.find(database, asked)
 
     def known(self, kind: str) -> list[str]:
         """What the store has of a kind: "model", "target", "precision", "device" or "run" (number).
@@ -247,8 +265,11 @@ class Store:
         split: str | None = None,
         sample_digest: str | None = None,
         limit: int | None = None,
-    ) -> list[KeptEvaluation]:
-        """Evaluations, newest first; `sha256` may be how a digest begins."""
+    ) -> tuple[dict[int, KeptEvaluation], list[str]]:
+        """Evaluations by their numbers, newest first, and what is wrong with damaged ones.
+
+        `sha256` may be how a digest begins.
+        """
         asked = {
             "model": model, "target": target, "precision": precision, "dataset": dataset,
             "split": split, "sample_digest": sample_digest,

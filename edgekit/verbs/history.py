@@ -12,10 +12,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import FileError, StoreError, UsageError
+from edgekit.errors import DamagedError, FileError, StoreError, UsageError
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Run
-from edgekit.store import KeptEvaluation, Store, StoredRun, place_of_store, tables, tracking
+from edgekit.store import (
+    DamagedRun,
+    KeptEvaluation,
+    Store,
+    StoredRun,
+    place_of_store,
+    tables,
+    tracking,
+)
 from edgekit.summary import Summary, summarise
 
 _LARGEST_FILE = 2**30
@@ -58,15 +66,42 @@ class RunList:
         meant: What was asked for and is in no run, with what may have been meant, one line each;
             only where nothing fits.
         known: Runs in the store, whether they fit or not.
+        damaged: Those that fit and cannot be read back, newest first.
     """
 
     runs: tuple[StoredRun, ...]
     place: Path
     meant: tuple[str, ...] = ()
     known: int = 0
+    damaged: tuple[DamagedRun, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"store": str(self.place), "runs": [run.to_json() for run in self.runs]}
+        return {
+            "store": str(self.place),
+            "runs": [run.to_json() for run in self.runs],
+            "damaged": [run.to_json() for run in self.damaged],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationList:
+    """Evaluations, newest first.
+
+    Attributes:
+        evaluations: Those that fit, by the number that `--against eval:N` takes.
+        warnings: What is wrong with those that are damaged, one line each.
+    """
+
+    evaluations: Mapping[int, KeptEvaluation]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        # Which of the samples were right is for a program that compares; it has the store.
+        told = [
+            {"number": number, **one.to_json(), "hits": None}
+            for number, one in self.evaluations.items()
+        ]
+        return {"evaluations": told, "warnings": list(self.warnings)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,32 +132,41 @@ class WrittenTable:
         path: The file.
         runs: How many it holds.
         rows: Below its heading.
+        warnings: Runs that are damaged and left out, one line each.
     """
 
     path: Path
     runs: int
     rows: int
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"path": str(self.path), "runs": self.runs, "rows": self.rows}
+        return {
+            "path": str(self.path),
+            "runs": self.runs,
+            "rows": self.rows,
+            "warnings": list(self.warnings),
+        }
 
 
 def list_runs(filters: Filters) -> RunList:
     """Runs that fit, without their turns."""
     with Store.open() as store:
-        found = tuple(store.find(**asdict(filters)))
-        if found:
-            return RunList(found, store.place, known=len(found))
-        known = len(store.find(finished=None))
-        return RunList(found, store.place, tuple(_meant(store, filters)), known)
+        found, damaged = store.find_all(**asdict(filters))
+        if found or damaged:
+            known = len(found) + len(damaged)
+            return RunList(tuple(found), store.place, known=known, damaged=tuple(damaged))
+        known = len(store.known("run"))
+        return RunList((), store.place, tuple(_meant(store, filters)), known)
 
 
 def list_evaluations(
     *, model: str | None = None, dataset: str | None = None, limit: int | None = None
-) -> list[KeptEvaluation]:
+) -> EvaluationList:
     """What `edgekit eval` and `edgekit check` found out about accuracy, newest first."""
     with Store.open() as store:
-        return store.evaluations(model=model, dataset=dataset, limit=limit)
+        found, problems = store.evaluations(model=model, dataset=dataset, limit=limit)
+        return EvaluationList(found, tuple(problems))
 
 
 def show_run(number: int) -> ShownRun:
@@ -154,22 +198,31 @@ def export_runs(
     """
     tables.check_table(path)
     with Store.open() as store:
-        runs = store.find(**asdict(filters))
+        runs, damaged = store.find_all(**asdict(filters))
+        left_out = [f"left out: {one}" for one in damaged]
+        lost = len(left_out)
 
         def rows() -> Iterator[tables.Row]:
             for done, stored in enumerate(runs, start=1):
-                run = store.load(stored.number)
-                yield from (tables.sample_rows if samples else tables.turn_rows)(stored, run)
+                try:
+                    run = store.load(stored.number)
+                except DamagedError as error:
+                    left_out.append(f"left out: {error.message}")
+                else:
+                    yield from (tables.sample_rows if samples else tables.turn_rows)(stored, run)
                 report(Progress("exporting runs", done, len(runs)))
 
         columns = tables.SAMPLES if samples else tables.TURNS
-        return WrittenTable(path, len(runs), tables.write_table(path, columns, rows()))
+        count = tables.write_table(path, columns, rows())
+        whole = len(runs) - (len(left_out) - lost)
+        return WrittenTable(path, whole, count, tuple(left_out))
 
 
 def runs_to_prune(*, keep: int | None = None, older_than_days: float | None = None) -> RunList:
     """Runs that `prune` would delete: all but the newest, or those that began long ago.
 
-    None of those that are being measured.
+    None of those that are being measured. Damaged runs don't count among the newest, and go with
+    the whole ones of their age.
 
     Raises:
         UsageError: Neither or both was said.
@@ -177,11 +230,20 @@ def runs_to_prune(*, keep: int | None = None, older_than_days: float | None = No
     if (keep is None) == (older_than_days is None):
         raise UsageError("say --keep or --older-than", hint="--older-than 90, or --keep 100")
     with Store.open() as store:
-        runs = store.find(finished=None)[keep or 0 :]
+        whole, damaged = store.find_all(finished=None)
         if older_than_days is not None:
             begin = (datetime.now(UTC) - timedelta(days=older_than_days)).isoformat()
-            runs = [one for one in runs if one.run.started < begin]
-        return RunList(tuple(one for one in runs if not one.is_running), store.place)
+            whole = [one for one in whole if one.run.started < begin]
+            damaged = [one for one in damaged if one.started < begin]
+        elif keep:
+            oldest = whole[keep - 1].run.started if keep <= len(whole) else ""
+            whole = whole[keep:]
+            damaged = [one for one in damaged if one.started < oldest]
+        return RunList(
+            runs=tuple(one for one in whole if not one.is_running),
+            place=store.place,
+            damaged=tuple(one for one in damaged if not one.is_running),
+        )
 
 
 def delete_runs(numbers: Sequence[int]) -> None:

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +101,9 @@ def test_evaluations_are_listed_newest_first(place, history):
     assert status == 0
     assert ["vit" in row for row in rows] == [True, False]
     assert "mobilenet onnx-int8" in rows[1]
+    assert [row.split()[0] for row in rows] == ["2", "1"]
+    listed = json.loads(history("evaluations", "--json")[1])["evaluations"]
+    assert [(one["number"], one["model"]) for one in listed] == [(2, "vit"), (1, "mobilenet")]
     assert "top1 91.23 [90.10, 92.20]" in rows[1]
     (found,) = json.loads(history("evaluations", "--model", "vit", "--json")[1])["evaluations"]
     assert (found["model"], found["metric"]["value"], found["hits"]) == ("vit", 91.234, None)
@@ -166,6 +171,38 @@ def test_the_answer_decides(place, history, monkeypatch, answer, left):
     monkeypatch.setattr("sys.stdin", typed)
     assert history("delete", 1)[0] == (answer == "n\n")
     assert [run["number"] for run in json.loads(history("--json")[1])["runs"]] == left
+
+
+def test_one_damaged_run_hides_no_other(place, history, tmp_path):
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE run SET facts = '{bad' WHERE number = 1")
+        database.execute("UPDATE turn SET samples = x'00' WHERE run = 2")
+    status, out, err = history("-q")
+    assert (status, [line.split()[0] for line in out.splitlines()[2:]]) == (0, ["3", "2", "1"])
+    assert out.splitlines()[-1].endswith("damaged")
+    assert err.startswith("warning: run 1: damaged: ")
+    assert "edgekit history delete 1" in err
+    listed = json.loads(history("--json")[1])
+    assert [one["number"] for one in listed["runs"]] == [3, 2]
+    assert [one["number"] for one in listed["damaged"]] == [1]
+    status, out, err = history("export", "-o", tmp_path / "runs.csv", "-q")
+    assert (status, out.split(" in ")[0]) == (0, "12 rows of 1 runs")
+    assert [line.split(": ")[2] for line in err.splitlines()] == [
+        "run 1",
+        "run 2, round 0, contender 0",
+    ]
+    assert history("prune", "--keep", 2, "--yes")[1] == "deleted run 1\n"
+    assert history("delete", 2, "--yes")[0] == 0
+    assert history()[0::2] == (0, "")
+
+
+def test_a_damaged_run_takes_no_place_of_those_that_are_kept(place, history):
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE run SET facts = '{bad' WHERE number = 3")
+    assert history("prune", "--keep", 1, "--yes")[1] == "deleted run 1\n"
+    listed = json.loads(history("--json")[1])
+    assert [one["number"] for one in (*listed["runs"], *listed["damaged"])] == [2, 3]
+    assert history("prune", "--older-than", 0, "--yes")[0] == 0
 
 
 def test_old_runs_are_pruned_by_number_or_age(place, history):

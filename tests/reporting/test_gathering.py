@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,7 +78,7 @@ def test_a_query_shows_only_the_contenders_that_fit(usual):
 
 def test_a_folder_finds_the_runs_of_its_artifacts(make, make_artifact):
     artifact = make_artifact("onnx")
-    artifacts, runs = gather(["build"])
+    artifacts, runs, _ = gather(["build"])
     assert [one.sha256 for one in artifacts] == [artifact.sha256]
     assert runs == []
     mine = make.contender(sha256=artifact.sha256)
@@ -85,6 +87,23 @@ def test_a_folder_finds_the_runs_of_its_artifacts(make, make_artifact):
     (one,) = gather(["build"])[1]
     assert (one.number, one.only) == (number, {artifact.sha256})
     assert numbers(["build", f"run:{number}"]) == [number]
+
+
+def test_a_damaged_run_is_left_out_with_a_warning(make, make_artifact):
+    mine = make.contender(sha256=make_artifact("onnx").sha256)
+    for day in (1, 2, 3):
+        run = make.run([(mine, 0.3)], rounds=1, started=f"2026-11-0{day}T00:00:00Z", key=f"{day}")
+        keep(run)
+    with closing(sqlite3.connect("store.sqlite")) as database, database:
+        database.execute("UPDATE run SET facts = '{bad' WHERE number = 3")
+        database.execute("UPDATE turn SET samples = x'00' WHERE run = 2")
+    for source in ("model=mobilenet", "build"):
+        _, (one,), warnings = gather([source])
+        assert one.number == 1
+        assert [told.split(": ")[1] for told in warnings] == [
+            "run 3",
+            "run 2, round 0, contender 0",
+        ]
 
 
 def test_a_run_that_was_named_twice_is_shown_once_and_whole(usual):
