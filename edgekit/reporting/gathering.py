@@ -18,6 +18,7 @@ from typing import Any
 from edgekit.artifact import Artifact
 from edgekit.errors import DamagedError, DeviceError, FileError, UsageError
 from edgekit.measuring.contenders import expand
+from edgekit.moments import moment_since
 from edgekit.reporting.building import Sourced
 from edgekit.run import COMMANDS, Run
 from edgekit.store import Store
@@ -31,7 +32,8 @@ def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced], list[
     """Artifacts and runs behind `sources`, each once, and which runs are damaged and left out.
 
     Raises:
-        UsageError: A source of no kind, an unknown key, or a query that finds nothing.
+        UsageError: A source of no kind, an unknown key, a `since` that is no moment, or a query
+            that finds nothing.
         ArtifactError: A folder without artifacts, or with a damaged one.
         DeviceError: A file that holds no run.
         StoreError: No such run, or a store that cannot be read.
@@ -120,6 +122,8 @@ def _asked(source: str) -> dict[str, Any]:
         asked[key] = value
     if asked.get("command", COMMANDS[0]) not in COMMANDS:
         raise UsageError(f"{source!r:.80}: a command is one of {', '.join(COMMANDS)}")
+    if "since" in asked:
+        asked["since"] = moment_since(asked["since"])
     return asked
 
 

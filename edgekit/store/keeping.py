@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from edgekit.errors import StoreError
 from edgekit.files import data_folder
+from edgekit.moments import now
 from edgekit.run import Run, Turn
 from edgekit.store import owner, rows
 from edgekit.store.connection import Connection
@@ -101,7 +101,7 @@ class Store:
         """Keep a finished run, all of it, and give its number."""
         with self._connection.writing() as database:
             number = rows.insert_run(database, run, None)
-            database.execute("UPDATE run SET finished = ? WHERE number = ?", (_now(), number))
+            database.execute("UPDATE run SET finished = ? WHERE number = ?", (now(), number))
             return number
 
     def add_round(self, number: int, turns: Sequence[Turn]) -> None:
@@ -139,7 +139,7 @@ class Store:
             rows.state_of(database, number)
             database.execute(
                 "UPDATE run SET finished = coalesce(finished, ?), owner = NULL WHERE number = ?",
-                (_now(), number),
+                (now(), number),
             )
 
     def load(self, number: int) -> Run:
@@ -277,7 +277,3 @@ class Store:
         }  # fmt: skip
         with self._connection.reading() as database:
             return rows.find_evaluations(database, asked)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import DamagedError, FileError, StoreError, UsageError
+from edgekit.moments import moment_before
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Run
 from edgekit.store import (
@@ -232,7 +232,7 @@ def runs_to_prune(*, keep: int | None = None, older_than_days: float | None = No
     with Store.open() as store:
         whole, damaged = store.find_all(finished=None)
         if older_than_days is not None:
-            begin = (datetime.now(UTC) - timedelta(days=older_than_days)).isoformat()
+            begin = moment_before(days=older_than_days)
             whole = [one for one in whole if one.run.started < begin]
             damaged = [one for one in damaged if one.started < begin]
         elif keep:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.errors import ArtifactError, DeviceError, FileError, StoreError, UsageError
+from edgekit.moments import moment_before
 from edgekit.reporting import gathering
 from edgekit.reporting.gathering import gather
 from edgekit.store import Store
@@ -68,6 +69,26 @@ def test_a_query_finds_the_newest_finished_run_of_each_command_and_device(make):
         gather(["model=other"])
 
 
+def test_a_query_takes_an_age_or_a_date_for_since(make):
+    ages = [1 / 24, 2, 9]
+    first, second, third = (
+        keep(
+            make.run(
+                [(make.contender(), 0.3)],
+                rounds=1,
+                started=moment_before(days=age),
+                key=f"{age}",
+                device=f"pi{age:.0f}",
+            )
+        )
+        for age in ages
+    )
+    assert numbers(["since=5h"]) == [first]
+    assert sorted(numbers(["since=7d"])) == [first, second]
+    assert sorted(numbers([f"since={moment_before(days=8)[:10]}"])) == [first, second]
+    assert sorted(numbers(["model=mobilenet,since=2020-01-01T00:00"])) == [first, second, third]
+
+
 def test_a_query_shows_only_the_contenders_that_fit(usual):
     keep(usual)
     (one,) = gather(["model=mobilenet,target=onnx"])[1]
@@ -123,6 +144,7 @@ def test_a_run_that_was_named_twice_is_shown_once_and_whole(usual):
         ("run:77", StoreError, "77"),
         ("colour=red", UsageError, "'colour=red' is no query"),
         ("model=", UsageError, "'model=' is no query"),
+        ("since=banana", UsageError, "'banana': expected a date like 2026-11-21, or an age"),
         ("command=race", UsageError, "a command is one of profile"),
         ("empty", ArtifactError, "holds no artifact"),
         ("broken.json", DeviceError, "not valid JSON"),
