@@ -211,12 +211,26 @@ def prune_command(
 @click.argument(
     "files", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True
 )
-def import_command(files: tuple[Path, ...]) -> None:
-    """Keep runs that `history show --json` printed, here or on another machine."""
+@output.common_options
+def import_command(files: tuple[Path, ...], as_json: bool, **_: bool) -> None:
+    """Keep runs that `history show --json` printed, here or on another machine.
+
+    Of a run that is here already, the rounds that are missing are added.
+    """
     from edgekit.verbs.history import import_runs
 
-    for path, number, is_new in import_runs(files):
-        click.echo(f"run {number}: {path}" if is_new else f"run {number} was here already: {path}")
+    done = import_runs(files)
+    if as_json:
+        output.print_json({"runs": [one.to_json() for one in done]})
+        return
+    for one in done:
+        rounds = f"{one.rounds_added:,} round{'s' * (one.rounds_added != 1)}"
+        if one.is_new:
+            click.echo(f"run {one.number}: {one.path}")
+        elif one.rounds_added:
+            click.echo(f"run {one.number} was here already, without {rounds} of {one.path}: added")
+        else:
+            click.echo(f"run {one.number} was here already: {one.path}")
 
 
 @command.command("log")

@@ -10,21 +10,19 @@ Reads folders, files and the store. Judges nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact
-from edgekit.errors import DamagedError, DeviceError, FileError, UsageError
+from edgekit.errors import DamagedError, UsageError
 from edgekit.measuring.contenders import expand
 from edgekit.moments import moment_since
 from edgekit.reporting.building import Sourced
-from edgekit.run import COMMANDS, Run
+from edgekit.run import COMMANDS, Run, read_run
 from edgekit.store import Store
 
 KEYS = ("model", "target", "precision", "device", "sha256", "command", "since")
-_MOST_BYTES = 1 << 30
 _FORMS = "a folder of artifacts, a run's JSON file, run:12, or model=NAME"
 
 
@@ -36,6 +34,7 @@ def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced], list[
             that finds nothing.
         ArtifactError: A folder without artifacts, or with a damaged one.
         DeviceError: A file that holds no run.
+        FileError: A file that is too large, or cannot be read.
         StoreError: No such run, or a store that cannot be read.
     """
     folders: list[Path] = []
@@ -55,27 +54,6 @@ def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced], list[
         known = [one.number for one in runs if one.number is not None]
         runs += _runs_of(artifacts, known, warnings)
     return artifacts, _once(runs), list(dict.fromkeys(warnings))
-
-
-def read_run(path: Path) -> Run:
-    """A run that was written to a file.
-
-    Raises:
-        DeviceError: It holds something else.
-        FileError: It is too large, or cannot be read.
-    """
-    try:
-        size = path.stat().st_size
-        if size > _MOST_BYTES:
-            raise FileError(f"{path}: {size:,} bytes", limit=f"{_MOST_BYTES:,} bytes for a run")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError.from_os_error(error) from error
-    except (ValueError, RecursionError) as error:
-        raise DeviceError(
-            f"{path}: not valid JSON: {error}", hint=f"a source is {_FORMS}"
-        ) from error
-    return Run.from_json(data, where=str(path))
 
 
 def _kind(path: Path) -> str | None:

@@ -104,6 +104,22 @@ class Store:
             database.execute("UPDATE run SET finished = ? WHERE number = ?", (now(), number))
             return number
 
+    def add_missing(self, number: int, run: Run) -> int:
+        """Keep the turns and passes that another copy of a run has beyond this one.
+
+        Returns:
+            In how many rounds turns were missing here.
+
+        Raises:
+            StoreError: No such run, it is damaged or being measured, or the copy contradicts it:
+                another contender, rule, measurement or pass. Nothing is kept.
+        """
+        with self._connection.writing() as database:
+            _, is_running = rows.state_of(database, number)
+            if is_running:
+                raise _busy(number)
+            return rows.insert_missing(database, number, run)
+
     def add_round(self, number: int, turns: Sequence[Turn]) -> None:
         """Keep the turns of one finished round.
 
@@ -233,10 +249,7 @@ class Store:
         with self._connection.writing() as database:
             for number in numbers:
                 if rows.state_of(database, number)[1]:
-                    raise StoreError(
-                        f"run {number} is being measured by another process",
-                        hint="wait for it, or end it",
-                    )
+                    raise _busy(number)
                 database.execute("DELETE FROM run WHERE number = ?", (number,))
         self._connection.shrink()
 
@@ -277,3 +290,9 @@ class Store:
         }  # fmt: skip
         with self._connection.reading() as database:
             return rows.find_evaluations(database, asked)
+
+
+def _busy(number: int) -> StoreError:
+    return StoreError(
+        f"run {number} is being measured by another process", hint="wait for it, or end it"
+    )

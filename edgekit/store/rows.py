@@ -134,6 +134,43 @@ def insert_run(rows: sqlite3.Connection, run: Run, held_by: str | None) -> int:
     return number
 
 
+def insert_missing(rows: sqlite3.Connection, number: int, copy: Run) -> int:
+    """Add the turns and passes that only a copy of the run has; gives in how many rounds.
+
+    Raises:
+        StoreError: The copy contradicts what is here, or that is damaged.
+    """
+    here = read_run(rows, number)
+    for what in ("command", "device", "rules", "contenders"):
+        if getattr(here, what) != getattr(copy, what):
+            raise _contradicted(number, f"other {what}" if what[-1] == "s" else f"another {what}")
+    known = {(turn.contender, turn.round): turn for turn in read_turns(rows, number)}
+    added = set()
+    for turn in copy.turns:
+        kept = known.get((turn.contender, turn.round))
+        if kept is None:
+            insert_turn(rows, number, turn, *pack(turn))
+            added.add(turn.round)
+        elif kept != turn:
+            name = copy.contenders[turn.contender].name
+            raise _contradicted(number, f"another measurement of {name} in round {turn.round}")
+    names = [contender.name for contender in copy.contenders]
+    for name, passes in copy.passes.items():
+        for kind, document in passes.items():
+            if kind not in here.passes.get(name, {}):
+                insert_pass(rows, number, names.index(name), kind, to_text(document))
+            elif here.passes[name][kind] != document:
+                raise _contradicted(number, f"another pass {kind} of {name}")
+    return len(added)
+
+
+def _contradicted(number: int, what: str) -> StoreError:
+    return StoreError(
+        f"run {number} is this run with {what}",
+        hint=f"edgekit history delete {number} makes room for the other",
+    )
+
+
 def insert_turn(
     rows: sqlite3.Connection, number: int, turn: Turn, facts: str, samples: bytes
 ) -> None:
@@ -279,9 +316,13 @@ def read_run(rows: sqlite3.Connection, number: int) -> Run:
 
 
 def read_turns(rows: sqlite3.Connection, number: int) -> tuple[Turn, ...]:
-    """All turns of a run, in the order they were added; StoreError if one is damaged."""
+    """All turns of a run, round by round, of each in the order they were added.
+
+    Raises:
+        DamagedError: One cannot be read back.
+    """
     found = rows.execute(
-        "SELECT round, contender, facts, samples FROM turn WHERE run = ? ORDER BY number",
+        "SELECT round, contender, facts, samples FROM turn WHERE run = ? ORDER BY round, number",
         (number,),
     )
     return tuple(

@@ -5,16 +5,17 @@ Works on the store alone; no device and no artifact is touched.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import DamagedError, FileError, StoreError, UsageError
+from edgekit.errors import DamagedError, EdgekitError, StoreError, UsageError
+from edgekit.manifest import Parity
 from edgekit.moments import moment_before
+from edgekit.passes import PASSES, parse
 from edgekit.progress import Progress, Report, silent
-from edgekit.run import Run
+from edgekit.run import Run, read_run
 from edgekit.store import (
     DamagedRun,
     KeptEvaluation,
@@ -25,8 +26,6 @@ from edgekit.store import (
     tracking,
 )
 from edgekit.summary import Summary, summarise
-
-_LARGEST_FILE = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,26 @@ class ShownRun:
         """The whole run, as `import` takes it."""
         known = {"number": self.stored.number, "finished": self.stored.finished}
         return {**known, **self.run.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRun:
+    """A run that was brought in.
+
+    Attributes:
+        path: The file it was in.
+        number: Its number here.
+        is_new: Whether nothing of it was here before.
+        rounds_added: Rounds of which something was not here before.
+    """
+
+    path: Path
+    number: int
+    is_new: bool
+    rounds_added: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,24 +275,28 @@ def delete_runs(numbers: Sequence[int]) -> None:
         store.delete(numbers)
 
 
-def import_runs(paths: Sequence[Path]) -> list[tuple[Path, int, bool]]:
+def import_runs(paths: Sequence[Path]) -> list[ImportedRun]:
     """Keep runs that `show --json` gave, here or on another machine.
 
-    Returns:
-        Per file its run's number here, and whether it is new; a run that is here already is not
-        kept twice.
+    Of a run that is here already, what is missing is added.
 
     Raises:
-        FileError: A file is too large.
-        StoreError: A file is no run; nothing was kept of it or of those behind it.
+        FileError: A file is too large, or cannot be read.
+        DeviceError: A file is no run.
+        StoreError: A run contradicts the one that is here, or what can be. In all these cases
+            nothing is kept of the file or of those behind it.
     """
     kept = []
     with Store.open() as store:
         for path in paths:
-            run = _read_run(path)
-            same = [one for one in store.find(finished=None) if _is_same(one, run)]
-            number = same[0].number if same else store.keep(run)
-            kept.append((path, number, not same))
+            run = read_run(path)
+            _check_import(run, path)
+            same = [one.number for one in store.find(finished=None) if _is_same(one, run)]
+            if same:
+                added = store.add_missing(same[0], run)
+                kept.append(ImportedRun(path, same[0], is_new=False, rounds_added=added))
+            else:
+                kept.append(ImportedRun(path, store.keep(run), True, run.rounds))
     return kept
 
 
@@ -307,17 +330,20 @@ def _meant(store: Store, filters: Filters) -> Iterator[str]:
             yield f"no run has the {kind} {asked!r}; did you mean {' or '.join(close)}?"
 
 
-def _read_run(path: Path) -> Run:
-    if path.stat().st_size > _LARGEST_FILE:
-        raise FileError(f"{path}: larger than {_LARGEST_FILE:,} bytes; no run is")
+def _check_import(run: Run, path: Path) -> None:
+    """Refuse what no run here could say, and what a report of it would stumble over."""
+    if run.started > moment_before(days=-1):
+        raise StoreError(f"{path}: started: {run.started} has not come yet")
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: no JSON: {error}") from error
-    if isinstance(document, Mapping):
-        told = ("number", "finished")
-        document = {key: value for key, value in document.items() if key not in told}
-    return Run.from_json(document, str(path))
+        for contender in run.contenders:
+            if contender.parity:
+                Parity.from_json(contender.parity)
+        for passes in run.passes.values():
+            for name in PASSES:
+                if name in passes:
+                    parse(name, passes[name])
+    except EdgekitError as error:
+        raise StoreError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def _is_same(stored: StoredRun, run: Run) -> bool:

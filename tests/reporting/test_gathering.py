@@ -10,7 +10,6 @@ import pytest
 
 from edgekit.errors import ArtifactError, DeviceError, FileError, StoreError, UsageError
 from edgekit.moments import moment_before
-from edgekit.reporting import gathering
 from edgekit.reporting.gathering import gather
 from edgekit.store import Store
 
@@ -162,7 +161,7 @@ def test_a_source_of_no_kind_is_refused(source, error, complaint):
 
 
 def test_a_file_of_any_size_is_not_read(monkeypatch):
-    monkeypatch.setattr(gathering, "_MOST_BYTES", 10)
+    monkeypatch.setattr("edgekit.run.MOST_BYTES", 10)
     Path("run.json").write_text('{"format": 2, "key": ""}')
     with pytest.raises(FileError, match="24 bytes"):
         gather(["run.json"])
