@@ -45,7 +45,7 @@ def test_a_contender_has_one_turn_a_round(run):
     document = run.to_json()
     Run.from_json(document)
     document["turns"].append({**document["turns"][0], "position": 1})
-    with pytest.raises(DeviceError, match="run: .* has 2 turns in round 0"):
+    with pytest.raises(DeviceError, match=r"run: .* has 2 turns in round 0"):
         Run.from_json(document)
 
 
