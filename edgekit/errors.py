@@ -161,6 +161,10 @@ class StoreError(EdgekitError):
     """The store of measurements cannot be opened, read or written."""
 
 
+class DamagedError(StoreError):
+    """A run or evaluation in the store that cannot be read back; all others can."""
+
+
 class MissingExtraError(EdgekitError):
     """An optional package is not installed.
 

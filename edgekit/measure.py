@@ -156,6 +156,8 @@ class Measurement:
             raise DeviceError("measurement: samples_ns, call_ns and cpu_ns differ in length")
         if not measurement.samples_ns:
             raise DeviceError("measurement: it holds no timed call")
+        if not any(measurement.samples_ns):
+            raise DeviceError("measurement: every timed call took 0 ns: no clock was running")
         if sum(measurement.blocks) != len(measurement.samples_ns):
             raise DeviceError("measurement: its blocks hold another number of calls than it has")
         return measurement

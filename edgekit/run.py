@@ -6,14 +6,19 @@ Does not measure and draws no conclusion.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from edgekit.errors import DeviceError
+from edgekit.errors import ArtifactError, DeviceError, FileError
 from edgekit.fields import Fields, printable
 from edgekit.files import digest_json
 from edgekit.measure import Measurement
+from edgekit.metrics import MetricValue
+from edgekit.moments import is_moment
 
 # History of the document: 1 (0.1.0) one row per artifact, samples joined; 2 (0.2.0) contenders and
 # turns with blocks.
@@ -22,6 +27,7 @@ FORMAT = 2
 COMMANDS = ("profile", "compare", "sustained")
 MOST_CONTENDERS = 256
 MOST_TURNS = 100_000
+MOST_BYTES = 2**30  # of a run's file: 100,000 turns of raw samples are about half of it
 
 
 # Runtimes in a browser, which tells no processor time: their `cpu_ns` are 0.
@@ -84,12 +90,23 @@ class Contender:
             bytes=taken.integer("bytes", high=2**50),
             delegate=taken.optional_name("delegate"),
             threads=taken.integer("threads", low=1, high=1024),
-            metric=printable(taken.optional_mapping("metric")),
+            metric=_checked(taken.optional_mapping("metric")),
             parity=printable(taken.mapping("parity")),
             cost=printable(taken.mapping("cost")),
         )
         taken.done()
         return contender
+
+
+def _checked(metric: dict[str, Any] | None) -> Mapping[str, Any] | None:
+    if metric is None:
+        return None
+    try:
+        MetricValue.from_json(metric)
+    except ArtifactError as error:
+        raise DeviceError(f"contender: {error.message}") from error
+    known: Mapping[str, Any] = printable(metric)
+    return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +219,8 @@ class Run:
         """Rebuild a run that somebody else wrote.
 
         Raises:
-            DeviceError: Another format, or a key that is missing, unknown, of the wrong type or out
-                of bounds.
+            DeviceError: Another format; a key that is missing, unknown, of the wrong type or out of
+                bounds; two turns of a contender in a round, or what belongs to no contender.
         """
         taken = Fields(data, where, DeviceError)
         if not taken.has("format"):
@@ -231,9 +248,48 @@ class Run:
             passes=printable(taken.mapping("passes", {})),
         )
         taken.done()
+        if not is_moment(run.started):
+            raise taken.fail("started", f"{run.started!r} is no moment like 2026-11-21T23:17:28Z")
         if any(turn.contender >= len(run.contenders) for turn in run.turns):
             raise DeviceError(f"{where}: a turn belongs to a contender that is not there")
+        often = Counter((turn.contender, turn.round) for turn in run.turns)
+        for (contender, at), times in often.most_common(1):
+            if times > 1:
+                name = run.contenders[contender].name
+                raise DeviceError(f"{where}: {name} has {times} turns in round {at}")
+        names = [contender.name for contender in run.contenders]
+        for name, found in run.passes.items():
+            if name not in names or not isinstance(found, dict):
+                raise taken.fail("passes", f"{name!r:.80} is no contender with its passes")
         return run
+
+
+def read_run(path: Path) -> Run:
+    """A run that was written to a file, by `profile --out` or by `history show --json`.
+
+    Raises:
+        DeviceError: It holds something else.
+        FileError: It is too large, or cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise FileError(f"{path}: {size:,} bytes", limit=f"{MOST_BYTES:,} bytes for a run")
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FileError.from_os_error(error) from error
+    except (ValueError, RecursionError) as error:
+        raise DeviceError(
+            f"{path}: not valid JSON: {error}", hint="edgekit profile --out FILE writes a run"
+        ) from error
+    if isinstance(data, dict):
+        # What a store told of it.
+        data = {key: value for key, value in data.items() if key not in ("number", "finished")}
+    try:
+        return Run.from_json(data, str(path))
+    except DeviceError as error:
+        told = error.message.removeprefix(f"{path}: ")
+        raise DeviceError(f"{path}: {told}", hint=error.hint) from error
 
 
 def run_key(

@@ -7,7 +7,6 @@ Judges nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,13 @@ from edgekit.checking.budget import (
 )
 from edgekit.checking.judging import Figures
 from edgekit.device import DeviceProfile
-from edgekit.errors import ArtifactError, DeviceError, EdgekitError, UsageError
+from edgekit.errors import (
+    ArtifactError,
+    DeviceError,
+    EdgekitError,
+    FileError,
+    UsageError,
+)
 from edgekit.evaluating import Evaluation, terms_for, to_keep
 from edgekit.evaluating import judge as evaluate
 from edgekit.measuring.comparing import (
@@ -47,11 +52,9 @@ from edgekit.measuring.running import carry_out, new_run
 from edgekit.metrics import MetricValue
 from edgekit.metrics.differences import MARGIN
 from edgekit.progress import Report
-from edgekit.run import Contender, Run
+from edgekit.run import Contender, Run, read_run
 from edgekit.store import Store
 from edgekit.transports.connect import Device, connect, find_profile
-
-_MOST_BYTES = 2**30  # of a run's file: 100,000 turns of raw samples are about half of it
 
 Entry = tuple[Contender, Artifact]
 
@@ -338,13 +341,10 @@ def _stored(text: str, store: Store) -> Side:
             f"{text}: no such run",
             hint="run:12/2 of the store, or the file that edgekit profile --out wrote",
         )
-    if path.stat().st_size > _MOST_BYTES:
-        raise UsageError(f"{path}: more than {_MOST_BYTES:,} bytes")
     try:
-        run = Run.from_json(json.loads(path.read_bytes()), str(path))
-    except (ValueError, RecursionError, DeviceError) as error:
-        told = error.message if isinstance(error, DeviceError) else f"{path}: not JSON: {error}"
-        raise UsageError(told, hint="a file that edgekit profile --out wrote") from error
+        run = read_run(path)
+    except (DeviceError, FileError) as error:
+        raise UsageError(error.message, hint="a file that edgekit profile --out wrote") from error
     return Side(path.name, run, chosen_of(run, chosen, str(path)))
 
 

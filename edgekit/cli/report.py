@@ -43,6 +43,7 @@ def command(
 
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         written = write_report(source, out=out, form=form, report=report)
+    output.print_warnings(written.warnings)
     if as_json:
         output.print_json(written.to_json())
     else:

@@ -92,20 +92,12 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 
     name = "when"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from datetime import UTC, datetime, timedelta
+        from edgekit.moments import moment_since
 
-        text = str(value).strip()
-        if age := re.fullmatch(r"(\d{1,5})\s*([dh])", text):
-            then = datetime.now(UTC) - timedelta(hours=int(age[1]) * {"d": 24, "h": 1}[age[2]])
-        else:
-            try:
-                then = datetime.fromisoformat(text)
-            except ValueError:
-                self.fail(
-                    f"{text!r}: expected a date like 2026-11-21, or an age like 7d", param, ctx
-                )
-            then = then.replace(tzinfo=UTC) if then.tzinfo is None else then.astimezone(UTC)
-        return then.strftime("%Y-%m-%dT%H:%M:%SZ")
+        try:
+            return moment_since(str(value))
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
 
 
 def value_range(text: str) -> tuple[float, float]:

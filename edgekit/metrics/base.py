@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+# Points by which rounded figures that belong together may miss each other.
+_ROUNDING = 0.001
+
+
 @dataclass(frozen=True, slots=True)
 class MetricValue:
     """A metric of one artifact, and its drop against a reference on the same samples.
@@ -59,7 +63,8 @@ class MetricValue:
         """Check and rebuild.
 
         Raises:
-            ArtifactError: A key is missing, unknown, of the wrong type or out of bounds.
+            ArtifactError: A key is missing, unknown, of the wrong type or out of bounds, an
+                interval doesn't hold its figure, or the drop isn't the figures' difference.
         """
         fields = Fields(data, "metric", ArtifactError)
         value = MetricValue(
@@ -72,7 +77,23 @@ class MetricValue:
             drop_ci95=fields.optional_interval("drop_ci95", low=-100.0, high=100.0),
         )
         fields.done()
+        held = ((value.value, "ci95", value.ci95), (value.drop, "drop_ci95", value.drop_ci95))
+        for figure, key, interval in held:
+            if figure is not None and interval is not None and not _holds(interval, figure):
+                raise fields.fail(
+                    key, f"{interval[0]:g} to {interval[1]:g} doesn't hold {figure:g}"
+                )
+        if value.reference is not None and value.drop is not None:
+            drop = value.reference - value.value
+            if abs(drop - value.drop) > _ROUNDING:
+                raise fields.fail(
+                    "drop", f"{value.drop:g} is not reference − value, which is {drop:g}"
+                )
         return value
+
+
+def _holds(interval: tuple[float, float], figure: float) -> bool:
+    return interval[0] - _ROUNDING <= figure <= interval[1] + _ROUNDING
 
 
 def _rounded(pair: tuple[float, float]) -> list[float]:

@@ -10,34 +10,36 @@ Reads folders, files and the store. Judges nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact
-from edgekit.errors import DeviceError, FileError, UsageError
+from edgekit.errors import DamagedError, UsageError
 from edgekit.measuring.contenders import expand
+from edgekit.moments import moment_since
 from edgekit.reporting.building import Sourced
-from edgekit.run import COMMANDS, Run
-from edgekit.store import Store, StoredRun
+from edgekit.run import COMMANDS, Run, read_run
+from edgekit.store import Store
 
 KEYS = ("model", "target", "precision", "device", "sha256", "command", "since")
-_MOST_BYTES = 1 << 30
 _FORMS = "a folder of artifacts, a run's JSON file, run:12, or model=NAME"
 
 
-def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced]]:
-    """Artifacts and runs behind `sources`, each once.
+def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced], list[str]]:
+    """Artifacts and runs behind `sources`, each once, and which runs are damaged and left out.
 
     Raises:
-        UsageError: A source of no kind, an unknown key, or a query that finds nothing.
+        UsageError: A source of no kind, an unknown key, a `since` that is no moment, or a query
+            that finds nothing.
         ArtifactError: A folder without artifacts, or with a damaged one.
         DeviceError: A file that holds no run.
+        FileError: A file that is too large, or cannot be read.
         StoreError: No such run, or a store that cannot be read.
     """
     folders: list[Path] = []
     runs: list[Sourced] = []
+    warnings: list[str] = []
     for source in sources:
         path = Path(source)
         kind = _kind(path)
@@ -46,32 +48,12 @@ def gather(sources: Sequence[str]) -> tuple[list[Artifact], list[Sourced]]:
         elif kind == "file":
             runs.append(Sourced(read_run(path)))
         else:
-            runs += _from_store(source)
+            runs += _from_store(source, warnings)
     artifacts = [Artifact.open(found) for found in expand(folders)] if folders else []
     if artifacts:
-        runs += _runs_of(artifacts, [one.number for one in runs if one.number is not None])
-    return artifacts, _once(runs)
-
-
-def read_run(path: Path) -> Run:
-    """A run that was written to a file.
-
-    Raises:
-        DeviceError: It holds something else.
-        FileError: It is too large, or cannot be read.
-    """
-    try:
-        size = path.stat().st_size
-        if size > _MOST_BYTES:
-            raise FileError(f"{path}: {size:,} bytes", limit=f"{_MOST_BYTES:,} bytes for a run")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError.from_os_error(error) from error
-    except (ValueError, RecursionError) as error:
-        raise DeviceError(
-            f"{path}: not valid JSON: {error}", hint=f"a source is {_FORMS}"
-        ) from error
-    return Run.from_json(data, where=str(path))
+        known = [one.number for one in runs if one.number is not None]
+        runs += _runs_of(artifacts, known, warnings)
+    return artifacts, _once(runs), list(dict.fromkeys(warnings))
 
 
 def _kind(path: Path) -> str | None:
@@ -82,7 +64,7 @@ def _kind(path: Path) -> str | None:
         return None
 
 
-def _from_store(source: str) -> list[Sourced]:
+def _from_store(source: str, warnings: list[str]) -> list[Sourced]:
     if source.startswith("run:"):
         text = source.removeprefix("run:")
         if not text.isascii() or not text.isdigit() or len(text) > 15:
@@ -97,15 +79,14 @@ def _from_store(source: str) -> list[Sourced]:
         raise UsageError(f"{source!r:.80}: no such file or folder", hint=f"a source is {_FORMS}")
     asked = _asked(source)
     with Store.open() as store:
-        found = _newest(store.find(**asked))
+        found = _newest(store, asked, warnings, {})
         if not found:
             raise UsageError(
                 f"{source!r:.80}: no finished run in the store fits",
+                *warnings,
                 hint="edgekit history lists them; edgekit profile makes one",
             )
-        return [
-            Sourced(store.load(one.number), one.number, _fitting(one.run, asked)) for one in found
-        ]
+        return [Sourced(run, number, _fitting(run, asked)) for number, run in found.items()]
 
 
 def _asked(source: str) -> dict[str, Any]:
@@ -119,15 +100,31 @@ def _asked(source: str) -> dict[str, Any]:
         asked[key] = value
     if asked.get("command", COMMANDS[0]) not in COMMANDS:
         raise UsageError(f"{source!r:.80}: a command is one of {', '.join(COMMANDS)}")
+    if "since" in asked:
+        asked["since"] = moment_since(asked["since"])
     return asked
 
 
-def _newest(found: Iterable[StoredRun]) -> list[StoredRun]:
-    """Of runs, newest first, the first of each command and device."""
-    kept: dict[tuple[str, str], StoredRun] = {}
+def _newest(
+    store: Store, asked: dict[str, Any], warnings: list[str], loaded: dict[int, Run]
+) -> dict[int, Run]:
+    """By number, of the runs that fit the newest of each command and device that is whole.
+
+    What is in `loaded` is not loaded again.
+    """
+    found, damaged = store.find_all(**asked)
+    warnings += [f"left out: {one}" for one in damaged]
+    kept: dict[tuple[str, str], tuple[int, Run]] = {}
     for one in found:
-        kept.setdefault((one.run.command, one.run.device), one)
-    return list(kept.values())
+        kind = (one.run.command, one.run.device)
+        if kind not in kept:
+            try:
+                if one.number not in loaded:
+                    loaded[one.number] = store.load(one.number)
+                kept[kind] = one.number, loaded[one.number]
+            except DamagedError as error:
+                warnings.append(f"left out: {error.message}")
+    return dict(kept.values())
 
 
 def _fitting(run: Run, asked: dict[str, Any]) -> frozenset[str]:
@@ -141,18 +138,21 @@ def _fitting(run: Run, asked: dict[str, Any]) -> frozenset[str]:
     )
 
 
-def _runs_of(artifacts: Sequence[Artifact], known: Sequence[int]) -> list[Sourced]:
+def _runs_of(
+    artifacts: Sequence[Artifact], known: Sequence[int], warnings: list[str]
+) -> list[Sourced]:
     """Per artifact, the newest finished run of each command and device; none of `known`."""
     digests = frozenset(artifact.sha256 for artifact in artifacts)
     with Store.open() as store:
-        numbers = dict.fromkeys(
-            one.number for digest in sorted(digests) for one in _newest(store.find(sha256=digest))
-        )
-        return [
-            Sourced(store.load(number), number, digests)
-            for number in sorted(numbers, reverse=True)
-            if number not in known
-        ]
+        found: dict[int, Run] = {}
+        loaded: dict[int, Run] = {}
+        for digest in sorted(digests):
+            found |= _newest(store, {"sha256": digest}, warnings, loaded)
+    return [
+        Sourced(found[number], number, digests)
+        for number in sorted(found, reverse=True)
+        if number not in known
+    ]
 
 
 def _once(runs: Iterable[Sourced]) -> list[Sourced]:

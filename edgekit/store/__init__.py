@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from edgekit.store.evaluation import KeptEvaluation
 from edgekit.store.keeping import Store, place_of_store
-from edgekit.store.rows import StoredRun
+from edgekit.store.rows import DamagedRun, StoredRun
 
-__all__ = ["KeptEvaluation", "Store", "StoredRun", "place_of_store"]
+__all__ = ["DamagedRun", "KeptEvaluation", "Store", "StoredRun", "place_of_store"]

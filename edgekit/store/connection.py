@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,7 +47,8 @@ def explained(place: Path) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", None) or ""
         kind = name.removeprefix("SQLITE_").partition("_")[0]
         # SQLite quotes names out of the file, whatever bytes they are.
-        told = printable(str(error)[:_LONGEST])
+        # A value of theirs behind it may be a whole document: its column says enough.
+        told = printable(str(error).partition(" with text ")[0][:_LONGEST])
         raise StoreError(f"{place}: {told}", hint=_HINTS.get(kind, _ANOTHER)) from error
 
 
@@ -190,6 +192,8 @@ def _reached(name: str) -> sqlite3.Connection:
         check_same_thread=False,
         uri=name.startswith("file:"),
     )
+    # One damaged text must not keep the others from being read: see `encoding.from_text`.
+    database.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     try:
         _pragma(database, "user_version")
     except BaseException:

@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
-from edgekit.errors import EdgekitError, StoreError
+from edgekit.errors import DamagedError, EdgekitError
 from edgekit.fields import Fields
 from edgekit.measure import MOST_CALLS
 from edgekit.run import Turn
@@ -43,7 +43,7 @@ def unpack(facts: str, samples: bytes, where: str) -> Turn:
     """The turn that `pack` was given.
 
     Raises:
-        StoreError: The row is damaged.
+        DamagedError: The row is damaged.
     """
     document = from_text(facts, where)
     series = unpack_series(samples, where)
@@ -59,7 +59,13 @@ def to_text(document: Mapping[str, Any]) -> str:
 
 
 def from_text(text: str, where: str) -> dict[str, Any]:
-    """The JSON object that `to_text` wrote; StoreError if it is none."""
+    """The JSON object that `to_text` wrote; DamagedError if it is none."""
+    try:
+        text.encode()  # bytes that are no text arrive as lone surrogates
+    except UnicodeEncodeError as error:
+        raise damaged(where, f"no UTF-8 at character {error.start}") from error
+    except AttributeError as error:
+        raise damaged(where, "no text") from error
     try:
         document = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
@@ -84,7 +90,7 @@ def unpack_series(blob: bytes, where: str) -> dict[str, list[int]]:
     """The lists that `pack_series` was given.
 
     Raises:
-        StoreError: The blob is damaged, or larger than any measurement.
+        DamagedError: The blob is damaged, or larger than any measurement.
     """
     inflate = zlib.decompressobj()
     try:
@@ -94,7 +100,7 @@ def unpack_series(blob: bytes, where: str) -> dict[str, list[int]]:
     head, _, body = plain.partition(b"\n")
     if not inflate.eof or len(head) > _LONGEST_HEADER:
         raise damaged(where, "its samples are cut off, or too many")
-    header, names = Fields({"series": _header(head, where)}, where, StoreError).entries(
+    header, names = Fields({"series": _header(head, where)}, where, DamagedError).entries(
         "series", most=_MOST_SERIES
     )
     found, start = {}, 0
@@ -114,9 +120,9 @@ def unpack_series(blob: bytes, where: str) -> dict[str, list[int]]:
     return found
 
 
-def damaged(where: str, reason: str) -> StoreError:
+def damaged(where: str, reason: str) -> DamagedError:
     """The error for a row that cannot be read back."""
-    return StoreError(
+    return DamagedError(
         f"{where}: damaged: {reason}",
         hint="edgekit history delete removes a run; the others are not touched",
     )

@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from edgekit.errors import StoreError
 from edgekit.files import data_folder
+from edgekit.moments import now
 from edgekit.run import Run, Turn
 from edgekit.store import owner, rows
 from edgekit.store.connection import Connection
 from edgekit.store.encoding import pack, to_text
 from edgekit.store.evaluation import KeptEvaluation
-from edgekit.store.rows import StoredRun
+from edgekit.store.rows import DamagedRun, StoredRun
 
 FILE = "measurements.sqlite"
 
@@ -101,8 +101,24 @@ class Store:
         """Keep a finished run, all of it, and give its number."""
         with self._connection.writing() as database:
             number = rows.insert_run(database, run, None)
-            database.execute("UPDATE run SET finished = ? WHERE number = ?", (_now(), number))
+            database.execute("UPDATE run SET finished = ? WHERE number = ?", (now(), number))
             return number
+
+    def add_missing(self, number: int, run: Run) -> int:
+        """Keep the turns and passes that another copy of a run has beyond this one.
+
+        Returns:
+            In how many rounds turns were missing here.
+
+        Raises:
+            StoreError: No such run, it is damaged or being measured, or the copy contradicts it:
+                another contender, rule, measurement or pass. Nothing is kept.
+        """
+        with self._connection.writing() as database:
+            _, is_running = rows.state_of(database, number)
+            if is_running:
+                raise _busy(number)
+            return rows.insert_missing(database, number, run)
 
     def add_round(self, number: int, turns: Sequence[Turn]) -> None:
         """Keep the turns of one finished round.
@@ -139,7 +155,7 @@ class Store:
             rows.state_of(database, number)
             database.execute(
                 "UPDATE run SET finished = coalesce(finished, ?), owner = NULL WHERE number = ?",
-                (_now(), number),
+                (now(), number),
             )
 
     def load(self, number: int) -> Run:
@@ -174,7 +190,7 @@ class Store:
         finished: bool | None = True,
         limit: int | None = None,
     ) -> list[StoredRun]:
-        """Runs without their turns, newest first.
+        """Runs without their turns, newest first; damaged ones are left out: see `find_all`.
 
         Args:
             model: With a contender of this model; one and the same contender has to fit `model`,
@@ -188,14 +204,32 @@ class Store:
             finished: Only finished ones, only unfinished ones (False) or all (None).
             limit: At most so many.
         """
+        return self.find_all(
+            model=model, target=target, precision=precision, device=device, sha256=sha256,
+            command=command, since=since, finished=finished, limit=limit,
+        )[0]  # fmt: skip
+
+    def find_all(
+        self,
+        *,
+        model: str | None = None,
+        target: str | None = None,
+        precision: str | None = None,
+        device: str | None = None,
+        sha256: str | None = None,
+        command: str | None = None,
+        since: str | None = None,
+        finished: bool | None = True,
+        limit: int | None = None,
+    ) -> tuple[list[StoredRun], list[DamagedRun]]:
+        """As `find`, and beside them the runs that fit and are damaged; these count for `limit`."""
         asked = {
             "model": model, "target": target, "precision": precision, "device": device,
             "command": command, "since": since or "", "finished": finished,
             "limit": -1 if limit is None else limit, **rows.digests(sha256),
         }  # fmt: skip
         with self._connection.reading() as database:
-            found = database.execute(rows.FIND, asked).fetchall()
-            return [rows.read_stored(database, number) for (number,) in found]
+            return rows.find(database, asked)
 
     def known(self, kind: str) -> list[str]:
         """What the store has of a kind: "model", "target", "precision", "device" or "run" (number).
@@ -215,10 +249,7 @@ class Store:
         with self._connection.writing() as database:
             for number in numbers:
                 if rows.state_of(database, number)[1]:
-                    raise StoreError(
-                        f"run {number} is being measured by another process",
-                        hint="wait for it, or end it",
-                    )
+                    raise _busy(number)
                 database.execute("DELETE FROM run WHERE number = ?", (number,))
         self._connection.shrink()
 
@@ -247,8 +278,11 @@ class Store:
         split: str | None = None,
         sample_digest: str | None = None,
         limit: int | None = None,
-    ) -> list[KeptEvaluation]:
-        """Evaluations, newest first; `sha256` may be how a digest begins."""
+    ) -> tuple[dict[int, KeptEvaluation], list[str]]:
+        """Evaluations by their numbers, newest first, and what is wrong with damaged ones.
+
+        `sha256` may be how a digest begins.
+        """
         asked = {
             "model": model, "target": target, "precision": precision, "dataset": dataset,
             "split": split, "sample_digest": sample_digest,
@@ -258,5 +292,7 @@ class Store:
             return rows.find_evaluations(database, asked)
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _busy(number: int) -> StoreError:
+    return StoreError(
+        f"run {number} is being measured by another process", hint="wait for it, or end it"
+    )

@@ -27,7 +27,8 @@ def runs_here(owner: str | None) -> bool:
 
 
 def _is_of_here(owner: str) -> bool:
-    return owner.rsplit("/", 2)[0] == platform.node()
+    place, _, rest = owner.rpartition("/")[0].rpartition("/")
+    return place == platform.node() and rest.isdecimal()
 
 
 def _lives(owner: str) -> bool:

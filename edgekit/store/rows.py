@@ -6,10 +6,11 @@ Does not know where the store lies, nor when it is written.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from edgekit.errors import EdgekitError, StoreError
+from edgekit.errors import DamagedError, EdgekitError, StoreError
+from edgekit.fields import printable
 from edgekit.run import Run, Turn
 from edgekit.store import owner
 from edgekit.store.encoding import damaged, from_text, pack, to_text, unpack
@@ -83,6 +84,29 @@ class StoredRun:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class DamagedRun:
+    """A run in the store that cannot be read back.
+
+    Attributes:
+        number: By which it is deleted.
+        started: When, as its row says.
+        is_running: Whether another process, on this machine, measures it just now.
+        problem: What is wrong with it, in one line.
+    """
+
+    number: int
+    started: str
+    is_running: bool
+    problem: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.problem}; edgekit history delete {self.number} removes it"
+
+
 def digests(beginning: str | None) -> dict[str, str]:
     """Bounds between which digests with this beginning lie; of all for None."""
     return {"low": beginning or "", "high": (beginning or "") + "\U0010ffff"}
@@ -108,6 +132,43 @@ def insert_run(rows: sqlite3.Connection, run: Run, held_by: str | None) -> int:
         for kind, document in passes.items():
             insert_pass(rows, number, names.index(name), kind, to_text(document))
     return number
+
+
+def insert_missing(rows: sqlite3.Connection, number: int, copy: Run) -> int:
+    """Add the turns and passes that only a copy of the run has; gives in how many rounds.
+
+    Raises:
+        StoreError: The copy contradicts what is here, or that is damaged.
+    """
+    here = read_run(rows, number)
+    for what in ("command", "device", "rules", "contenders"):
+        if getattr(here, what) != getattr(copy, what):
+            raise _contradicted(number, f"other {what}" if what[-1] == "s" else f"another {what}")
+    known = {(turn.contender, turn.round): turn for turn in read_turns(rows, number)}
+    added = set()
+    for turn in copy.turns:
+        kept = known.get((turn.contender, turn.round))
+        if kept is None:
+            insert_turn(rows, number, turn, *pack(turn))
+            added.add(turn.round)
+        elif kept != turn:
+            name = copy.contenders[turn.contender].name
+            raise _contradicted(number, f"another measurement of {name} in round {turn.round}")
+    names = [contender.name for contender in copy.contenders]
+    for name, passes in copy.passes.items():
+        for kind, document in passes.items():
+            if kind not in here.passes.get(name, {}):
+                insert_pass(rows, number, names.index(name), kind, to_text(document))
+            elif here.passes[name][kind] != document:
+                raise _contradicted(number, f"another pass {kind} of {name}")
+    return len(added)
+
+
+def _contradicted(number: int, what: str) -> StoreError:
+    return StoreError(
+        f"run {number} is this run with {what}",
+        hint=f"edgekit history delete {number} makes room for the other",
+    )
 
 
 def insert_turn(
@@ -166,15 +227,28 @@ def read_evaluation(rows: sqlite3.Connection, number: int) -> KeptEvaluation:
     return _evaluation(number, *kept)
 
 
-def find_evaluations(rows: sqlite3.Connection, asked: dict[str, Any]) -> list[KeptEvaluation]:
-    """Evaluations that fit, newest first."""
-    return [_evaluation(*row) for row in rows.execute(_FIND_EVALUATIONS, asked)]
+def find_evaluations(
+    rows: sqlite3.Connection, asked: dict[str, Any]
+) -> tuple[dict[int, KeptEvaluation], list[str]]:
+    """Evaluations that fit by their numbers, newest first, and what is wrong with the others."""
+    found, problems = {}, []
+    for number, facts, hits in rows.execute(_FIND_EVALUATIONS, asked):
+        try:
+            found[number] = _evaluation(number, facts, hits)
+        except DamagedError as error:
+            problems.append(printable(error.message))
+    return found, problems
 
 
 def _evaluation(number: int, facts: str, hits: bytes | None) -> KeptEvaluation:
     where = f"evaluation {number}"
-    document = {**from_text(facts, where), "hits": None if hits is None else hits.hex()}
-    return KeptEvaluation.from_json(document, where)
+    known = from_text(facts, where)
+    try:
+        document = {**known, "hits": None if hits is None else hits.hex()}
+        return KeptEvaluation.from_json(document, where)
+    except (StoreError, AttributeError) as error:
+        told = error.message if isinstance(error, StoreError) else "its hits are no bytes"
+        raise DamagedError(f"{where}: damaged: {told.removeprefix(f'{where}: ')}") from error
 
 
 def state_of(rows: sqlite3.Connection, number: int) -> tuple[str | None, bool]:
@@ -199,30 +273,56 @@ def read_stored(rows: sqlite3.Connection, number: int) -> StoredRun:
     return StoredRun(number, finished, rounds, turns, is_running, read_run(rows, number))
 
 
+def find(
+    rows: sqlite3.Connection, asked: dict[str, Any]
+) -> tuple[list[StoredRun], list[DamagedRun]]:
+    """Runs that fit, newest first: those that can be read, and those that cannot."""
+    found, lost = [], []
+    for (number,) in rows.execute(FIND, asked).fetchall():
+        try:
+            found.append(read_stored(rows, number))
+        except DamagedError as error:
+            lost.append(_damaged_run(rows, number, error))
+    return found, lost
+
+
+def _damaged_run(rows: sqlite3.Connection, number: int, error: DamagedError) -> DamagedRun:
+    (started,) = rows.execute("SELECT started FROM run WHERE number = ?", (number,)).fetchone()
+    return DamagedRun(
+        number, printable(str(started)), state_of(rows, number)[1], printable(error.message)
+    )
+
+
 def read_run(rows: sqlite3.Connection, number: int) -> Run:
-    """A run without its turns; StoreError if it isn't there or is damaged."""
+    """A run without its turns; StoreError if it isn't there, DamagedError if it is damaged."""
     state_of(rows, number)
     where = f"run {number}"
     (facts,) = rows.execute("SELECT facts FROM run WHERE number = ?", (number,)).fetchone()
     found = rows.execute("SELECT facts FROM contender WHERE run = ? ORDER BY place", (number,))
     contenders = [from_text(text, where) for (text,) in found.fetchall()]
-    passes: dict[str, dict[str, Any]] = {}
+    passes: dict[int, dict[str, Any]] = {}
     for place, name, text in rows.execute(
         "SELECT contender, name, document FROM pass WHERE run = ? ORDER BY contender, name",
         (number,),
     ):
-        passes.setdefault(str(contenders[place]["name"]), {})[name] = from_text(text, where)
-    document = {**from_text(facts, where), "contenders": contenders, "turns": [], "passes": passes}
+        passes.setdefault(place, {})[name] = from_text(text, where)
+    document = {**from_text(facts, where), "contenders": contenders, "turns": []}
     try:
+        document["passes"] = {contenders[place]["name"]: one for place, one in passes.items()}
         return Run.from_json(document, where)
-    except EdgekitError as error:
-        raise damaged(where, error.message) from error
+    except (EdgekitError, KeyError, IndexError, TypeError) as error:
+        told = error.message if isinstance(error, EdgekitError) else "a pass of no contender"
+        raise damaged(where, told.removeprefix(f"{where}: ")) from error
 
 
 def read_turns(rows: sqlite3.Connection, number: int) -> tuple[Turn, ...]:
-    """All turns of a run, in the order they were added; StoreError if one is damaged."""
+    """All turns of a run, round by round, of each in the order they were added.
+
+    Raises:
+        DamagedError: One cannot be read back.
+    """
     found = rows.execute(
-        "SELECT round, contender, facts, samples FROM turn WHERE run = ? ORDER BY number",
+        "SELECT round, contender, facts, samples FROM turn WHERE run = ? ORDER BY round, number",
         (number,),
     )
     return tuple(

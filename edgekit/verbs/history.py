@@ -5,20 +5,27 @@ Works on the store alone; no device and no artifact is touched.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from edgekit.errors import FileError, StoreError, UsageError
+from edgekit.errors import DamagedError, EdgekitError, StoreError, UsageError
+from edgekit.manifest import Parity
+from edgekit.moments import moment_before
+from edgekit.passes import PASSES, parse
 from edgekit.progress import Progress, Report, silent
-from edgekit.run import Run
-from edgekit.store import KeptEvaluation, Store, StoredRun, place_of_store, tables, tracking
+from edgekit.run import Run, read_run
+from edgekit.store import (
+    DamagedRun,
+    KeptEvaluation,
+    Store,
+    StoredRun,
+    place_of_store,
+    tables,
+    tracking,
+)
 from edgekit.summary import Summary, summarise
-
-_LARGEST_FILE = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +65,42 @@ class RunList:
         meant: What was asked for and is in no run, with what may have been meant, one line each;
             only where nothing fits.
         known: Runs in the store, whether they fit or not.
+        damaged: Those that fit and cannot be read back, newest first.
     """
 
     runs: tuple[StoredRun, ...]
     place: Path
     meant: tuple[str, ...] = ()
     known: int = 0
+    damaged: tuple[DamagedRun, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"store": str(self.place), "runs": [run.to_json() for run in self.runs]}
+        return {
+            "store": str(self.place),
+            "runs": [run.to_json() for run in self.runs],
+            "damaged": [run.to_json() for run in self.damaged],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationList:
+    """Evaluations, newest first.
+
+    Attributes:
+        evaluations: Those that fit, by the number that `--against eval:N` takes.
+        warnings: What is wrong with those that are damaged, one line each.
+    """
+
+    evaluations: Mapping[int, KeptEvaluation]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        # Which of the samples were right is for a program that compares; it has the store.
+        told = [
+            {"number": number, **one.to_json(), "hits": None}
+            for number, one in self.evaluations.items()
+        ]
+        return {"evaluations": told, "warnings": list(self.warnings)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +124,26 @@ class ShownRun:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedRun:
+    """A run that was brought in.
+
+    Attributes:
+        path: The file it was in.
+        number: Its number here.
+        is_new: Whether nothing of it was here before.
+        rounds_added: Rounds of which something was not here before.
+    """
+
+    path: Path
+    number: int
+    is_new: bool
+    rounds_added: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path)}
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenTable:
     """A table of measurements.
 
@@ -97,32 +151,41 @@ class WrittenTable:
         path: The file.
         runs: How many it holds.
         rows: Below its heading.
+        warnings: Runs that are damaged and left out, one line each.
     """
 
     path: Path
     runs: int
     rows: int
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {"path": str(self.path), "runs": self.runs, "rows": self.rows}
+        return {
+            "path": str(self.path),
+            "runs": self.runs,
+            "rows": self.rows,
+            "warnings": list(self.warnings),
+        }
 
 
 def list_runs(filters: Filters) -> RunList:
     """Runs that fit, without their turns."""
     with Store.open() as store:
-        found = tuple(store.find(**asdict(filters)))
-        if found:
-            return RunList(found, store.place, known=len(found))
-        known = len(store.find(finished=None))
-        return RunList(found, store.place, tuple(_meant(store, filters)), known)
+        found, damaged = store.find_all(**asdict(filters))
+        if found or damaged:
+            known = len(found) + len(damaged)
+            return RunList(tuple(found), store.place, known=known, damaged=tuple(damaged))
+        known = len(store.known("run"))
+        return RunList((), store.place, tuple(_meant(store, filters)), known)
 
 
 def list_evaluations(
     *, model: str | None = None, dataset: str | None = None, limit: int | None = None
-) -> list[KeptEvaluation]:
+) -> EvaluationList:
     """What `edgekit eval` and `edgekit check` found out about accuracy, newest first."""
     with Store.open() as store:
-        return store.evaluations(model=model, dataset=dataset, limit=limit)
+        found, problems = store.evaluations(model=model, dataset=dataset, limit=limit)
+        return EvaluationList(found, tuple(problems))
 
 
 def show_run(number: int) -> ShownRun:
@@ -154,22 +217,31 @@ def export_runs(
     """
     tables.check_table(path)
     with Store.open() as store:
-        runs = store.find(**asdict(filters))
+        runs, damaged = store.find_all(**asdict(filters))
+        left_out = [f"left out: {one}" for one in damaged]
+        lost = len(left_out)
 
         def rows() -> Iterator[tables.Row]:
             for done, stored in enumerate(runs, start=1):
-                run = store.load(stored.number)
-                yield from (tables.sample_rows if samples else tables.turn_rows)(stored, run)
+                try:
+                    run = store.load(stored.number)
+                except DamagedError as error:
+                    left_out.append(f"left out: {error.message}")
+                else:
+                    yield from (tables.sample_rows if samples else tables.turn_rows)(stored, run)
                 report(Progress("exporting runs", done, len(runs)))
 
         columns = tables.SAMPLES if samples else tables.TURNS
-        return WrittenTable(path, len(runs), tables.write_table(path, columns, rows()))
+        count = tables.write_table(path, columns, rows())
+        whole = len(runs) - (len(left_out) - lost)
+        return WrittenTable(path, whole, count, tuple(left_out))
 
 
 def runs_to_prune(*, keep: int | None = None, older_than_days: float | None = None) -> RunList:
     """Runs that `prune` would delete: all but the newest, or those that began long ago.
 
-    None of those that are being measured.
+    None of those that are being measured. Damaged runs don't count among the newest, and go with
+    the whole ones of their age.
 
     Raises:
         UsageError: Neither or both was said.
@@ -177,11 +249,20 @@ def runs_to_prune(*, keep: int | None = None, older_than_days: float | None = No
     if (keep is None) == (older_than_days is None):
         raise UsageError("say --keep or --older-than", hint="--older-than 90, or --keep 100")
     with Store.open() as store:
-        runs = store.find(finished=None)[keep or 0 :]
+        whole, damaged = store.find_all(finished=None)
         if older_than_days is not None:
-            begin = (datetime.now(UTC) - timedelta(days=older_than_days)).isoformat()
-            runs = [one for one in runs if one.run.started < begin]
-        return RunList(tuple(one for one in runs if not one.is_running), store.place)
+            begin = moment_before(days=older_than_days)
+            whole = [one for one in whole if one.run.started < begin]
+            damaged = [one for one in damaged if one.started < begin]
+        elif keep:
+            oldest = whole[keep - 1].run.started if keep <= len(whole) else ""
+            whole = whole[keep:]
+            damaged = [one for one in damaged if one.started < oldest]
+        return RunList(
+            runs=tuple(one for one in whole if not one.is_running),
+            place=store.place,
+            damaged=tuple(one for one in damaged if not one.is_running),
+        )
 
 
 def delete_runs(numbers: Sequence[int]) -> None:
@@ -194,24 +275,28 @@ def delete_runs(numbers: Sequence[int]) -> None:
         store.delete(numbers)
 
 
-def import_runs(paths: Sequence[Path]) -> list[tuple[Path, int, bool]]:
+def import_runs(paths: Sequence[Path]) -> list[ImportedRun]:
     """Keep runs that `show --json` gave, here or on another machine.
 
-    Returns:
-        Per file its run's number here, and whether it is new; a run that is here already is not
-        kept twice.
+    Of a run that is here already, what is missing is added.
 
     Raises:
-        FileError: A file is too large.
-        StoreError: A file is no run; nothing was kept of it or of those behind it.
+        FileError: A file is too large, or cannot be read.
+        DeviceError: A file is no run.
+        StoreError: A run contradicts the one that is here, or what can be. In all these cases
+            nothing is kept of the file or of those behind it.
     """
     kept = []
     with Store.open() as store:
         for path in paths:
-            run = _read_run(path)
-            same = [one for one in store.find(finished=None) if _is_same(one, run)]
-            number = same[0].number if same else store.keep(run)
-            kept.append((path, number, not same))
+            run = read_run(path)
+            _check_import(run, path)
+            same = [one.number for one in store.find(finished=None) if _is_same(one, run)]
+            if same:
+                added = store.add_missing(same[0], run)
+                kept.append(ImportedRun(path, same[0], is_new=False, rounds_added=added))
+            else:
+                kept.append(ImportedRun(path, store.keep(run), True, run.rounds))
     return kept
 
 
@@ -245,17 +330,20 @@ def _meant(store: Store, filters: Filters) -> Iterator[str]:
             yield f"no run has the {kind} {asked!r}; did you mean {' or '.join(close)}?"
 
 
-def _read_run(path: Path) -> Run:
-    if path.stat().st_size > _LARGEST_FILE:
-        raise FileError(f"{path}: larger than {_LARGEST_FILE:,} bytes; no run is")
+def _check_import(run: Run, path: Path) -> None:
+    """Refuse what no run here could say, and what a report of it would stumble over."""
+    if run.started > moment_before(days=-1):
+        raise StoreError(f"{path}: started: {run.started} has not come yet")
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise StoreError(f"{path}: no JSON: {error}") from error
-    if isinstance(document, Mapping):
-        told = ("number", "finished")
-        document = {key: value for key, value in document.items() if key not in told}
-    return Run.from_json(document, str(path))
+        for contender in run.contenders:
+            if contender.parity:
+                Parity.from_json(contender.parity)
+        for passes in run.passes.values():
+            for name in PASSES:
+                if name in passes:
+                    parse(name, passes[name])
+    except EdgekitError as error:
+        raise StoreError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def _is_same(stored: StoredRun, run: Run) -> bool:

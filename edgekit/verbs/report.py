@@ -33,6 +33,7 @@ class Written:
         artifacts: How many it is of.
         runs: Runs of the store or from files.
         contenders: Rows with a latency, over all runs.
+        warnings: Runs that are damaged and left out, one line each.
     """
 
     file: Path
@@ -41,6 +42,7 @@ class Written:
     artifacts: int
     runs: int
     contenders: int
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -50,6 +52,7 @@ class Written:
             "artifacts": self.artifacts,
             "runs": self.runs,
             "contenders": self.contenders,
+            "warnings": list(self.warnings),
         }
 
 
@@ -81,7 +84,7 @@ def write_report(
     form = form or _form_of(out)
     out = out or Path(f"report{FORMATS[form][0]}")
     task = f"writing {out}"
-    artifacts, runs = gather(sources)
+    artifacts, runs, warnings = gather(sources)
     report(Progress(task))
     facts = facts_of(artifacts, runs)
     if form == "json":
@@ -103,6 +106,7 @@ def write_report(
         artifacts=len(facts.artifacts),
         runs=len(facts.runs),
         contenders=sum(bool(row.turns) for one in facts.runs for row in one.rows),
+        warnings=tuple(warnings),
     )
 
 

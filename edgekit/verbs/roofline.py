@@ -6,7 +6,6 @@ takes its latency from a run that is kept, or measures it. The work itself is `e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from edgekit.artifact import Artifact
 from edgekit.environment import unlike
-from edgekit.errors import DeviceError, FileError, UsageError
+from edgekit.errors import DeviceError, UsageError
 from edgekit.measuring.contenders import Asked, gather
 from edgekit.measuring.rounds import RoundRules
 from edgekit.measuring.running import Plan, carry_out, new_run
@@ -24,14 +23,13 @@ from edgekit.roofline.counting.reading import count_file
 from edgekit.roofline.limits import Machine
 from edgekit.roofline.probing.measuring import USUAL, Effort, measure_machine
 from edgekit.roofline.shares import Figure, Measured, Row, Subject, roofline_rows
-from edgekit.run import Contender, Run
+from edgekit.run import Contender, Run, read_run
 from edgekit.store import Store
 from edgekit.summary import ENOUGH_PROCESSES, summarise
 
 DEVICE = "local-cpu"  # the limits are of the machine edgekit runs on
 ROUNDS = 9
 
-_MOST_RUN_BYTES = 256 * 2**20
 _ON_CPU = (None, "none", "xnnpack")
 
 
@@ -99,7 +97,7 @@ def roofline(
                 f"{contender.name}: the delegate {contender.delegate} is no CPU; the limits are "
                 "those of the CPU"
             )
-    kept = _read(run) if run else None
+    kept = (read_run(run), str(run)) if run else None
     counted = []
     for number, (_, artifact) in enumerate(found):
         report(Progress("counting work", number, len(found), artifact.label))
@@ -243,17 +241,3 @@ def _of_run(run: Run, contender: Contender, source: str) -> Measured | None:
         calls=figures.calls,
         source=source,
     )
-
-
-def _read(file: Path) -> tuple[Run, str]:
-    try:
-        if file.stat().st_size > _MOST_RUN_BYTES:
-            raise DeviceError(f"{file}: larger than {_MOST_RUN_BYTES:,} bytes: no run")
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError.from_os_error(error) from error
-    except (ValueError, RecursionError) as error:
-        raise DeviceError(
-            f"{file}: no run: not valid JSON", hint="edgekit profile --out FILE writes one"
-        ) from error
-    return Run.from_json(data, str(file)), str(file)

@@ -153,7 +153,7 @@ def test_accuracy_is_measured_anew_where_asked_and_kept(checked, make_artifact, 
     assert low <= accuracy.measured <= high
     assert result.gates[0].measured.environment["cpu_count"]
     with Store.open() as store:
-        (kept,) = store.evaluations(sha256=artifact.sha256)
+        (kept,) = store.evaluations(sha256=artifact.sha256)[0].values()
     assert (kept.samples, kept.metric["value"]) == (30, pytest.approx(accuracy.measured, abs=1e-3))
 
 

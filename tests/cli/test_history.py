@@ -4,8 +4,11 @@ import csv
 import io
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +102,9 @@ def test_evaluations_are_listed_newest_first(place, history):
     assert status == 0
     assert ["vit" in row for row in rows] == [True, False]
     assert "mobilenet onnx-int8" in rows[1]
+    assert [row.split()[0] for row in rows] == ["2", "1"]
+    listed = json.loads(history("evaluations", "--json")[1])["evaluations"]
+    assert [(one["number"], one["model"]) for one in listed] == [(2, "vit"), (1, "mobilenet")]
     assert "top1 91.23 [90.10, 92.20]" in rows[1]
     (found,) = json.loads(history("evaluations", "--model", "vit", "--json")[1])["evaluations"]
     assert (found["model"], found["metric"]["value"], found["hits"]) == ("vit", 91.234, None)
@@ -128,6 +134,85 @@ def test_a_shown_run_is_whole_and_can_be_imported_elsewhere(place, history, tmp_
     with Store.open(tmp_path / "elsewhere.sqlite") as store:
         assert store.load(1) == Run.from_json(document)
         assert store.stored(1).finished
+
+
+def test_rounds_that_were_missing_are_added_by_a_fuller_copy(place, history, tmp_path, monkeypatch):
+    full, cut = tmp_path / "full.json", tmp_path / "cut.json"
+    full.write_text(history("show", 2, "--json")[1])
+    document = json.loads(full.read_text())
+    cut.write_text(json.dumps({**document, "turns": document["turns"][4:7]}))
+    with Store.open(place) as store:
+        whole = store.load(2)
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "elsewhere.sqlite"))
+    assert history("import", cut)[1] == f"run 1: {cut}\n"
+    assert history("import", full)[1] == (
+        f"run 1 was here already, without 5 rounds of {full}: added\n"
+    )
+    (told,) = json.loads(history("import", cut, full, "--json")[1])["runs"][1:]
+    assert told == {"path": str(full), "number": 1, "is_new": False, "rounds_added": 0}
+    with Store.open() as store:
+        assert store.load(1) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda run: run["turns"][2]["measurement"].update(load_ns=1), "measurement of .* round 1"),
+        (lambda run: run["contenders"][0].update(path="elsewhere"), "other contenders"),
+        (lambda run: run["rules"].update(rounds=1), "other rules"),
+        (lambda run: run.update(device="pi"), "another device"),
+    ],
+)
+def test_a_copy_that_contradicts_the_run_is_refused(place, history, tmp_path, change, told):
+    before = history("show", 2, "--json")[1]
+    document = json.loads(before)
+    document["turns"] += [{**document["turns"][0], "round": 9}]  # nor is what is new kept
+    change(document)
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(document))
+    status, out, err = history("import", file)
+    assert (status, out) == (1, "")
+    assert re.search(f"error: run 2 is this run with .*{told}", err)
+    assert history("show", 2, "--json")[1] == before
+
+
+METRIC = {
+    "name": "top1", "samples": 100, "value": 98.0, "ci95": [97.0, 99.0],
+    "reference": 98.5, "drop": 0.5, "drop_ci95": [0.1, 0.9],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda run: run["contenders"][0].update(metric={**METRIC, "value": 500}), "value"),
+        (lambda run: run["contenders"][0].update(metric={**METRIC, "ci95": [1, 2]}), "hold 98"),
+        (lambda run: run["contenders"][0].update(parity={"max_abs": -1}), "parity: max_abs"),
+        (lambda run: run.update(started="yesterday"), "started: 'yesterday' is no moment"),
+        (lambda run: run.update(started="9999-01-01T00:00:00Z"), "has not come yet"),
+        (lambda run: run.update(passes={"nobody": {}}), "'nobody' is no contender"),
+        (lambda run: run.update(turns=run["turns"] + run["turns"][:1]), "has 2 turns in round 0"),
+        (
+            lambda run: run.update(passes={run["contenders"][0]["name"]: {"memory": {"x": 1}}}),
+            "memory",
+        ),
+        (
+            lambda run: run["turns"][0]["measurement"].update(samples_ns=[0] * 70),
+            "every timed call took 0 ns",
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_that_no_report_could_read_is_not_imported(place, history, tmp_path, change, told):
+    document = json.loads(history("show", 2, "--json")[1])
+    document["key"] = "other"
+    change(document)
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(document))
+    status, out, err = history("import", file)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"error: {file}: ")
+    assert told in err
+    assert len(json.loads(history("--json")[1])["runs"]) == 3
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', "[" * 100_000])
@@ -166,6 +251,38 @@ def test_the_answer_decides(place, history, monkeypatch, answer, left):
     monkeypatch.setattr("sys.stdin", typed)
     assert history("delete", 1)[0] == (answer == "n\n")
     assert [run["number"] for run in json.loads(history("--json")[1])["runs"]] == left
+
+
+def test_one_damaged_run_hides_no_other(place, history, tmp_path):
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE run SET facts = '{bad' WHERE number = 1")
+        database.execute("UPDATE turn SET samples = x'00' WHERE run = 2")
+    status, out, err = history("-q")
+    assert (status, [line.split()[0] for line in out.splitlines()[2:]]) == (0, ["3", "2", "1"])
+    assert out.splitlines()[-1].endswith("damaged")
+    assert err.startswith("warning: run 1: damaged: ")
+    assert "edgekit history delete 1" in err
+    listed = json.loads(history("--json")[1])
+    assert [one["number"] for one in listed["runs"]] == [3, 2]
+    assert [one["number"] for one in listed["damaged"]] == [1]
+    status, out, err = history("export", "-o", tmp_path / "runs.csv", "-q")
+    assert (status, out.split(" in ")[0]) == (0, "12 rows of 1 runs")
+    assert [line.split(": ")[2] for line in err.splitlines()] == [
+        "run 1",
+        "run 2, round 0, contender 0",
+    ]
+    assert history("prune", "--keep", 2, "--yes")[1] == "deleted run 1\n"
+    assert history("delete", 2, "--yes")[0] == 0
+    assert history()[0::2] == (0, "")
+
+
+def test_a_damaged_run_takes_no_place_of_those_that_are_kept(place, history):
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE run SET facts = '{bad' WHERE number = 3")
+    assert history("prune", "--keep", 1, "--yes")[1] == "deleted run 1\n"
+    listed = json.loads(history("--json")[1])
+    assert [one["number"] for one in (*listed["runs"], *listed["damaged"])] == [2, 3]
+    assert history("prune", "--older-than", 0, "--yes")[0] == 0
 
 
 def test_old_runs_are_pruned_by_number_or_age(place, history):

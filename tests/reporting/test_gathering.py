@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgekit.errors import ArtifactError, DeviceError, FileError, StoreError, UsageError
-from edgekit.reporting import gathering
+from edgekit.moments import moment_before
 from edgekit.reporting.gathering import gather
 from edgekit.store import Store
 
@@ -66,6 +68,26 @@ def test_a_query_finds_the_newest_finished_run_of_each_command_and_device(make):
         gather(["model=other"])
 
 
+def test_a_query_takes_an_age_or_a_date_for_since(make):
+    ages = [1 / 24, 2, 9]
+    first, second, third = (
+        keep(
+            make.run(
+                [(make.contender(), 0.3)],
+                rounds=1,
+                started=moment_before(days=age),
+                key=f"{age}",
+                device=f"pi{age:.0f}",
+            )
+        )
+        for age in ages
+    )
+    assert numbers(["since=5h"]) == [first]
+    assert sorted(numbers(["since=7d"])) == [first, second]
+    assert sorted(numbers([f"since={moment_before(days=8)[:10]}"])) == [first, second]
+    assert sorted(numbers(["model=mobilenet,since=2020-01-01T00:00"])) == [first, second, third]
+
+
 def test_a_query_shows_only_the_contenders_that_fit(usual):
     keep(usual)
     (one,) = gather(["model=mobilenet,target=onnx"])[1]
@@ -76,7 +98,7 @@ def test_a_query_shows_only_the_contenders_that_fit(usual):
 
 def test_a_folder_finds_the_runs_of_its_artifacts(make, make_artifact):
     artifact = make_artifact("onnx")
-    artifacts, runs = gather(["build"])
+    artifacts, runs, _ = gather(["build"])
     assert [one.sha256 for one in artifacts] == [artifact.sha256]
     assert runs == []
     mine = make.contender(sha256=artifact.sha256)
@@ -85,6 +107,23 @@ def test_a_folder_finds_the_runs_of_its_artifacts(make, make_artifact):
     (one,) = gather(["build"])[1]
     assert (one.number, one.only) == (number, {artifact.sha256})
     assert numbers(["build", f"run:{number}"]) == [number]
+
+
+def test_a_damaged_run_is_left_out_with_a_warning(make, make_artifact):
+    mine = make.contender(sha256=make_artifact("onnx").sha256)
+    for day in (1, 2, 3):
+        run = make.run([(mine, 0.3)], rounds=1, started=f"2026-11-0{day}T00:00:00Z", key=f"{day}")
+        keep(run)
+    with closing(sqlite3.connect("store.sqlite")) as database, database:
+        database.execute("UPDATE run SET facts = '{bad' WHERE number = 3")
+        database.execute("UPDATE turn SET samples = x'00' WHERE run = 2")
+    for source in ("model=mobilenet", "build"):
+        _, (one,), warnings = gather([source])
+        assert one.number == 1
+        assert [told.split(": ")[1] for told in warnings] == [
+            "run 3",
+            "run 2, round 0, contender 0",
+        ]
 
 
 def test_a_run_that_was_named_twice_is_shown_once_and_whole(usual):
@@ -104,6 +143,7 @@ def test_a_run_that_was_named_twice_is_shown_once_and_whole(usual):
         ("run:77", StoreError, "77"),
         ("colour=red", UsageError, "'colour=red' is no query"),
         ("model=", UsageError, "'model=' is no query"),
+        ("since=banana", UsageError, "'banana': expected a date like 2026-11-21, or an age"),
         ("command=race", UsageError, "a command is one of profile"),
         ("empty", ArtifactError, "holds no artifact"),
         ("broken.json", DeviceError, "not valid JSON"),
@@ -121,7 +161,7 @@ def test_a_source_of_no_kind_is_refused(source, error, complaint):
 
 
 def test_a_file_of_any_size_is_not_read(monkeypatch):
-    monkeypatch.setattr(gathering, "_MOST_BYTES", 10)
+    monkeypatch.setattr("edgekit.run.MOST_BYTES", 10)
     Path("run.json").write_text('{"format": 2, "key": ""}')
     with pytest.raises(FileError, match="24 bytes"):
         gather(["run.json"])

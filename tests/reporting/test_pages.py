@@ -271,3 +271,4 @@ def test_the_quickest_of_all_leads_the_page_not_the_quicker_of_the_newest_two(us
         text = to_markdown(page_of(facts(*runs), "1", charts=False))
         headline = text[text.index("Lowest latency") :][:200]
         assert "tflite-int8" in headline
+        assert "Profile of 2026-11-21 23:17 UTC on local-cpu" in headline

@@ -58,7 +58,15 @@ def make_run():
                 runtime="litert",
                 delegate=None,
                 threads=1,
-                metric={"name": "top1", "value": 71.8, "ci95": [70.0, 73.5], "drop": None},
+                metric={
+                    "name": "top1",
+                    "samples": 2016,
+                    "value": 71.8,
+                    "ci95": [70.0, 73.5],
+                    "reference": None,
+                    "drop": None,
+                    "drop_ci95": None,
+                },
             )
             for index, precision in enumerate(precisions, start=10)
         )

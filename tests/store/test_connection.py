@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekit.errors import StoreError
+from edgekit.errors import DamagedError, StoreError
 from edgekit.store import KeptEvaluation, Store, schema
 from edgekit.store.connection import Connection
 
@@ -95,7 +96,7 @@ def test_a_migrated_store_takes_what_only_this_version_has(version_1):
     )  # fmt: skip
     with Store.open(version_1) as store:
         store.add_evaluation(evaluation)
-        assert store.evaluations(sha256="aa") == [evaluation]
+        assert store.evaluations(sha256="aa") == ({1: evaluation}, [])
 
 
 def test_the_store_from_before_a_migration_is_kept_beside(version_1, pragma, tables_of, sql):
@@ -194,6 +195,42 @@ def test_one_damaged_run_hides_no_other(store, place, make_run, make_turn, sql):
         store.load(numbers[0])
     assert store.load(numbers[1]).rounds == 1
     store.delete(numbers[:1])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "run SET facts = '{bad'",
+        "run SET facts = '{}'",
+        "run SET facts = cast(x'7bff7d' as text)",
+        "run SET facts = x'00'",
+        "contender SET facts = '{}'",
+        "contender SET facts = json_replace(facts, '$.threads', 2000)",
+        "pass SET document = 'nothing'",
+    ],
+)
+def test_one_damaged_run_is_found_beside_the_others(store, place, make_run, sql, damage):
+    for key in "ab":
+        number = store.keep(make_run(key=key))
+        store.add_pass(number, 0, "memory", {})
+    of_run = "number" if damage.startswith("run") else "run"
+    sql(place, f"UPDATE {damage} WHERE {of_run} = 1")
+    assert [one.number for one in store.find()] == [2]
+    (whole,), (damaged,) = store.find_all(model="mobilenet", since="2026-11-01")
+    assert (whole.number, damaged.number, damaged.started) == (2, 1, "2026-11-21T23:17:28Z")
+    assert damaged.problem.startswith("run 1: damaged: ")
+    assert damaged.problem.isprintable()
+    with pytest.raises(DamagedError, match="run 1: damaged"):
+        store.load(1)
+    store.delete([1])
+    assert store.find_all()[1] == []
+
+
+def test_who_measures_a_run_may_be_damaged_too(store, place, make_run, sql):
+    store.begin(make_run())
+    for owner in ("nobody", f"{platform.node()}/x/1", platform.node()):
+        sql(place, "UPDATE run SET owner = ?", owner)
+        assert not store.stored(1).is_running
 
 
 def test_a_full_disk_loses_only_the_round_that_did_not_fit(store, make_run, make_turn):

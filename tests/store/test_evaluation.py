@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekit.errors import StoreError
+from edgekit.errors import DamagedError, StoreError
 from edgekit.store import KeptEvaluation
 from edgekit.store.evaluation import pack_hits, unpack_hits
 
@@ -67,18 +67,35 @@ def test_evaluations_are_found_newest_first(store, make_evaluation):
     later = make_evaluation(
         [False, True], sha256="b" * 64, precision="fp32", started="2026-11-22T00:00:00Z"
     )
-    assert store.add_evaluation(first) != store.add_evaluation(later)
-    assert store.evaluations() == [later, first]
-    assert store.evaluations(sample_digest="d" * 64, dataset="glyphs") == [later, first]
-    assert store.evaluations(limit=1) == [later]
-    assert store.evaluations(sha256="a") == store.evaluations(precision="int8") == [first]
-    assert store.evaluations(split="validation") == []
+    assert (store.add_evaluation(first), store.add_evaluation(later)) == (1, 2)
+
+    def found(**asked):
+        return list(store.evaluations(**asked)[0].items())
+
+    assert found() == [(2, later), (1, first)]
+    assert found(sample_digest="d" * 64, dataset="glyphs") == [(2, later), (1, first)]
+    assert found(limit=1) == [(2, later)]
+    assert found(sha256="a") == found(precision="int8") == [(1, first)]
+    assert found(split="validation") == []
+
+
+@pytest.mark.parametrize("facts", ["'{bad'", "'{}'", "cast(x'7bff7d' as text)", "x'00'"])
+def test_one_damaged_evaluation_hides_no_other(store, place, make_evaluation, sql, facts):
+    for _ in range(2):
+        store.add_evaluation(make_evaluation())
+    sql(place, f"UPDATE evaluation SET facts = {facts} WHERE number = 1")
+    found, (problem,) = store.evaluations()
+    assert list(found) == [2]
+    assert problem.startswith("evaluation 1: damaged: ")
+    with pytest.raises(DamagedError, match="evaluation 1"):
+        store.evaluation(1)
 
 
 def test_two_artifacts_judged_on_the_same_samples_can_be_paired(store, make_evaluation):
     store.add_evaluation(make_evaluation([True, True, False, True]))
     store.add_evaluation(make_evaluation([True, False, True, True], sha256="b" * 64))
-    second, first = (found.right() for found in store.evaluations(sample_digest="d" * 64))
+    found, _ = store.evaluations(sample_digest="d" * 64)
+    second, first = (one.right() for one in found.values())
     pairs = list(zip(first, second, strict=True))
     assert (pairs.count((True, False)), pairs.count((False, True))) == (1, 1)
 

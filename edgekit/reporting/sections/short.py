@@ -81,6 +81,7 @@ def _quickest(one: RunFacts) -> Card:
         *wording.apart(wording.reading(reading, "ms")),
         (
             sure,
+            wording.run_title(one),
             f"{wording.processes(reading.count)}, {wording.calls(quickest)}",
             wording.placement(quickest.placements),
             _sha(quickest.proven),
