@@ -42,7 +42,7 @@ VERBS = {
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",
     "models": "List the models that edgekit knows, or describe one.",
     "data": "List, fetch, describe, check and convert data sets.",
-    "devices": "List, show and add device profiles.",
+    "devices": "List, show, check and add device profiles.",
     "doctor": "Show what is installed, what is missing and how to add it.",
     "completion": "Print the completion script for a shell.",
 }

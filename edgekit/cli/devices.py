@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group("devices", cls=DeviceGroup)
 def command() -> None:
-    """List, show and add device profiles.
+    """List, show, check and add device profiles.
 
     Without a command, the profiles are listed, and whether each device can be reached; with a
     device's name or the path of a profile, what it answered is printed in full.
@@ -52,6 +52,27 @@ def show_command(device: str, *, as_json: bool, quiet: bool, verbose: bool) -> N
         output.print_json(entry.to_json())
     else:
         output.print_facts(entry.profile.name, _facts(entry))
+
+
+@command.command("check")
+@click.argument("device", shell_complete=names.complete_devices)
+@output.common_options
+def check_command(device: str, *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Prove DEVICE with a known model: it answers, computes what it should, and its clock is true.
+
+    The exit status is 1 where anything failed.
+    """
+    from edgekit.verbs.proving import check_device
+
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        found = check_device(device, report=report)
+    if as_json:
+        output.print_json(found.to_json())
+    else:
+        rows = [(one.what, one.verdict, one.found, f"{one.seconds:.1f}") for one in found.steps]
+        output.print_table(found.device, ("check", "", "found", "s"), rows)
+    if (error := found.error) is not None:
+        raise error
 
 
 @command.command("add")
