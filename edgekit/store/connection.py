@@ -47,8 +47,7 @@ def explained(place: Path) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", None) or ""
         kind = name.removeprefix("SQLITE_").partition("_")[0]
         # SQLite quotes names out of the file, whatever bytes they are.
-        # A value of theirs behind it may be a whole document: its column says enough.
-        told = printable(str(error).partition(" with text ")[0][:_LONGEST])
+        told = printable(str(error)[:_LONGEST])
         raise StoreError(f"{place}: {told}", hint=_HINTS.get(kind, _ANOTHER)) from error
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from edgekit.errors import StoreError
+from edgekit.fields import printable
 from edgekit.files import data_folder
 from edgekit.moments import now
 from edgekit.run import Run, Turn
@@ -237,7 +238,8 @@ class Store:
         Names are sorted; numbers are newest first.
         """
         with self._connection.reading() as database:
-            return [str(name) for (name,) in database.execute(rows.KNOWN[kind]).fetchall()]
+            found = database.execute(rows.KNOWN[kind]).fetchall()
+            return [printable(str(name)) for (name,) in found]
 
     def delete(self, numbers: Sequence[int]) -> None:
         """Remove runs, all or none.

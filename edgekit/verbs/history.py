@@ -255,9 +255,11 @@ def runs_to_prune(*, keep: int | None = None, older_than_days: float | None = No
             whole = [one for one in whole if one.run.started < begin]
             damaged = [one for one in damaged if one.started < begin]
         elif keep:
-            oldest = whole[keep - 1].run.started if keep <= len(whole) else ""
+            # Who is older is a question of numbers where two began within a second.
+            kept = [(one.run.started, one.number) for one in whole[:keep]]
             whole = whole[keep:]
-            damaged = [one for one in damaged if one.started < oldest]
+            oldest = min(kept) if len(kept) == keep else ("", 0)
+            damaged = [one for one in damaged if (one.started, one.number) < oldest]
         return RunList(
             runs=tuple(one for one in whole if not one.is_running),
             place=store.place,

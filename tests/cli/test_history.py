@@ -271,6 +271,8 @@ def test_one_damaged_run_hides_no_other(place, history, tmp_path):
         "run 1",
         "run 2, round 0, contender 0",
     ]
+    with closing(sqlite3.connect(place)) as database, database:
+        database.execute("UPDATE run SET started = '2026-11-20T08:00:00Z' WHERE number < 3")
     assert history("prune", "--keep", 2, "--yes")[1] == "deleted run 1\n"
     assert history("delete", 2, "--yes")[0] == 0
     assert history()[0::2] == (0, "")

@@ -101,6 +101,9 @@ def test_latencies_come_from_a_file_where_one_is_named(make_artifact, known, tmp
     assert row.share.value == pytest.approx(share)
     with Store.open() as kept:
         assert len(kept.find()) == 1  # nothing was measured besides
+    shown = {"number": 1, "finished": "2026-11-21T23:17:28Z", **json.loads(file.read_text())}
+    file.write_text(json.dumps(shown))  # as `history show --json` prints it
+    assert roofline([Asked(path)], run=file).rows == (row,)
 
 
 def test_a_file_of_another_machine_or_without_the_artifact_is_refused(
