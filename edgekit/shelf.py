@@ -83,6 +83,6 @@ def shelves() -> tuple[list[Path], list[EdgekitError]]:
                 folders.append(folder)
             else:
                 broken.append(EdgekitError(f"shelf {name}: {folder} is not a folder"))
-    if own().is_dir():
+    if any((own() / kind).is_dir() for kind in ("models", "devices")):
         folders.append(own())
     return folders, broken

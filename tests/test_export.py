@@ -265,7 +265,10 @@ def test_a_damaged_artifact_is_made_again_and_the_others_are_not(again, exported
 def test_a_stricter_limit_refuses_a_cached_artifact_without_converting(again, exported):
     manifest = exported / "build" / "pixels" / "onnx-int8" / "manifest.json"
     data = json.loads(manifest.read_text())
-    data["metric"] |= {"reference": 50.0, "value": 47.5, "drop": 2.5}
+    data["metric"] |= {
+        "reference": 50.0, "value": 47.5, "ci95": [40.0, 55.0],
+        "drop": 2.5, "drop_ci95": [0.0, 5.0],
+    }  # fmt: skip
     manifest.write_text(json.dumps(data))
     document, imports, error = again("--int8", "--max-drop", "1", "--no-search", status=1)
     assert "error: pixels onnx-int8 loses 2.50 points of top1; the limit is 1.00" in error

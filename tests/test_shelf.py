@@ -10,6 +10,7 @@ from edgekit.errors import UsageError
 
 @pytest.fixture
 def third_party(monkeypatch, tmp_path):
+    monkeypatch.setenv("EDGEKIT_SHELF", str(tmp_path / "own"))
     """A shelf of another package, beside edgekit's own."""
     root = tmp_path / "shelf"
     (root / "models").mkdir(parents=True)
@@ -83,6 +84,16 @@ def test_a_broken_shelf_is_reported_and_hides_nothing(
     assert folders == [shelf.builtin()]
     assert [str(error).startswith(complaint) for error in broken] == [True]
     assert "mobilenet" in shelf.model_folders()
+
+
+def test_a_shelf_of_ones_own_comes_last_and_wins(third_party, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    assert own not in shelf.shelves()[0]  # measurements may lie there, and nothing else
+    (own / "devices").mkdir()
+    (own / "devices" / "local-cpu.toml").write_text('transport = "local"\n')
+    assert shelf.shelves()[0][-1] == own
+    assert shelf.find_device("local-cpu") == own / "devices" / "local-cpu.toml"
 
 
 def test_a_wheels_shelf_lies_inside_the_package(tmp_path, monkeypatch):
