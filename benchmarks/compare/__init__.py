@@ -36,7 +36,7 @@ TRIES = {
     "same": (40, 10.0, 1, 3.0),
     "delayed": (5, 30.0, 0, 3.0),
     "threads": (6, 10.0, 1, 3.0),
-    "threads_delayed": (2, 30.0, 1, 3.0),
+    "threads_delayed": (2, 30.0, 0, 3.0),
 }
 # A power is claimed for this delay; the others show how it depends on the delay, in less time.
 _CLAIMED = 0.03
@@ -71,7 +71,7 @@ def run(*, quick: bool = False, fresh: bool = False, only: tuple[str, ...] = ())
                 )  # fmt: skip
                 found[part] = _rates(done)
     if "loop" in wanted:
-        found["loop"] = loop.run(rounds=3 if quick else _LOOP_ROUNDS)
+        found["loop"] = loop.run(rounds=2 if quick else _LOOP_ROUNDS)
     return found
 
 
