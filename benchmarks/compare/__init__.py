@@ -41,7 +41,7 @@ TRIES = {
 # A power is claimed for this delay; the others show how it depends on the delay, in less time.
 _CLAIMED = 0.03
 _OTHERS_S = 20.0
-_LOOP_ROUNDS = 12
+_LOOP_ROUNDS = 10
 
 
 def run(*, quick: bool = False, fresh: bool = False, only: tuple[str, ...] = ()) -> dict[str, Any]:
