@@ -1,4 +1,4 @@
-"""What a profile finds out besides latency, as documents: memory, ops, phases, energy.
+"""What is found out besides latency, as documents: memory, ops, phases, energy, placement.
 
 Each pass has a process of its own and is never mixed with the timed rounds: a profiler, a counter
 that is read and a preprocessing step all cost time. A document that cannot be had says why:
@@ -38,6 +38,16 @@ energy
 
     Joules of one inference with idle power subtracted, median over `repetitions`; noise can make it
     negative. `calls` is the sum over all of them.
+
+placement
+    {"wanted", "ops": [{"name", "place", "kind", "executor", "taken"}, ...], "reasons": {kind:
+    reason}, "evidence"}
+
+    Not a part of a profile (`edgekit explain --device`): where each op runs, in order. "wanted" is
+    what was to run them all, "taken" whether it runs this one; without a delegate, whether it is
+    computed in integers. "name" is the op's in the file, or of its first output where ops have
+    none, "place" its number there, None where the runtime tells none; "reasons" what the runtime
+    or compiler says about those that are not taken.
 """
 
 from __future__ import annotations
@@ -51,7 +61,7 @@ from edgekit.errors import DeviceError, UsageError
 from edgekit.fields import Fields, printable
 
 PASSES = ("memory", "ops", "phases", "energy")
-ON_DEVICE = ("memory", "ops", "energy")
+ON_DEVICE = ("memory", "ops", "energy", "placement")
 DEFAULT = ("memory", "ops")
 
 STEPS = ("start", "import", "load", "first", "calls")
@@ -267,11 +277,37 @@ def _energy(fields: Fields) -> Document:
     return document
 
 
+def _placement(fields: Fields) -> Document:
+    ops = []
+    for entry in fields.items("ops", least=1, most=_MOST_OPS):
+        op = Fields(entry, "pass placement: ops", DeviceError)
+        ops.append(
+            {
+                "name": printable(op.text("name", longest=16_384)),
+                "place": op.optional_integer("place", high=_MOST_OPS),
+                "kind": printable(op.text("kind", longest=1024)),
+                "executor": printable(op.text("executor", longest=1024)),
+                "taken": op.flag("taken"),
+            }
+        )
+        op.done()
+    reasons = fields.mapping("reasons")
+    if any(not isinstance(reason, str) or len(reason) > 4096 for reason in reasons.values()):
+        raise fields.fail("reasons", "expected short texts")
+    return {
+        "wanted": printable(fields.text("wanted", longest=1024)),
+        "ops": ops,
+        "reasons": printable(reasons),
+        "evidence": _evidence(fields),
+    }
+
+
 _PARSERS: Mapping[str, Callable[[Fields], Document]] = {
     "memory": _memory,
     "ops": _ops,
     "phases": _phases,
     "energy": _energy,
+    "placement": _placement,
 }
 
 

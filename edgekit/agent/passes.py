@@ -39,9 +39,10 @@ def perform_pass(job: Job, tree: Tree | None = None) -> JobResult:
     import numpy  # noqa: F401,ICN001  so that it is not counted as the runtime's
 
     tree = tree or Tree()
-    work = {"memory": _memory, "ops": _ops, "energy": _energy}[job.action]
+    work = {"memory": _memory, "ops": _ops, "energy": _energy, "placement": _placement}[job.action]
     steps = [memory.step("start", tree)]
     runtime = runtime_class(job.runtime)()
+    runtime.partly = job.action == "placement"
     steps.append(memory.step("import", tree))
     model = runtime.load(Path(job.model), threads=job.threads, delegate=job.delegate)
     steps.append(memory.step("load", tree))
@@ -90,6 +91,13 @@ def _energy(
     for _ in range(1 + job.timing.warmup_calls):
         model(inputs)
     return measure_energy(lambda: model(inputs), tree, seconds=job.timing.seconds)
+
+
+def _placement(
+    _job: Job, model: LoadedModel, inputs: Sequence[Array], _tree: Tree, _steps: object
+) -> Document:
+    model(inputs)
+    return model.placed()
 
 
 def _inputs(job: Job, model: LoadedModel) -> Sequence[Array]:

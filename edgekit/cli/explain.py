@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from edgekit.cli import output
-from edgekit.cli.names import complete_datasets, complete_models
+from edgekit.cli.names import complete_datasets, complete_devices, complete_models
 
 if TYPE_CHECKING:
     from edgekit.quantization.explain.comparing import Compared
     from edgekit.quantization.explain.explanation import Explanation
 
 _COLUMNS = ("layer", "op", "alone dB", "noise", "so far dB", "bias", "noisy", "found by")
+_OF_LAYERS = (
+    "model", "dataset", "data", "weights", "samples", "fix", "picture", "parameters", "trust_model",
+)  # fmt: skip
 _BAR, _QUIET_DB = 12, 60.0
 _OP = 30
 _BY_ITSELF = "edgekit export does it for int8, where it can; --no-fix leaves it out"
@@ -44,6 +48,12 @@ _BY_ITSELF = "edgekit export does it for int8, where it can; --no-fix leaves it 
 @click.option(
     "--fix", is_flag=True, help="Rewrite what can be, and say what it gave; export ARTIFACT again."
 )
+@click.option(
+    "--device",
+    shell_complete=complete_devices,
+    help="Say instead where its ops run on this device: what its delegate leaves to others.",
+)
+@click.option("--runtime", help="With --device: runtime to use instead of its preference.")
 @click.option("--picture", type=click.Path(path_type=Path), help="A .png or .svg of all layers.")
 @click.option("--set", "parameters", multiple=True, metavar="KEY=VALUE", help="Model parameter.")
 @click.option("--trust-model", is_flag=True, help="Allow code inside the file (Lambda layers).")
@@ -58,6 +68,8 @@ def command(
     samples: int,
     top: int,
     fix: bool,
+    device: str | None,
+    runtime: str | None,
     picture: Path | None,
     parameters: tuple[str, ...],
     trust_model: bool,
@@ -68,7 +80,9 @@ def command(
     """Say which layer of ARTIFACT loses accuracy, and what invites it.
 
     Every layer of the file is compared with the same layer of its float source, and the float graph
-    is searched for what 8 bits pay for. Of a MODEL only the latter is done.
+    is searched for what 8 bits pay for. Of a MODEL only the latter is done. With --device it says
+    instead which ops of the file run where there: the first that a delegate does not take, the
+    transfers that causes, and the rewrite that would spare them.
     """
     from edgekit.errors import UsageError
     from edgekit.picture import check_picture
@@ -76,6 +90,11 @@ def command(
     from edgekit.spec import parse_settings
     from edgekit.verbs.explain import ExplainRequest, artifact_at, explain, means_artifact
 
+    if device is not None or runtime is not None:
+        _explain_placement(
+            what, device, runtime, top, as_json=as_json, quiet=quiet, verbose=verbose
+        )
+        return
     if dataset is not None and data is not None:
         raise UsageError("--dataset and --data both say what to compare on", hint="give one")
     if picture is not None:
@@ -110,6 +129,39 @@ def command(
         output.print_json(found.to_json())
     else:
         _print(found, top, fixed=fix)
+
+
+def _explain_placement(
+    what: str,
+    device: str | None,
+    runtime: str | None,
+    top: int,
+    *,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    from edgekit.cli.placing import print_placement
+    from edgekit.errors import UsageError
+    from edgekit.measuring.contenders import parse
+    from edgekit.verbs.placement import explain_placement
+
+    if device is None:
+        raise UsageError("--runtime goes with --device", hint="edgekit devices lists devices")
+    # What compares layers compares nothing here.
+    context = click.get_current_context()
+    for name in _OF_LAYERS:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = "--" + {"parameters": "set", "trust_model": "trust-model"}.get(name, name)
+            raise UsageError(
+                f"{option} compares layers; --device says where ops run", hint="give one of them"
+            )
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        found = explain_placement(parse(what), device=device, runtime=runtime, report=report)
+    if as_json:
+        output.print_json(found.to_json())
+    else:
+        print_placement(found, top)
 
 
 def _print(found: Explanation, top: int, *, fixed: bool) -> None:

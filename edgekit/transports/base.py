@@ -57,7 +57,7 @@ class Transport(ABC):
             DeviceError: The answer is malformed.
         """
         job = Job.from_json(job.to_json())
-        if job.action not in ("run", "probe"):
+        if job.action not in ("run", "probe", "placement"):
             self.refuse_latency()
         if job.model and not Path(job.model).is_file():
             raise FileError(f"{job.model}: no such model file")

@@ -15,6 +15,7 @@ from edgekit import extras
 from edgekit.errors import DeviceError
 from edgekit.estimated import Estimate
 from edgekit.job import Job, JobResult
+from edgekit.passes import Document
 from edgekit.process import ChildCrashed, ChildFailed, run_in_child
 from edgekit.transports import vela
 from edgekit.transports.base import Transport
@@ -95,6 +96,9 @@ class EthosUTransport(Transport):
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
         compiler = _vela()
+        if job.action == "placement":
+            found = self._estimate(job, timeout_s)
+            return JobResult(environment={}, documents={job.action: _placed(found)})
         if job.action != "probe":
             raise DeviceError(
                 f"{self._accelerator} is not here: nothing runs on it",
@@ -149,6 +153,26 @@ class EthosUTransport(Transport):
                 hint="an Ethos-U computes in 8 and 16 bits: edgekit export MODEL --int8",
             )
         return found
+
+
+def _placed(found: Estimate) -> Document:
+    """Where Vela puts each operation, as the pass "placement"."""
+    reasons = (reason.partition(": ") for reason in found.reasons)
+    return {
+        "wanted": found.accelerator,
+        "ops": [
+            {
+                "name": layer.name,
+                "place": None,
+                "kind": layer.op,
+                "executor": found.accelerator if layer.on_npu else "processor",
+                "taken": layer.on_npu,
+            }
+            for layer in found.layers
+        ],
+        "reasons": {kind: why for kind, _, why in reasons},
+        "evidence": f"per-layer table of {found.compiler}: nothing ran",
+    }
 
 
 def _vela() -> str:

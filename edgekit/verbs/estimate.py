@@ -23,7 +23,7 @@ from edgekit.files import write_atomic
 from edgekit.job import Job
 from edgekit.measuring.contenders import Asked, expand
 from edgekit.progress import Progress, Report, silent
-from edgekit.roofline.counting.reading import count_file
+from edgekit.roofline.counting.folding import count_file
 from edgekit.transports.base import Transport
 from edgekit.transports.connect import connect, find_profile
 

@@ -19,7 +19,7 @@ from edgekit.measuring.rounds import RoundRules
 from edgekit.measuring.running import Plan, carry_out, new_run
 from edgekit.process import available_cores
 from edgekit.progress import Progress, Report, silent
-from edgekit.roofline.counting.reading import count_file
+from edgekit.roofline.counting.folding import count_file
 from edgekit.roofline.limits import Machine
 from edgekit.roofline.probing.measuring import USUAL, Effort, measure_machine
 from edgekit.roofline.shares import Figure, Measured, Row, Subject, roofline_rows

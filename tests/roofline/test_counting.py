@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from edgekit.errors import ArtifactError, UsageError
-from edgekit.roofline.counting import formulas, onnx, openvino, tflite
-from edgekit.roofline.counting.operation import Counted
-from edgekit.roofline.counting.reading import count_file
+from edgekit.graphs import formulas, onnx, openvino, tflite
+from edgekit.graphs.graph import Graph
+from edgekit.graphs.reading import read_graph
+from edgekit.roofline.counting.folding import count_file, fold
 from tests.roofline import networks
 from tests.roofline.networks import MACS, PARAMETERS, TfliteFile, save_onnx
 
@@ -90,7 +91,7 @@ def test_an_8_bit_file_has_a_quarter_of_the_bytes_and_the_same_multiplications(c
 
 def test_a_converters_8_bit_tflite_file_computes_in_8_bits(tiny_models):
     real, quantized, hybrid = (
-        tflite.count(tiny_models / f"{name}.tflite") for name in ("float", "int8", "dynamic")
+        fold(tflite.read(tiny_models / f"{name}.tflite")) for name in ("float", "int8", "dynamic")
     )
     expected = 6 * 6 * 8 * 27 + 8 * 4
     assert real.macs == quantized.macs == hybrid.macs == expected
@@ -107,10 +108,10 @@ def test_half_of_the_weight_bytes_of_a_16_bit_file_is_left(count):
     assert {one.arithmetic for one in half.operations if one.macs} == {"float32"}
 
 
-def test_what_the_child_counted_survives_the_way_back(count, files):
-    here = onnx.count(files["onnx"])
-    assert count("onnx") == here
-    assert Counted.from_json(here.to_json()) == here
+def test_what_the_child_read_survives_the_way_back(count, files):
+    here = onnx.read(files["onnx"])
+    assert read_graph(files["onnx"], "onnx") == here == Graph.from_json(here.to_json())
+    assert count("onnx") == fold(here)
 
 
 # -- single operators ------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def test_a_convolution_counts_as_one_that_is_gone_through_tap_by_tap(tmp_path_fa
         for _column in range(places):
             for _channel in range(made):
                 by_tap += sum(1 for _ in range(kernel * kernel * (taken // group)))
-    (operation,) = onnx.count(path).operations
+    (operation,) = fold(onnx.read(path)).operations
     assert operation.macs == by_tap
     assert operation.read_bytes == 4 * taken * size * size
     assert operation.written_bytes == 4 * made * places * places
@@ -181,7 +182,7 @@ def test_an_einstein_sum_of_a_product_counts_as_the_product(rows, inner, columns
     )
 
 
-def one_of(counted: Counted):
+def one_of(counted):
     (operation,) = [one for one in counted.operations if one.macs]
     return operation
 
@@ -194,8 +195,8 @@ def test_a_product_of_two_activations_has_no_weights(tmp_path):
         [("y", [2, 5, 3])],
     )
     for counted in (
-        onnx.count(path),
-        openvino.count(networks.openvino_of(path, tmp_path / "matmul.xml")),
+        fold(onnx.read(path)),
+        fold(openvino.read(networks.openvino_of(path, tmp_path / "matmul.xml"))),
     ):
         operation = one_of(counted)
         assert (operation.macs, operation.weight_bytes) == (2 * 5 * 7 * 3, 0)
@@ -211,11 +212,11 @@ def test_a_turned_product_sums_over_the_other_axis(tmp_path):
         {"w": np.zeros((7, 3), np.float32)},
     )
     made = networks.openvino_of(path, tmp_path / "gemm.xml")
-    assert one_of(onnx.count(path)).macs == one_of(openvino.count(made)).macs == 5 * 7 * 3
+    assert one_of(fold(onnx.read(path))).macs == one_of(fold(openvino.read(made))).macs == 5 * 7 * 3
     file = TfliteFile()
     a, b = file.tensor((2, 7, 5)), file.tensor((2, 7, 3))
     y = file.add("BATCH_MATMUL", [a, b], (2, 5, 3), options="BatchMatMulOptions", adjX=True)
-    counted = tflite.count(file.save(tmp_path / "product.tflite", [a, b], [y]))
+    counted = fold(tflite.read(file.save(tmp_path / "product.tflite", [a, b], [y])))
     assert one_of(counted).macs == 2 * 5 * 7 * 3
 
 
@@ -231,9 +232,9 @@ def test_a_recurrent_layer_counts_every_matrix_once_a_step(tmp_path, op, gates):
         {name: np.zeros(shape, np.float32) for name, shape in shapes.items()},
     )
     expected = steps * gates * hidden * (taken + hidden)
-    assert one_of(onnx.count(path)).macs == expected
+    assert one_of(fold(onnx.read(path))).macs == expected
     made = networks.openvino_of(path, tmp_path / "recurrent.xml")
-    assert one_of(openvino.count(made)).macs == expected
+    assert one_of(fold(openvino.read(made))).macs == expected
 
 
 def test_a_tflite_lstm_counts_every_matrix_once_a_step(tmp_path):
@@ -252,7 +253,7 @@ def test_a_tflite_lstm_counts_every_matrix_once_a_step(tmp_path):
         (1, steps, hidden),
         options="UnidirectionalSequenceLSTMOptions",
     )
-    operation = one_of(tflite.count(file.save(tmp_path / "lstm.tflite", [x], [y])))
+    operation = one_of(fold(tflite.read(file.save(tmp_path / "lstm.tflite", [x], [y]))))
     assert operation.macs == steps * 4 * hidden * (taken + hidden)
     assert operation.weight_bytes == 4 * 4 * hidden * (taken + hidden + 1)
 
@@ -279,13 +280,13 @@ def test_cheap_operators_are_done_along_with_the_one_before(tmp_path):
             "six": np.float32(6),
         },
     )
-    conv, pool = onnx.count(path).operations
+    conv, pool = fold(onnx.read(path)).operations
     assert (conv.op, conv.nodes, pool.op) == ("Conv", 5, "MaxPool")
     image = 4 * 4 * 8 * 8
     assert conv.read_bytes == 2 * image
     assert conv.written_bytes == pool.read_bytes == image
     assert pool.written_bytes == image // 4
-    made = openvino.count(networks.openvino_of(path, tmp_path / "fused.xml"))
+    made = fold(openvino.read(networks.openvino_of(path, tmp_path / "fused.xml")))
     assert [(one.read_bytes, one.written_bytes) for one in made.operations] == [
         (conv.read_bytes, conv.written_bytes),
         (pool.read_bytes, pool.written_bytes),
@@ -300,7 +301,7 @@ def test_a_table_is_read_only_where_it_is_looked_up(tmp_path):
         [("y", [1, 4, 16])],
         {"table": np.zeros((1000, 16), np.float32)},
     )
-    (operation,) = onnx.count(path).operations
+    (operation,) = fold(onnx.read(path)).operations
     assert operation.weight_bytes == operation.written_bytes == 4 * 4 * 16
 
 
@@ -317,7 +318,7 @@ def test_what_holds_a_graph_of_its_own_is_named_as_not_counted(tmp_path):
         [("which", [], "bool"), ("x", [1, 4])],
         [("y", [1, 4])],
     )
-    assert onnx.count(path).uncounted == Counter({"If": 1})
+    assert fold(onnx.read(path)).uncounted == Counter({"If": 1})
 
 
 def test_a_batch_that_is_left_open_counts_as_one(tmp_path):
@@ -329,7 +330,7 @@ def test_a_batch_that_is_left_open_counts_as_one(tmp_path):
         {"w": np.zeros((5, 3), np.float32)},
     )
     made = networks.openvino_of(path, tmp_path / "open.xml")
-    for counted in (onnx.count(path), openvino.count(made)):
+    for counted in (fold(onnx.read(path)), fold(openvino.read(made))):
         assert counted.macs == 15
         assert counted.bytes == 4 * (5 + 15 + 3)
 
@@ -343,7 +344,7 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path, target):
 
 
 def test_a_target_without_a_reader_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="work of coreml files"):
+    with pytest.raises(UsageError, match="graphs of coreml files"):
         count_file(tmp_path / "model", "coreml")
 
 
@@ -356,5 +357,5 @@ def test_operations_per_byte_of_a_dense_layer_are_near_a_half(tmp_path):
         [("y", [1, size])],
         {"w": np.zeros((size, size), np.float32)},
     )
-    (operation,) = onnx.count(path).operations
+    (operation,) = fold(onnx.read(path)).operations
     assert math.isclose(operation.intensity, 2 * size**2 / (4 * (size**2 + 2 * size)))

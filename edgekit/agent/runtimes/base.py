@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 NO_DELEGATE = "none"
 # The runtime's own reference: plain kernels, nothing rewritten, nothing delegated.
 REFERENCE = "reference"
+# What stands for a delegate where there is none: whether an op is computed as the file is stored.
+INTEGERS = "integers"
 
 
 class LoadedModel(ABC):
@@ -71,6 +73,15 @@ class LoadedModel(ABC):
         """
         return unavailable("edgekit knows no profiler of this runtime")
 
+    def placed(self) -> Document:
+        """Where each op runs, with the inputs that were set last.
+
+        Returns:
+            The document of the pass "placement" (`edgekit.passes`); one that says why, where the
+            runtime does not tell.
+        """
+        return unavailable("edgekit cannot read of this runtime where each op runs")
+
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         """The whole call: inputs set, invoke, outputs read."""
         self.set_inputs(arrays)
@@ -89,10 +100,12 @@ class Runtime(ABC):
         name: Name of the runtime.
         module: What is imported.
         version: Version of the package.
+        partly: Whether a delegate may leave ops to others without an error: to see which.
     """
 
     name: ClassVar[str]
     module: ClassVar[str]
+    partly = False
 
     def __init__(self) -> None:
         self.refuse_environment()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _XNNPACK = "xnnpack"
+_EVIDENCE = "DELEGATE nodes of the primary subgraph"
 _OWN_ENVIRONMENT = (
     "python -m venv legacy && legacy/bin/pip install tflite-runtime==2.14.0 'numpy<2', "
     'then python = "legacy/bin/python" in the device\'s TOML file'
@@ -178,6 +179,38 @@ class _InterpreterModel(LoadedModel):
         )
 
     def placement(self) -> Placement:
+        delegates, ops, taken = self._shared_out()
+        executors = {self._executor: len(taken), self._kernels: len(ops) - len(taken)}
+        return Placement(
+            ops=len(ops),
+            delegated=len(taken),
+            partitions=len(delegates),
+            executors={name: count for name, count in executors.items() if count},
+            evidence=_EVIDENCE,
+            left_out=Counter(n["op_name"] for n in ops if n["index"] not in taken),
+        )
+
+    def placed(self) -> Document:
+        delegates, ops, taken = self._shared_out()
+        names = {one["index"]: one["name"] for one in self._interpreter.get_tensor_details()}
+        return {
+            "wanted": self._executor if delegates else self._kernels,
+            "ops": [
+                {
+                    "name": str(names.get(int(node["outputs"][0]), "")),
+                    "place": node["index"],
+                    "kind": node["op_name"],
+                    "executor": self._executor if node["index"] in taken else self._kernels,
+                    "taken": node["index"] in taken or not delegates,
+                }
+                for node in ops
+            ],
+            "reasons": {},
+            "evidence": _EVIDENCE,
+        }
+
+    def _shared_out(self) -> tuple[list[Any], list[Any], set[int]]:
+        """Nodes of delegates, those of the file, and the numbers of those that were swallowed."""
         nodes = self._interpreter._get_ops_details()  # noqa: SLF001  the only way to read it
         delegates = [node for node in nodes if node["op_name"] == "DELEGATE"]
         ops = [node for node in nodes if node["op_name"] != "DELEGATE"]
@@ -196,15 +229,7 @@ class _InterpreterModel(LoadedModel):
                     continue
                 swallowed.add(index)
                 todo += [int(source) for source in by_index[index]["inputs"] if source >= 0]
-        executors = {self._executor: len(swallowed), self._kernels: len(ops) - len(swallowed)}
-        return Placement(
-            ops=len(ops),
-            delegated=len(swallowed),
-            partitions=len(delegates),
-            executors={name: count for name, count in executors.items() if count},
-            evidence="DELEGATE nodes of the primary subgraph",
-            left_out=Counter(n["op_name"] for n in ops if n["index"] not in swallowed),
-        )
+        return delegates, ops, swallowed
 
 
 def _delegate_nodes(interpreter: Any) -> list[Any]:

@@ -16,7 +16,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.base import (
+    INTEGERS,
+    NO_DELEGATE,
+    REFERENCE,
+    LoadedModel,
+    Runtime,
+    first_line,
+)
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
 from edgekit.passes import Document, OpTimes, ops_document, unavailable
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
 _CPU = "CPUExecutionProvider"
 _SUFFIX = "ExecutionProvider"
 _ERRORS_ONLY = 3
+_EVIDENCE = "provider of each node in a profile of one call"
 _DTYPES = {"float": "float32", "double": "float64", "bfloat16": "bfloat16"}
 
 
@@ -43,7 +51,9 @@ class Onnxruntime(Runtime):
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         provider = self._provider(delegate)
         try:
-            return _SessionModel(self._package, model, threads, provider, delegate == REFERENCE)
+            return _SessionModel(
+                self._package, model, threads, provider, delegate == REFERENCE, partly=self.partly
+            )
         except Exception as error:
             if provider == _CPU:
                 raise
@@ -68,8 +78,16 @@ class Onnxruntime(Runtime):
 
 class _SessionModel(LoadedModel):
     def __init__(
-        self, package: Any, model: Path, threads: int, provider: str, as_written: bool
+        self,
+        package: Any,
+        model: Path,
+        threads: int,
+        provider: str,
+        as_written: bool,
+        *,
+        partly: bool,
     ) -> None:
+        self._partly = partly
         self._package = package
         self._as_written = as_written
         self._model = model
@@ -111,13 +129,36 @@ class _SessionModel(LoadedModel):
             delegated=providers.count(wanted),
             partitions=pieces(providers, wanted),
             executors=Counter(providers),
-            evidence="provider of each node in a profile of one call",
+            evidence=_EVIDENCE,
             left_out=Counter(
                 event.get("op_name", "unknown")
                 for event, provider in zip(profiled, providers, strict=True)
                 if (provider != wanted if wanted else _in_float(event))
             ),
         )
+
+    def placed(self) -> Document:
+        # Names of fused nodes are not the file's; no node tells whose outputs it reads.
+        wanted = "" if self._provider == _CPU else self._provider.removesuffix(_SUFFIX)
+        ops = []
+        for event in self._profiled():
+            executor = event["provider"].removesuffix(_SUFFIX)
+            taken = executor == wanted if wanted else not _in_float(event)
+            ops.append(
+                {
+                    "name": event["name"].removesuffix("_kernel_time"),
+                    "place": None,
+                    "kind": event.get("op_name", "unknown"),
+                    "executor": executor if wanted or taken else f"{executor} in float",
+                    "taken": taken,
+                }
+            )
+        return {
+            "wanted": wanted or INTEGERS,
+            "ops": ops,
+            "reasons": {},
+            "evidence": _EVIDENCE,
+        }
 
     def ops(self, warmup: int, calls: int) -> Document:
         walls, events = self._events(warmup + calls)
@@ -149,7 +190,7 @@ class _SessionModel(LoadedModel):
     def _profiled(self) -> list[Any]:
         """What is said of each node, in order of execution, by a second, profiling session."""
         nodes = {
-            event["args"]["node_index"] + event["name"]: event["args"]
+            event["args"]["node_index"] + event["name"]: {**event["args"], "name": event["name"]}
             for event in self._events(1)[1]
             if event.get("cat") == "Node" and event.get("args", {}).get("provider")
         }
@@ -183,7 +224,7 @@ class _SessionModel(LoadedModel):
             options.graph_optimization_level = self._package.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Spinning stays as apps get it, on. One thread has no pool to spin; with several, idle
         # ones burn CPU time between calls, so wall time is the figure to read there.
-        if self._provider != _CPU:
+        if self._provider != _CPU and not self._partly:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         return options
 

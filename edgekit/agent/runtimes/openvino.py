@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.base import (
+    INTEGERS,
+    NO_DELEGATE,
+    REFERENCE,
+    LoadedModel,
+    Runtime,
+    first_line,
+)
 from edgekit.errors import DeviceError
 from edgekit.measure import Placement
 from edgekit.passes import Document, OpTimes, ops_document
@@ -34,8 +42,10 @@ _DTYPES = {
 # generated code.
 _AS_WRITTEN = {"LP_TRANSFORMS_MODE": "NO", "SNIPPETS_MODE": "DISABLE"}
 _COMPILATIONS = 5
+_MOST_REFUSED = 8
 _FLOATS = ("f32", "f16", "bf16")
 _NOT_COMPUTED = ("Input", "Output")
+_EVIDENCE = "runtimePrecision of each op of the compiled model"
 
 
 class Openvino(Runtime):
@@ -70,7 +80,8 @@ class Openvino(Runtime):
             if device == _CPU:
                 raise
             raise DeviceError(
-                f"OpenVINO's {device} cannot run {model.name}: {first_line(error)}"
+                f"OpenVINO's {device} cannot run {model.name}: {first_line(error)}",
+                *_refused(core, model, device),
             ) from error
         ran_on = list(compiled.get_property("EXECUTION_DEVICES"))
         if any(name.partition(".")[0] != device.partition(".")[0] for name in ran_on):
@@ -172,8 +183,42 @@ class _CompiledModel(LoadedModel):
         return means
 
     def placement(self) -> Placement:
-        precisions: Counter[str] = Counter()
-        floats: Counter[str] = Counter()
+        computed = list(self._computed())
+        ops = len(computed)
+        delegated = 0 if self._device == _CPU else ops
+        return Placement(
+            ops=ops,
+            delegated=delegated,
+            partitions=1 if delegated else 0,
+            executors={self._device: ops}
+            if delegated
+            else Counter(precision for _, _, precision in computed),
+            evidence=_EVIDENCE,
+            left_out={}
+            if delegated
+            else Counter(kind for _, kind, precision in computed if precision in _FLOATS),
+        )
+
+    def placed(self) -> Document:
+        on_cpu = self._device == _CPU
+        return {
+            "wanted": INTEGERS if on_cpu else self._device,
+            "ops": [
+                {
+                    "name": name,
+                    "place": None,
+                    "kind": kind,
+                    "executor": precision if on_cpu else self._device,
+                    "taken": not on_cpu or precision not in _FLOATS,
+                }
+                for name, kind, precision in self._computed()
+            ],
+            "reasons": {},
+            "evidence": _EVIDENCE,
+        }
+
+    def _computed(self) -> Iterator[tuple[str, str, str]]:
+        """Name, kind and precision of each op of the compiled model, in order of execution."""
         constant: set[str] = set()
         for op in self._compiled.get_runtime_model().get_ordered_ops():
             info = op.get_rt_info()
@@ -185,20 +230,20 @@ class _CompiledModel(LoadedModel):
             ):
                 constant.add(op.get_friendly_name())
             elif kind not in _NOT_COMPUTED:
-                precision = _text(info, "runtimePrecision")
-                precisions[precision] += 1
-                if precision in _FLOATS:
-                    floats[kind] += 1
-        ops = sum(precisions.values())
-        delegated = 0 if self._device == _CPU else ops
-        return Placement(
-            ops=ops,
-            delegated=delegated,
-            partitions=1 if delegated else 0,
-            executors={self._device: ops} if delegated else dict(precisions),
-            evidence="runtimePrecision of each op of the compiled model",
-            left_out={} if delegated else dict(floats),
-        )
+                yield op.get_friendly_name(), kind, _text(info, "runtimePrecision")
+
+
+def _refused(core: Any, model: Path, device: str) -> Iterator[str]:
+    """Kinds of ops that a device says it does not take, with the first of each."""
+    with suppress(RuntimeError):
+        graph = core.read_model(model)
+        able = core.query_model(graph, device)
+        first: dict[str, str] = {}
+        for op in graph.get_ordered_ops():
+            if op.get_friendly_name() not in able:
+                first.setdefault(op.get_type_name(), op.get_friendly_name())
+        for kind, name in [*first.items()][:_MOST_REFUSED]:
+            yield f"{device} does not take {kind}: the first is {name}"
 
 
 def _counters(request: Any) -> dict[str, tuple[str, float]]:

@@ -6,14 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from edgekit.errors import ArtifactError
-from edgekit.fields import Fields
-
 # Arithmetic of an operation; "" of one that multiplies nothing.
 ARITHMETIC = ("int8", "int16", "float16", "float32", "float64", "")
-
-_MOST = 2**60
-_MOST_OPERATIONS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +52,6 @@ class Operation:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    @staticmethod
-    def from_json(data: Any) -> Operation:
-        taken = Fields(data, "operation", ArtifactError)
-        operation = Operation(
-            name=taken.text("name"),
-            op=taken.text("op"),
-            nodes=taken.integer("nodes", high=_MOST_OPERATIONS),
-            **{
-                key: taken.integer(key, high=_MOST)
-                for key in ("macs", "weight_bytes", "read_bytes", "written_bytes")
-            },
-            arithmetic=taken.text("arithmetic", choices=ARITHMETIC),
-        )
-        taken.done()
-        return operation
-
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -112,7 +90,9 @@ class Counted:
         """The same with names for people."""
         return replace(
             self,
-            operations=tuple(replace(one, name=names[one.name]) for one in self.operations),
+            operations=tuple(
+                replace(one, name=names.get(one.name, one.name)) for one in self.operations
+            ),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -120,19 +100,3 @@ class Counted:
             "operations": [one.to_json() for one in self.operations],
             "uncounted": dict(sorted(self.uncounted.items())),
         }
-
-    @staticmethod
-    def from_json(data: Any) -> Counted:
-        """Rebuild what the child that read the file said.
-
-        Raises:
-            ArtifactError: A key is missing, unknown, of the wrong type or out of bounds.
-        """
-        taken = Fields(data, "counted", ArtifactError)
-        entries = taken.items("operations", most=_MOST_OPERATIONS)
-        counted = Counted(
-            operations=tuple(Operation.from_json(entry) for entry in entries),
-            uncounted=taken.counts("uncounted", most=10_000, high=_MOST_OPERATIONS),
-        )
-        taken.done()
-        return counted

@@ -15,7 +15,7 @@ from edgekit.agent.running import run
 from edgekit.errors import DeviceError
 from edgekit.job import Job, JobResult
 from edgekit.measure import Placement
-from edgekit.passes import ON_DEVICE, unavailable
+from edgekit.passes import ON_DEVICE, parse, unavailable
 from edgekit.transports.base import Transport
 from edgekit.transports.session import Session
 from edgekit.transports.web.files import PACKAGES, runtime_versions
@@ -23,6 +23,7 @@ from edgekit.transports.web.opened import InBatches, Opened, Page, opened
 
 BACKENDS = ("wasm", "webgpu")
 SOFTWARE_GPU = "its GPU is a program on the processor, good for outputs and not for time"
+_PLACED_ROOM = 32 << 20
 
 
 class PageTransport(Transport):
@@ -67,6 +68,13 @@ class PageTransport(Transport):
             named = {name: {"version": version} for name, version in versions.items()}
             return JobResult(environment={**found, "runtimes": named})
         backend = self.backend_of(job)
+        if job.action == "placement":
+            with self._page(backend) as page, opened(page, job, backend) as model:
+                document, _ = model.ask({"step": "placed"}, most=_PLACED_ROOM)
+                return JobResult(
+                    environment=model.facts()["environment"],
+                    documents={job.action: parse(job.action, document)},
+                )
         if job.action in ON_DEVICE:
             reason = "a page is not told memory of its process, times of ops or energy"
             return JobResult(environment={}, documents={job.action: unavailable(reason)})

@@ -1,4 +1,4 @@
-// The steps of one model: load, begin, block, work, run, facts. Checks what it was sent, times and
+// The steps of one model: load, begin, block, work, run, placed, facts. Checks what it was sent, times and
 // feeds; which runtime computes is not known here.
 import { sha256 } from "./sha256.js";
 import { arraysOf, bytesOf } from "./tensors.js";
@@ -66,6 +66,11 @@ const steps = {
       given.push(...outputs.map(({ array }) => array));
     }
     return { answer: { outputs: shapes.map((shape) => ({ shape })) }, raw: bytesOf(given) };
+  },
+
+  async placed() {
+    const unavailable = "this runtime tells no op's place in a browser";
+    return { answer: model.placed ? await model.placed() : { unavailable } };
   },
 
   async facts() {

@@ -9,6 +9,9 @@ const EXECUTORS = {
   JsExecutionProvider: "WebGPU",
 };
 
+const HEADING = /placed on \[(\w+)\]\. Number of nodes: (\d+)/;
+const EVIDENCE = "ONNX Runtime's log of node placements, from a second session of the same file";
+
 export async function open(bytes, { backend, threads }) {
   const onGpu = backend === "webgpu";
   const ort = await import(
@@ -52,8 +55,21 @@ export async function open(bytes, { backend, threads }) {
     drop(fed, got) {
       for (const tensor of [...Object.values(fed), ...Object.values(got)]) tensor.dispose();
     },
+    // Where each node is: the document of the pass "placement" of edgekit/passes.py.
+    async placed() {
+      const nodes = readNodes(await talk());
+      const wanted = onGpu ? "WebGPU" : "wasm";
+      const ops = nodes.map(({ name, kind, executor }) => ({
+        name,
+        place: null,
+        kind,
+        executor,
+        taken: executor === wanted,
+      }));
+      return { wanted, ops, reasons: {}, evidence: EVIDENCE };
+    },
     async placement() {
-      const found = await placed();
+      const found = readPlacement(await talk(), onGpu);
       if (!onGpu || !found.executors.WebGPU) return found;
       if (inputs.some(({ shape }) => shape.slice(1).some((size) => size < 0))) return found;
       const dispatches = await countDispatches(async () => {
@@ -66,11 +82,11 @@ export async function open(bytes, { backend, threads }) {
   };
 
   // A second session of the same file, which says where each node is; it would slow the first one.
-  async function placed() {
+  async function talk() {
     const from = self.said.length;
     const talking = await ort.InferenceSession.create(bytes, { ...options, logSeverityLevel: 0 });
     await talking.release();
-    return readPlacement(self.said.slice(from), onGpu);
+    return self.said.slice(from).flatMap((text) => text.split("\n"));
   }
   return model;
 }
@@ -81,20 +97,25 @@ function zeros({ dtype, shape }) {
   return { array, dtype, shape: sizes };
 }
 
-// Node counts by provider from ONNX Runtime's log of a session's creation.
+// Nodes by provider, from the lines of ONNX Runtime's log of a session's creation.
+function readNodes(lines) {
+  const nodes = [];
+  let executor = null;
+  for (const line of lines) {
+    const heading = HEADING.exec(line);
+    if (heading) executor = EXECUTORS[heading[1]] ?? heading[1];
+    const node = /VerifyEachNodeIsAssignedToAnEp\]\s+(\w+) \((.*)\)/.exec(line);
+    if (node && executor) nodes.push({ kind: node[1], name: node[2], executor });
+  }
+  return nodes;
+}
+
+// How many there are where: the log counts nodes that it does not list.
 export function readPlacement(lines, onGpu) {
   const executors = {};
-  const leftOut = {};
-  let provider = null;
-  for (const line of lines.flatMap((text) => text.split("\n"))) {
-    const heading = /placed on \[(\w+)\]\. Number of nodes: (\d+)/.exec(line);
-    if (heading) {
-      provider = EXECUTORS[heading[1]] ?? heading[1];
-      executors[provider] = (executors[provider] ?? 0) + Number(heading[2]);
-      continue;
-    }
-    const node = /VerifyEachNodeIsAssignedToAnEp\]\s+(\w+) \(.*\)/.exec(line);
-    if (node && provider === "wasm" && onGpu) leftOut[node[1]] = (leftOut[node[1]] ?? 0) + 1;
+  for (const heading of lines.map((line) => HEADING.exec(line)).filter(Boolean)) {
+    const executor = EXECUTORS[heading[1]] ?? heading[1];
+    executors[executor] = (executors[executor] ?? 0) + Number(heading[2]);
   }
   const ops = Object.values(executors).reduce((sum, count) => sum + count, 0);
   if (!ops) {
@@ -102,15 +123,12 @@ export function readPlacement(lines, onGpu) {
       kind: "device",
     });
   }
+  const leftOut = {};
+  for (const { kind, executor } of onGpu ? readNodes(lines) : []) {
+    if (executor === "wasm") leftOut[kind] = (leftOut[kind] ?? 0) + 1;
+  }
   const delegated = onGpu ? (executors.WebGPU ?? 0) : 0;
-  return {
-    ops,
-    delegated,
-    partitions: 0,
-    executors,
-    left_out: leftOut,
-    evidence: "ONNX Runtime's log of node placements, from a second session of the same file",
-  };
+  return { ops, delegated, partitions: 0, executors, left_out: leftOut, evidence: EVIDENCE };
 }
 
 // y = Identity(x), float[1].

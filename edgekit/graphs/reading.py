@@ -1,4 +1,4 @@
-"""Count a file's work in a child process: readers of graphs crash on damaged files."""
+"""Read a file's graph in a child process, since readers crash on damaged files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from edgekit.errors import ArtifactError, MissingExtraError, UsageError
 from edgekit.extras import missing, owner_of
+from edgekit.graphs.graph import Graph
 from edgekit.process import ChildCrashed, ChildFailed, Emit, run_in_child
-from edgekit.roofline.counting.operation import Counted
 
 TARGETS = ("tflite", "onnx", "openvino")
 
-_ENTRY = "edgekit.roofline.counting.reading:handler"
+_ENTRY = "edgekit.graphs.reading:handler"
 _MAX_BYTES = 2 * 1024**3  # protobuf and flatbuffers cannot hold more
 _LONGEST_S = 300.0
 
 
-def count_file(file: Path, target: str) -> Counted:
-    """Operations of a model file.
+def read_graph(file: Path, target: str) -> Graph:
+    """Operators and tensors of a model file.
 
     Args:
         file: What a runtime loads.
@@ -33,7 +33,7 @@ def count_file(file: Path, target: str) -> Counted:
     """
     if target not in TARGETS:
         raise UsageError(
-            f"{file}: the work of {target} files cannot be counted",
+            f"{file}: graphs of {target} files cannot be read",
             hint=f"targets that can be: {', '.join(TARGETS)}",
         )
     size = file.stat().st_size
@@ -41,7 +41,7 @@ def count_file(file: Path, target: str) -> Counted:
         raise ArtifactError(f"{file}: {size:,} bytes", limit=f"{_MAX_BYTES:,} bytes for a file")
     payload = {"file": str(file.resolve()), "target": target}
     try:
-        return Counted.from_json(run_in_child(_ENTRY, payload, timeout_s=_LONGEST_S))
+        return Graph.from_json(run_in_child(_ENTRY, payload, timeout_s=_LONGEST_S))
     except (ChildCrashed, ChildFailed) as error:
         raise ArtifactError(
             f"{file}: cannot be read as {target}: {error.message}",
@@ -55,11 +55,11 @@ def handler() -> Callable[[dict[str, Any], Emit], dict[str, Any]]:
     def handle(payload: dict[str, Any], _emit: Emit) -> dict[str, Any]:
         target = str(payload["target"])
         try:
-            count = import_module(f"edgekit.roofline.counting.{target}").count
-            counted: Counted = count(Path(payload["file"]))
+            read = import_module(f"edgekit.graphs.{target}").read
+            graph: Graph = read(Path(payload["file"]))
         except ModuleNotFoundError as error:
             raise _missing(error) from error
-        return counted.to_json()
+        return graph.to_json()
 
     return handle
 

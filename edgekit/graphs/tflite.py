@@ -1,4 +1,4 @@
-"""What a `.tflite` file has to compute, from its flatbuffer."""
+"""The operators of a `.tflite` file and what they compute, from its flatbuffer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.exporters.tflite_file import dtype_name, operator_name, unpack
-from edgekit.roofline.counting import formulas
-from edgekit.roofline.counting.graph import Node, Tensor, fold
-from edgekit.roofline.counting.operation import Counted
+from edgekit.graphs import formulas
+from edgekit.graphs.graph import Graph, Node, Tensor
 
 # Places of the matrices: of the input, of the state, and the projection.
 _LSTM = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 _RNN = (1, 2)
 
 
-def count(file: Path) -> Counted:
-    """Operations of the main graph."""
+def read(file: Path) -> Graph:
+    """The main graph; keys of tensors are their places."""
     model = unpack(file.read_bytes())
     main = model.subgraphs[0]
     tensors = {
@@ -31,9 +30,11 @@ def count(file: Path) -> Counted:
         for op in main.operators
     ]
     names = {str(place): tensor.name for place, tensor in enumerate(main.tensors)}
-    counted = fold(tensors, nodes, [str(place) for place in main.outputs])
-    return counted.renamed(
-        {key: (name or b"").decode("utf-8", "replace") for key, name in names.items()}
+    return Graph(
+        tensors,
+        tuple(nodes),
+        tuple(str(place) for place in main.outputs),
+        {key: (name or b"").decode("utf-8", "replace") for key, name in names.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""What an ONNX file has to compute, from its graph and the shapes ONNX infers for it."""
+"""The operators of an ONNX file and what they compute, with the shapes ONNX infers for it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.exporters.onnx_file import dtype_name
-from edgekit.roofline.counting import formulas
-from edgekit.roofline.counting.graph import Node, Tensor, fold
-from edgekit.roofline.counting.operation import Counted
+from edgekit.graphs import formulas
+from edgekit.graphs.graph import Graph, Node, Tensor
 
 # Kind → places of what is multiplied; (0, 1) of all others.
 _OPERANDS = {"QLinearConv": (0, 3), "QLinearMatMul": (0, 3), "QGemm": (0, 3)}
 
 
-def count(file: Path) -> Counted:
-    """Operations of the graph, for one sample: a batch that is left open counts as 1."""
+def read(file: Path) -> Graph:
+    """The graph, for one sample: a batch that is left open counts as 1."""
     import onnx
 
     model = onnx.load(file, load_external_data=False)
@@ -35,8 +34,8 @@ def count(file: Path) -> Counted:
     }
     tensors |= {sparse.values.name: Tensor("", ()) for sparse in graph.sparse_initializer}
     tensors |= dict(_constants(graph.node))
-    nodes = [_node(node, tensors) for node in graph.node]
-    return fold(tensors, nodes, [value.name for value in graph.output])
+    nodes = tuple(_node(node, tensors) for node in graph.node)
+    return Graph(tensors, nodes, tuple(value.name for value in graph.output))
 
 
 def _tensor(value: Any) -> Tensor:
@@ -76,6 +75,7 @@ def _node(node: Any, tensors: Mapping[str, Tensor]) -> Node:
         weights=weights,
         # These take float and quantize it themselves.
         hybrid=node.op_type == "DynamicQuantizeMatMul",
+        name=node.name,
     )
 
 

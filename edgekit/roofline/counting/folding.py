@@ -8,61 +8,18 @@ least that has to be computed and moved. One way of folding for all formats.
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from edgekit.graphs.graph import Graph, Node, Tensor, bits
+from edgekit.graphs.reading import read_graph
 from edgekit.roofline.counting.operation import Counted, Operation
 from edgekit.roofline.counting.roles import Role, role_of
 
 _NARROW = ("int8", "uint8", "int4", "uint4")
 _WIDENING = ("cast", "convert")
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A tensor of a file.
-
-    Attributes:
-        dtype: "float32", "int8", "uint4".
-        shape: Of one call; a size that is not known is 0.
-        constant: Whether its values stand in the file.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-    constant: bool = False
-
-    def bytes(self, dtype: str = "") -> int:
-        """Bytes of its values, in its own dtype or in another one."""
-        return -(-math.prod(self.shape) * bits(dtype or self.dtype) // 8)
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An operator of a file.
-
-    Attributes:
-        op: Its kind, in the format's words.
-        inputs: Names of tensors; "" for one left out.
-        outputs: Likewise.
-        macs: Multiply–accumulates.
-        data: Place of the input that is multiplied.
-        weights: Place of the input it is multiplied with.
-        narrowed: dtype that its outputs hold in truth; "" for the tensors' own.
-        hybrid: Whether float data meet 8-bit weights in 8-bit arithmetic.
-    """
-
-    op: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    macs: int = 0
-    data: int = 0
-    weights: int = 1
-    narrowed: str = ""
-    hybrid: bool = False
 
 
 @dataclass(slots=True)
@@ -79,21 +36,15 @@ class _Group:
     weights: dict[str, int] = field(default_factory=dict)
 
 
-def bits(dtype: str) -> int:
-    """Bits of one value: 8 of "int8" and "bool", 0 of what has no fixed size."""
-    found = re.search(r"\d+", dtype)
-    return int(found.group()) if found else 8 if dtype in ("bool", "boolean") else 0
+def count_file(file: Path, target: str) -> Counted:
+    """Operations of a model file. Raises as `edgekit.graphs.reading.read_graph`."""
+    return fold(read_graph(file, target))
 
 
-def fold(tensors: Mapping[str, Tensor], nodes: Sequence[Node], outputs: Iterable[str]) -> Counted:
-    """Operations of a graph.
-
-    Args:
-        tensors: By name.
-        nodes: In an order in which they can run.
-        outputs: Names of the graph's outputs.
-    """
-    return _Folding(tensors, frozenset(outputs)).fold(nodes)
+def fold(graph: Graph) -> Counted:
+    """Operations of a graph, with names for people."""
+    counted = _Folding(graph.tensors, frozenset(graph.outputs)).fold(graph.nodes)
+    return counted.renamed(graph.names)
 
 
 class _Folding:

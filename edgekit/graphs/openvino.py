@@ -1,4 +1,4 @@
-"""What an OpenVINO file has to compute, from the graph OpenVINO reads."""
+"""The operators of an OpenVINO file and what they compute, from the graph OpenVINO reads."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.exporters.openvino import dtype_name
-from edgekit.roofline.counting import formulas
-from edgekit.roofline.counting.graph import Node, Tensor, fold
-from edgekit.roofline.counting.operation import Counted
+from edgekit.graphs import formulas
+from edgekit.graphs.graph import Graph, Node, Tensor
 
 _NOT_COMPUTED = ("Parameter", "Constant", "Result")
 # Kind → places of the matrices of the input and of the state.
@@ -22,8 +21,8 @@ _RECURRENT = {
 _EIGHT_BITS, _SIXTEEN_BITS = 256, 65_536
 
 
-def count(file: Path) -> Counted:
-    """Operations of the graph, for one sample: a batch that is left open counts as 1."""
+def read(file: Path) -> Graph:
+    """The graph, for one sample: a batch that is left open counts as 1."""
     import openvino
 
     model = openvino.Core().read_model(file)
@@ -43,7 +42,7 @@ def count(file: Path) -> Counted:
             outputs.append(_name(node.input_value(0)))
         elif kind not in _NOT_COMPUTED:
             nodes.append(_node(kind, node))
-    return fold(tensors, nodes, outputs)
+    return Graph(tensors, tuple(nodes), tuple(outputs))
 
 
 def _fix_batch(model: Any) -> None:
@@ -90,6 +89,7 @@ def _node(kind: str, node: Any) -> Node:
         else "uint8"
         if levels <= _EIGHT_BITS
         else "int16",
+        name=node.get_friendly_name(),
     )
 
 

@@ -1,0 +1,1 @@
+"""The operators of model files, format by format, as one kind of graph, and what each computes."""
