@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import DeviceError
-from edgekit.fields import Fields
+from edgekit.fields import Fields, Setting
 
 RUNTIMES_OF_TARGET = {
     "tflite": ("litert", "tflite-runtime", "litert-js", "tflite-micro", "vela"),
@@ -55,6 +55,7 @@ class DeviceProfile:
         prefer: Runtimes in order of preference; empty for edgekit's own order.
         threads: Threads a runtime may compute with.
         delegate: What must execute the ops; None leaves it to the runtime.
+        delegate_options: Settings of that delegate, by its own names.
         python: Interpreter that holds the runtime; None for edgekit's own ("local" only).
         timing: Rules for `edgekit profile`.
         require: Facts of the environment that must hold, or the run is refused.
@@ -68,6 +69,7 @@ class DeviceProfile:
     prefer: tuple[str, ...] = ()
     threads: int = 1
     delegate: str | None = None
+    delegate_options: Mapping[str, Setting] = field(default_factory=dict)
     python: str | None = None
     timing: TimingRules = TimingRules()
     require: Mapping[str, str] = field(default_factory=dict)
@@ -143,6 +145,11 @@ def read_device_toml(path: Path) -> DeviceProfile:
     fields = Fields(data, str(path), DeviceError)
     runtime, timing, usual = fields.table("runtime"), fields.table("timing"), TimingRules()
     python = fields.optional_text("python")
+    delegate, delegate_options = runtime.optional_text("delegate"), runtime.settings("options")
+    if delegate_options and delegate is None:
+        raise runtime.fail(
+            "options", "they belong to a delegate", hint="name it: runtime.delegate in the same file"
+        )
     transport = fields.text("transport", longest=100)
     profile = DeviceProfile(
         name=path.stem,
@@ -150,7 +157,8 @@ def read_device_toml(path: Path) -> DeviceProfile:
         transport=transport,
         prefer=_names(runtime, "prefer"),
         threads=runtime.integer("threads", 1, low=1, high=1024),
-        delegate=runtime.optional_text("delegate"),
+        delegate=delegate,
+        delegate_options=delegate_options,
         python=_interpreter(path, python) if python else None,
         timing=TimingRules(
             rounds=timing.integer("rounds", usual.rounds, low=1, high=1000),

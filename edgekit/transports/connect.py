@@ -52,6 +52,21 @@ def connect(reference: str) -> Device:
     kind: type[Transport] = registry.load(registry.TRANSPORTS, profile.transport)
     transport = kind.from_profile(profile)
     atexit.register(transport.close)
-    environment = transport.run(Job(action="probe"), timeout_s=120.0).environment
+    environment = transport.run(question(profile), timeout_s=120.0).environment
     profile.check(environment)
     return Device(profile, transport, environment)
+
+
+def question(profile: DeviceProfile) -> Job:
+    """The job that asks a device what it is, and whether it has its profile's delegate.
+
+    Where several runtimes are preferred, the delegate may be that of any: then models show it.
+    """
+    if profile.delegate is None or len(profile.prefer) != 1:
+        return Job(action="probe")
+    return Job(
+        action="probe",
+        runtime=profile.prefer[0],
+        delegate=profile.delegate,
+        options=profile.delegate_options,
+    )

@@ -15,11 +15,10 @@ from typing import Any
 from edgekit import registry, shelf
 from edgekit.device import DeviceProfile, read_device_toml
 from edgekit.errors import DeviceError, EdgekitError, ModelError
-from edgekit.job import Job
 from edgekit.models import known_models, resolve_model
 from edgekit.progress import Progress, Report, silent
 from edgekit.spec import ModelSpec, Scalar
-from edgekit.transports.connect import find_profile
+from edgekit.transports.connect import find_profile, question
 
 _PROBE_TIMEOUT_S = 30.0
 
@@ -192,7 +191,7 @@ def _probe(profile: DeviceProfile) -> DeviceEntry:
         if transport.unasked is not None:
             return DeviceEntry(profile, None, DeviceError(f"not asked: {transport.unasked}"))
         with closing(transport):
-            environment = transport.run(Job("probe"), timeout_s=_PROBE_TIMEOUT_S).environment
+            environment = transport.run(question(profile), timeout_s=_PROBE_TIMEOUT_S).environment
     except EdgekitError as error:
         return DeviceEntry(profile, None, error)
     except Exception as error:  # a plug-in's transport must not hide the other devices

@@ -218,6 +218,7 @@ def _job(contender: Contender, artifact: Artifact, action: str) -> Job:
         model=str(artifact.model_path.resolve()),
         threads=contender.threads,
         delegate=contender.delegate,
+        options=contender.options,
     )
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit import extras
+from edgekit.agent.runtimes.needs import needed
 from edgekit.errors import DeviceError, EdgekitError, FileError, MissingExtraError, RuntimeFault
-from edgekit.measure import Placement
+from edgekit.fields import Setting
+from edgekit.measure import Placement, latency_refused
 from edgekit.passes import Document, unavailable
 from edgekit.tensor import TensorInfo
 
@@ -36,11 +38,14 @@ class LoadedModel(ABC):
         inputs: In the order `set_inputs` takes them.
         outputs: In the order `get_outputs` returns them.
         facts: What the runtime says about how it computes, for the environment.
+        no_latency: Why its time is nobody's latency ("SwiftShader computes in software …"); None
+            where it is one.
     """
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     facts: Mapping[str, Any]
+    no_latency: str | None = None
 
     @abstractmethod
     def set_inputs(self, arrays: Sequence[Array]) -> None:
@@ -48,7 +53,11 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def invoke(self) -> None:
-        """Compute the outputs of the inputs that were set."""
+        """Compute the outputs of the inputs that were set, and return when they are there.
+
+        Where a call returns before an accelerator is done, its outputs are read here: this is what
+        is timed.
+        """
 
     @abstractmethod
     def get_outputs(self) -> list[Array]:
@@ -89,10 +98,14 @@ class Runtime(ABC):
         name: Name of the runtime.
         module: What is imported.
         version: Version of the package.
+        options: Settings of the delegate, while a model is loaded; `_load` reads them.
+        takes_options: Whether its delegates have settings.
     """
 
     name: ClassVar[str]
     module: ClassVar[str]
+    takes_options: ClassVar[bool] = False
+    options: Mapping[str, Setting] = {}
 
     def __init__(self) -> None:
         self.refuse_environment()
@@ -113,16 +126,31 @@ class Runtime(ABC):
         """Version of the imported package."""
         return str(getattr(self._package, "__version__", "unknown"))
 
-    def load(self, model: Path, *, threads: int, delegate: str | None) -> LoadedModel:
+    def load(
+        self,
+        model: Path,
+        *,
+        threads: int,
+        delegate: str | None,
+        options: Mapping[str, Setting] | None = None,
+    ) -> LoadedModel:
         """Load a model file.
+
+        Args:
+            model: The file.
+            threads: Threads the runtime may compute with.
+            delegate: As in a job.
+            options: Settings of the delegate.
 
         Raises:
             FileError: No such file.
-            DeviceError: The delegate that was asked for is not there, or takes nothing.
+            DeviceError: The delegate that was asked for is not there, takes nothing, or has no
+                such option.
             RuntimeFault: The runtime refuses the file.
         """
         if not model.is_file():
             raise FileError(f"{model}: no such model file")
+        self._set(delegate, options)
         try:
             return self._load(model, threads, delegate)
         except EdgekitError:
@@ -137,11 +165,47 @@ class Runtime(ABC):
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         """Load `model`; exceptions of the package may pass."""
 
-    def no_such_delegate(self, delegate: str, known: Sequence[str]) -> DeviceError:
-        """The error for a delegate that this runtime does not have here."""
+    def refuse_absent(
+        self, delegate: str | None, options: Mapping[str, Setting] | None = None
+    ) -> None:
+        """Raise where a delegate is known not to be on this device; no model is needed.
+
+        Raises:
+            DeviceError: It is not present.
+        """
+        if delegate not in (None, NO_DELEGATE, REFERENCE):
+            self._set(delegate, options)
+            self._refuse_absent(str(delegate))
+
+    def _refuse_absent(self, delegate: str) -> None:
+        """Overridden by runtimes that can tell without a model."""
+
+    def _set(self, delegate: str | None, options: Mapping[str, Setting] | None) -> None:
+        self.options = dict(options or {})
+        if self.options and not self.takes_options:
+            raise DeviceError(
+                f"{self.name} {self.version} takes no options of a delegate; "
+                f"{', '.join(sorted(self.options))} of {delegate!r} were given",
+                hint="leave out [runtime.options] of the device's TOML file",
+            )
+
+    def no_such_delegate(
+        self, delegate: str, known: Sequence[str], *details: str
+    ) -> DeviceError:
+        """The error for a delegate that this runtime does not have here.
+
+        Args:
+            delegate: As it was asked for.
+            known: Those that it has here.
+            details: What the runtime said of it.
+        """
+        here = ", ".join(known)
+        wanted = needed(self.name, delegate)
         return DeviceError(
-            f"{self.name} {self.version} has no delegate {delegate!r} on this device",
-            hint=f"one of: {', '.join(known)}",
+            f"{self.name} {self.version}: delegate {delegate!r} is not present on this device",
+            *details,
+            *([f"present: {here}"] if here else []),
+            hint=wanted or (f"one of: {here}" if here else None),
         )
 
     def _absent(self) -> EdgekitError:
@@ -171,6 +235,16 @@ def check_delegate(delegate: str | None, placement: Placement) -> None:
         f"read from: {placement.evidence}",
         hint="leave the delegate to the runtime, or convert the model to ops it supports",
     )
+
+
+def refuse_latency(model: LoadedModel) -> None:
+    """Raise where the time of a model is nobody's latency.
+
+    Raises:
+        DeviceError: With the reason, the model's `no_latency`.
+    """
+    if model.no_latency is not None:
+        raise latency_refused(model.no_latency)
 
 
 def first_line(error: BaseException) -> str:
