@@ -79,7 +79,7 @@ def test_an_absent_profile_is_one_error(tmp_path):
 def test_an_unknown_key_is_told_with_those_that_are_known(tmp_path):
     with pytest.raises(DeviceError) as caught:
         read_device_toml(write(tmp_path, 'transport = "local"\n[runtime]\nthread = 1'))
-    assert caught.value.hint == "did you mean threads? known here: delegate, prefer, threads"
+    assert caught.value.hint == "did you mean threads? known here: delegate, options, prefer, threads"
 
 
 def test_an_interpreter_is_meant_from_the_profiles_folder(tmp_path):

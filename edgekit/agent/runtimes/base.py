@@ -204,8 +204,8 @@ class Runtime(ABC):
         return DeviceError(
             f"{self.name} {self.version}: delegate {delegate!r} is not present on this device",
             *details,
-            *([f"present: {here}"] if here else []),
-            hint=wanted or (f"one of: {here}" if here else None),
+            *([f"present here: {here}"] if here else []),
+            hint=f"it needs {wanted}" if wanted else None,
         )
 
     def _absent(self) -> EdgekitError:

@@ -145,7 +145,7 @@ def _compiled(
     if isinstance(source, bytes):
         make = package.CompiledModel.from_buffer
     failure: Exception | None = None
-    with caught(repeat=True) as words:
+    with caught() as words:
         try:
             compiled = make(
                 source, environment=package.Environment.create(**places), options=settings

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_CPU = "CPU"
+_CPU, _NPU = "CPU", "NPU"
+_PRECISION = "INFERENCE_PRECISION_HINT"
 _DTYPES = {
     "f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16", "boolean": "bool",
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
@@ -43,6 +44,7 @@ class Openvino(Runtime):
 
     name = "openvino"
     module = "openvino"
+    takes_options = True
 
     def read_version(self) -> str:
         """Without the build: `2026.4.1-22982-…` → `2026.4.1`."""
@@ -51,10 +53,10 @@ class Openvino(Runtime):
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         core = self._package.Core()
         device = self._device(core, delegate)
-        options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-        }
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        # An NPU has no f32; what it computes in is read below.
+        if device.partition(".")[0] != _NPU:
+            options[_PRECISION] = "f32"
         if device == _CPU:
             options |= {
                 "INFERENCE_NUM_THREADS": threads,
@@ -64,6 +66,7 @@ class Openvino(Runtime):
             }
         if delegate == REFERENCE:
             options |= _AS_WRITTEN
+        options |= self.options
         try:
             compiled = core.compile_model(str(model), device, options)
         except RuntimeError as error:
@@ -79,6 +82,9 @@ class Openvino(Runtime):
             str(model), device, {**options, "PERF_COUNT": True}
         )
         return _CompiledModel(self._package, compiled, device, profiled)
+
+    def _refuse_absent(self, delegate: str) -> None:
+        self._device(self._package.Core(), delegate)
 
     def _device(self, core: Any, delegate: str | None) -> str:
         if delegate in (None, NO_DELEGATE, REFERENCE):
@@ -102,7 +108,9 @@ class _CompiledModel(LoadedModel):
         self._held: Sequence[Array] = ()
         self.inputs = tuple(_describe(port, index) for index, port in enumerate(compiled.inputs))
         self.outputs = tuple(_describe(port, index) for index, port in enumerate(compiled.outputs))
-        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        precision = "unknown"
+        if _PRECISION in compiled.get_property("SUPPORTED_PROPERTIES"):
+            precision = compiled.get_property(_PRECISION).get_type_name()
         self.facts = {
             "inference_precision": precision,
             "openvino_device": device,

@@ -7,16 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_MOST = 64 * 1024  # bytes
+_MOST = 64 * 1024  # bytes that are kept
 
 
 @contextmanager
-def caught(*, repeat: bool = False) -> Iterator[list[str]]:
-    """Gives a list that holds, afterwards, what was written to stderr meanwhile, as one text.
-
-    Args:
-        repeat: Write it to stderr afterwards, too.
-    """
+def caught() -> Iterator[list[str]]:
+    """Gives a list that holds, afterwards, what was written to stderr meanwhile, as one text."""
     printed: list[str] = []
     kept = os.dup(2)
     with tempfile.TemporaryFile() as place:
@@ -27,7 +23,4 @@ def caught(*, repeat: bool = False) -> Iterator[list[str]]:
             os.dup2(kept, 2)
             os.close(kept)
             place.seek(0)
-            text = place.read(_MOST)
-            printed.append(text.decode("utf-8", "replace"))
-            if repeat:
-                os.write(2, text)
+            printed.append(place.read(_MOST).decode("utf-8", "replace"))
