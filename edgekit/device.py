@@ -148,7 +148,9 @@ def read_device_toml(path: Path) -> DeviceProfile:
     delegate, delegate_options = runtime.optional_text("delegate"), runtime.settings("options")
     if delegate_options and delegate is None:
         raise runtime.fail(
-            "options", "they belong to a delegate", hint="name it: runtime.delegate in the same file"
+            "options",
+            "they belong to a delegate",
+            hint="name it: runtime.delegate in the same file",
         )
     transport = fields.text("transport", longest=100)
     profile = DeviceProfile(

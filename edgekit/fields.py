@@ -206,7 +206,7 @@ class Fields:
             if not isinstance(name, str) or not is_name(name) or len(name) > 100:
                 raise self.fail(key, f"{_shown(name)} is no name")
             if not isinstance(value, (str, bool, int, float)):
-                raise self.fail(key, f"{name}: expected text, number or flag, found {_shown(value)}")
+                raise self.fail(key, f"{name}: {_shown(value)} is no text, number or flag")
             if not (len(value) <= 4096 if isinstance(value, str) else abs(value) < 2**53):
                 raise self.fail(key, f"{name}: {_shown(value)} is too long or too large")
         return found

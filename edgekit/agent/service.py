@@ -70,9 +70,10 @@ def perform(job: Job) -> JobResult:
     """
     if job.action == "probe":
         _pin(job)
+        told: Mapping[str, Any] = {}
         if job.runtime and job.delegate:
-            runtime_class(job.runtime)().refuse_absent(job.delegate, job.options)
-        return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
+            told = runtime_class(job.runtime)().look_for(job.delegate, job.options)
+        return JobResult(environment={**machine.describe(), "runtimes": _runtimes(), **told})
     if job.action in ON_DEVICE:
         return perform_pass(job)
     loaded = load(job)

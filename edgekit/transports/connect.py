@@ -54,6 +54,8 @@ def connect(reference: str) -> Device:
     atexit.register(transport.close)
     environment = transport.run(question(profile), timeout_s=120.0).environment
     profile.check(environment)
+    if reason := environment.get("no_latency"):
+        transport.no_latency = str(reason)
     return Device(profile, transport, environment)
 
 

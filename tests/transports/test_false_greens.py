@@ -134,7 +134,7 @@ def test_a_provider_that_is_listed_and_runs_nothing_is_not_present(tiny_models, 
         LocalTransport().run(job(tiny_models, tmp_path, "onnxruntime", delegate="azure"))
     assert caught.value.details[0].startswith("it is listed, and runs nothing")
     with pytest.raises(DeviceError, match="delegate 'azure' is not present"):
-        Onnxruntime().refuse_absent("azure")
+        Onnxruntime().look_for("azure")
 
 
 def test_xnnpack_that_takes_nothing_is_an_error(tmp_path, whole_numbers):
@@ -158,7 +158,7 @@ def test_xnnpack_that_takes_nothing_is_an_error(tmp_path, whole_numbers):
 def test_xnnpack_that_litert_drops_under_an_emulator_is_an_error(
     tiny_models, tmp_path, monkeypatch
 ):
-    """Without qemu: the answer that such a board gives is one of LiteRT's own kernels, from here."""
+    """Without qemu: such a board answers as LiteRT's own kernels do, here."""
     dropped = LocalTransport().run(job(tiny_models, tmp_path, delegate="none"))
     root = tmp_path / "root"
     for place in ("proc/cpuinfo", "sys/devices/system/cpu/possible", "usr/bin/python3", "tmp/-"):

@@ -165,20 +165,25 @@ class Runtime(ABC):
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         """Load `model`; exceptions of the package may pass."""
 
-    def refuse_absent(
+    def look_for(
         self, delegate: str | None, options: Mapping[str, Setting] | None = None
-    ) -> None:
-        """Raise where a delegate is known not to be on this device; no model is needed.
+    ) -> Mapping[str, Any]:
+        """What can be told of a delegate without a person's model.
+
+        Returns:
+            Facts, as of a model that it runs; "no_latency" says why its time is nobody's latency.
 
         Raises:
             DeviceError: It is not present.
         """
-        if delegate not in (None, NO_DELEGATE, REFERENCE):
-            self._set(delegate, options)
-            self._refuse_absent(str(delegate))
+        if delegate in (None, NO_DELEGATE, REFERENCE):
+            return {}
+        self._set(delegate, options)
+        return self._look_for(str(delegate))
 
-    def _refuse_absent(self, delegate: str) -> None:
-        """Overridden by runtimes that can tell without a model."""
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
+        """Overridden by runtimes that can tell."""
+        return {}
 
     def _set(self, delegate: str | None, options: Mapping[str, Setting] | None) -> None:
         self.options = dict(options or {})
@@ -189,9 +194,7 @@ class Runtime(ABC):
                 hint="leave out [runtime.options] of the device's TOML file",
             )
 
-    def no_such_delegate(
-        self, delegate: str, known: Sequence[str], *details: str
-    ) -> DeviceError:
+    def no_such_delegate(self, delegate: str, known: Sequence[str], *details: str) -> DeviceError:
         """The error for a delegate that this runtime does not have here.
 
         Args:

@@ -8,7 +8,7 @@ WHILE and IF are not looked into.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +18,7 @@ from edgekit.agent.runtimes.litert_compiled import (
     ACCELERATORS,
     RefusedError,
     load_compiled,
-    refuse_absent,
+    look_for,
 )
 from edgekit.agent.runtimes.litert_profiler import profile_ops
 from edgekit.errors import DeviceError, RuntimeFault
@@ -86,13 +86,13 @@ class Litert(Runtime):
         source = _Source(model, package, threads, delegate)
         return _InterpreterModel(interpreter, executor, kernels, source)
 
-    def _refuse_absent(self, delegate: str) -> None:
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
         if delegate.lower() not in self.accelerators:
             if delegate != _XNNPACK:
                 self._external(delegate)
-            return
+            return {}
         try:
-            refuse_absent(delegate.lower(), self.options)
+            return look_for(delegate.lower(), self.options)
         except RefusedError as refused:
             raise self._not_here(delegate, *refused.args) from refused
 
@@ -104,11 +104,9 @@ class Litert(Runtime):
             for detail in (*interpreter.get_input_details(), *interpreter.get_output_details())
         }
         try:
-            return load_compiled(
-                self._package, model, delegate.lower(), self.options, tensors
-            )
+            return load_compiled(self._package, model, delegate.lower(), self.options, tensors)
         except RefusedError as refused:
-            self._refuse_absent(delegate)
+            self._look_for(delegate)
             raise DeviceError(
                 f"the delegate {delegate!r} cannot run all of {model.name}",
                 *refused.args,

@@ -41,10 +41,10 @@ _ADAPTER = re.compile(
     r"Selected adapter: (?P<name>[^\n]{1,200}?), arch=[^\n]*backend=(?P<backend>\w+)"
     r"(?:, adapterType=(?P<kind>[^\n]{1,40}))?"
 )
-_SOFTWARE = re.compile(r"swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bcpu\b", re.I)
+_SOFTWARE = re.compile(r"(?i)swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bcpu\b")
 _TELLING = {
-    GPU: re.compile(r"No adapters found|Couldn't load Vulkan|only supports|not supported", re.I),
-    NPU: re.compile(r"\.so[.\d]*: cannot open|No compiler plugin found|not supported", re.I),
+    GPU: re.compile(r"(?i)No adapters found|Couldn't load Vulkan|only supports|not supported"),
+    NPU: re.compile(r"(?i)\.so[.\d]*: cannot open|No compiler plugin found|not supported"),
 }
 _FROM = re.compile(r"^\W*((ERROR|WARNING|Warning): )?(\[\S+:\d+\] ?)?")
 _MOST_SAID = 3  # lines
@@ -80,9 +80,7 @@ def adapter_of(said: str) -> Adapter | None:
     if found is None:
         return None
     name = printable(found["name"])
-    return Adapter(
-        name, found["backend"], _SOFTWARE.search(f"{name} {found['kind']}") is not None
-    )
+    return Adapter(name, found["backend"], _SOFTWARE.search(f"{name} {found['kind']}") is not None)
 
 
 class RefusedError(Exception):
@@ -107,7 +105,7 @@ def load_compiled(
         tensors: The file's, by their index.
 
     Raises:
-        RefusedError: LiteRT refuses the file, or has no such accelerator: `refuse_absent` says.
+        RefusedError: LiteRT refuses the file, or has no such accelerator: `look_for` says.
         DeviceError: The accelerator has no such option.
     """
     compiled, said = _compiled(str(model), accelerator, options)
@@ -122,14 +120,36 @@ def load_compiled(
     return _AcceleratedModel(compiled, tensors, accelerator, ops.total(), adapter_of(said))
 
 
-def refuse_absent(accelerator: str, options: Mapping[str, Setting]) -> None:
+def look_for(accelerator: str, options: Mapping[str, Setting]) -> dict[str, Any]:
     """Load the smallest file for an accelerator.
+
+    Returns:
+        Facts of it, and "no_latency": why its time is nobody's latency, or None.
 
     Raises:
         RefusedError: It is not there.
         DeviceError: It has no such option.
     """
-    _compiled(_SMALLEST, accelerator, options)
+    adapter = adapter_of(_compiled(_SMALLEST, accelerator, options)[1])
+    return {**_facts(accelerator, adapter), "no_latency": _why_no_latency(accelerator, adapter)}
+
+
+def _facts(accelerator: str, adapter: Adapter | None) -> dict[str, Any]:
+    if accelerator != GPU:
+        return {"accelerator": accelerator}
+    return {
+        "accelerator": accelerator,
+        "gpu": adapter.name if adapter else None,
+        "gpu_backend": adapter.backend if adapter else None,
+    }
+
+
+def _why_no_latency(accelerator: str, adapter: Adapter | None) -> str | None:
+    if accelerator != GPU:
+        return None
+    if adapter is None:
+        return "LiteRT does not say which GPU computes: it may be a processor"
+    return f"{adapter.name}: a processor plays the GPU" if adapter.software else None
 
 
 def _compiled(
@@ -182,9 +202,7 @@ def _settings(
     ), {}
 
 
-def _refuse_unknown(
-    accelerator: str, options: Mapping[str, Setting], known: Sequence[str]
-) -> None:
+def _refuse_unknown(accelerator: str, options: Mapping[str, Setting], known: Sequence[str]) -> None:
     unknown = sorted(set(options).difference(known))
     if unknown:
         raise DeviceError(
@@ -221,14 +239,8 @@ class _AcceleratedModel(LoadedModel):
         self._fed = compiled.create_input_buffers(0)
         self._filled = compiled.create_output_buffers(0)
         self._outputs: list[Array] = []
-        self.facts = {"accelerator": accelerator}
-        if accelerator == GPU:
-            self.facts["gpu"] = adapter.name if adapter else "unknown"
-            self.facts["gpu_backend"] = adapter.backend if adapter else "unknown"
-            if adapter is None:
-                self.no_latency = "LiteRT does not say which GPU computes: it may be a processor"
-            elif adapter.software:
-                self.no_latency = f"{adapter.name}: a processor plays the GPU"
+        self.facts = _facts(accelerator, adapter)
+        self.no_latency = _why_no_latency(accelerator, adapter)
 
     def set_inputs(self, arrays: Sequence[Array]) -> None:
         for buffer, array in zip(self._fed, arrays, strict=True):

@@ -23,7 +23,7 @@ from edgekit.agent.runtimes.providers import (
     AbsentError,
     Provider,
     find_provider,
-    refuse_absent,
+    open_smallest,
 )
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
@@ -61,13 +61,15 @@ class Onnxruntime(Runtime):
                 "falling back to the CPU is forbidden, since it would be measured as the delegate",
             ) from error
 
-    def _refuse_absent(self, delegate: str) -> None:
-        self._refuse_idle(delegate, self._provider(delegate))
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
+        provider = self._provider(delegate)
+        self._refuse_idle(delegate, provider)
+        return {"provider": provider.name, "no_latency": provider.no_latency}
 
     def _refuse_idle(self, delegate: str, provider: Provider) -> None:
         """Raise if a provider that is listed cannot run the smallest model."""
         try:
-            refuse_absent(self._package, provider)
+            open_smallest(self._package, provider)
         except Exception as error:
             raise self.no_such_delegate(
                 delegate, (), f"it is listed, and runs nothing: {first_line(error)}"

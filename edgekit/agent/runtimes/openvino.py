@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,12 @@ class Openvino(Runtime):
             }
         if delegate == REFERENCE:
             options |= _AS_WRITTEN
+        supported = core.get_property(device, "SUPPORTED_PROPERTIES")
+        if unknown := sorted(set(self.options).difference(supported)):
+            raise DeviceError(
+                f"openvino: the device {device} has no property {unknown[0]!r}",
+                hint=f"one of: {', '.join(sorted(supported))}",
+            )
         options |= self.options
         try:
             compiled = core.compile_model(str(model), device, options)
@@ -83,8 +89,13 @@ class Openvino(Runtime):
         )
         return _CompiledModel(self._package, compiled, device, profiled)
 
-    def _refuse_absent(self, delegate: str) -> None:
-        self._device(self._package.Core(), delegate)
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
+        core = self._package.Core()
+        device = self._device(core, delegate)
+        return {
+            "openvino_device": device,
+            "openvino_device_name": str(core.get_property(device, "FULL_DEVICE_NAME")),
+        }
 
     def _device(self, core: Any, delegate: str | None) -> str:
         if delegate in (None, NO_DELEGATE, REFERENCE):

@@ -2,7 +2,7 @@
 
 A provider comes with a build of onnxruntime (CUDA, TensorRT, CoreML) or, newer, as a package of its
 own beside any onnxruntime (onnxruntime-qnn, onnxruntime-ep-webgpu), which is registered here. That
-one is listed does not say that it runs anything: `refuse_absent` makes it run the smallest model.
+one is listed does not say that it runs anything: `open_smallest` gives it the smallest model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INTEL = ("x86_64", "amd64")
 
 # One Relu of four floats.
 _SMALLEST = (
-    b"\x08\x08:;\n\x0c\n\x01x\x12\x01y\"\x04Relu\x12\x01gZ\x13\n\x01x\x12\x0e\n\x0c\x08\x01\x12\x08"
+    b'\x08\x08:;\n\x0c\n\x01x\x12\x01y"\x04Relu\x12\x01gZ\x13\n\x01x\x12\x0e\n\x0c\x08\x01\x12\x08'
     b"\n\x02\x08\x01\n\x02\x08\x04b\x13\n\x01y\x12\x0e\n\x0c\x08\x01\x12\x08\n\x02\x08\x01\n\x02\x08"
     b"\x04B\x04\n\x00\x10\r"
 )
@@ -101,8 +101,8 @@ def find_provider(package: Any, delegate: str, options: Mapping[str, Setting]) -
     return Provider(name, settings, devices, helpers, _why_no_latency(name))
 
 
-def refuse_absent(package: Any, provider: Provider) -> None:
-    """Open the smallest model with a provider; whatever onnxruntime raises says that it is absent."""
+def open_smallest(package: Any, provider: Provider) -> None:
+    """Open the smallest model with a provider; whatever is raised says that it runs nothing."""
     options = package.SessionOptions()
     options.log_severity_level = 4  # what is wrong is in the exception
     session = provider.open(package, _SMALLEST, options)
@@ -111,9 +111,7 @@ def refuse_absent(package: Any, provider: Provider) -> None:
 
 
 def _listed(package: Any) -> dict[str, str]:
-    return {
-        name.removesuffix(SUFFIX).lower(): name for name in package.get_available_providers()
-    }
+    return {name.removesuffix(SUFFIX).lower(): name for name in package.get_available_providers()}
 
 
 def _settings(
@@ -125,7 +123,9 @@ def _settings(
     if wanted == "tensorrt":
         allowed = left.pop(_ALLOW_CUDA, False)
         if not isinstance(allowed, bool):
-            raise DeviceError(f"onnxruntime: {_ALLOW_CUDA}: expected true or false, not {allowed!r}")
+            raise DeviceError(
+                f"onnxruntime: {_ALLOW_CUDA}: {allowed!r} is no flag", hint="true or false"
+            )
         helpers = (_CUDA,) if allowed else ()
     # Flags as onnxruntime reads them.
     return helpers, {
