@@ -22,7 +22,7 @@ RUNTIMES_OF_TARGET = {
 }
 
 # What `[require]` may ask for: keys of the agent's environment, compared as text without case; a
-# `*` at the end stands for anything.
+# `*` at either end stands for anything.
 REQUIREMENTS = ("cpu_governor", "machine", "system", "cpu_model")
 
 
@@ -178,8 +178,11 @@ def read_device_toml(path: Path) -> DeviceProfile:
 
 
 def _meets(found: str, wanted: str) -> bool:
-    """A `*` at the end stands for anything: boards of one model have many revisions."""
-    return found.startswith(wanted[:-1]) if wanted.endswith("*") else found == wanted
+    """A `*` at either end stands for anything: boards of one model have many revisions."""
+    text = wanted.removeprefix("*").removesuffix("*")
+    if wanted.startswith("*"):
+        return text in found if wanted.endswith("*") else found.endswith(text)
+    return found.startswith(text) if wanted.endswith("*") else found == wanted
 
 
 def _names(runtime: Fields, key: str) -> tuple[str, ...]:

@@ -140,6 +140,13 @@ def test_a_star_at_the_end_of_what_is_required_stands_for_anything():
         profile(require={"cpu_model": "*"}).check({})
 
 
+def test_a_star_at_the_beginning_stands_for_anything_too():
+    for wanted in ("*Intel*", "*ultra 7"):
+        profile(require={"cpu_model": wanted}).check({"cpu_model": "13th Gen Intel Ultra 7"})
+        with pytest.raises(DeviceError, match="cpu_model is AMD EPYC, required"):
+            profile(require={"cpu_model": wanted}).check({"cpu_model": "AMD EPYC"})
+
+
 def test_a_device_that_does_not_say_is_refused_too():
     device = profile(require={"cpu_governor": "performance"})
     with pytest.raises(DeviceError, match="cpu_governor is unavailable, required performance"):

@@ -50,32 +50,39 @@ def job(tiny_models, folder, file="float.tflite", runtime="litert", **changes):
     )
 
 
+def refusal(name):
+    """Why a device cannot be used; None where it can."""
+    try:
+        connect(name)
+    except EdgekitError as error:
+        return error
+    return None
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_an_accelerator_that_is_not_here_is_told_by_name_with_what_it_needs(name):
     runtime, delegate = PROFILES[name]
     profile = find_profile(name)
     assert (profile.prefer, profile.delegate) == ((runtime,), delegate)
     assert needed(runtime, delegate)
-    try:
-        device = connect(name)
-    except DeviceError as error:
-        told = f"delegate {delegate!r} is not present on this device"
-        assert told in error.message or "is not what its profile says" in error.message
-        assert error.hint is None or error.hint.startswith("it needs ")
-    except EdgekitError as error:
-        assert "is not installed" in error.message or "needs numpy 1" in error.message
-    else:
-        pytest.skip(f"it is here: {device.environment.get('cpu_model')}")
+    found = refusal(name)
+    if found is None:
+        pytest.skip("it is here")
+    told = (
+        f"delegate {delegate!r} is not present on this device",
+        "is not what its profile says",  # no Mac
+        "is not installed",  # tflite-runtime
+        "needs numpy 1",
+    )
+    assert any(words in found.message for words in told), found.message
+    if told[0] in found.message:
+        assert found.hint.startswith("it needs ")
 
 
 @pytest.mark.parametrize("name", ["qualcomm-htp", "nvidia-cuda"])
 @pytest.mark.parametrize("command", ["profile", "eval", "parity", "check"])
 def test_no_command_takes_the_processor_for_an_accelerator(make_artifact, capsys, name, command):
-    try:
-        connect(name)
-    except DeviceError:
-        pass
-    else:
+    if refusal(name) is None:
         pytest.skip("it is here")
     asked = [command, str(make_artifact("onnx").path)]
     if command == "check":
@@ -159,22 +166,21 @@ def test_sixteen_bits_on_a_gpu_have_to_be_asked_for(tiny_models, tmp_path, swift
 
 
 @pytest.mark.parametrize(
-    ("runtime", "file", "delegate", "options", "complaint"),
+    ("file", "asked", "complaint"),
     [
-        ("litert", "float.tflite", "npu", {"colour": 1}, "'npu' has no option 'colour'"),
-        ("litert", "float.tflite", "gpu", {"enforce": 1}, "'gpu' has no option 'enforce'"),
-        ("litert", "float.tflite", "none", {"a": 1}, "the delegate 'none' has no options"),
-        ("onnxruntime", "float.onnx", None, {"a": 1}, "options of no delegate: a"),
-        ("onnxruntime", "float.onnx", "tensorrt", {"allow_cuda": "yes"}, "allow_cuda: 'yes' is no"),
-        ("openvino", "float.xml", "CPU", {"COLOUR": 1}, "CPU has no property 'COLOUR'"),
+        ("float.tflite", ("litert", "npu", {"colour": 1}), "'npu' has no option 'colour'"),
+        ("float.tflite", ("litert", "gpu", {"enforce": 1}), "'gpu' has no option 'enforce'"),
+        ("float.tflite", ("litert", "none", {"a": 1}), "the delegate 'none' has no options"),
+        ("float.onnx", ("onnxruntime", None, {"a": 1}), "options of no delegate: a"),
+        ("float.onnx", ("onnxruntime", "tensorrt", {"allow_cuda": 2}), "allow_cuda: 2 is no flag"),
+        ("float.xml", ("openvino", "CPU", {"COLOUR": 1}), "CPU has no property 'COLOUR'"),
     ],
 )
-def test_an_option_that_a_delegate_lacks_is_refused(
-    tiny_models, tmp_path, runtime, file, delegate, options, complaint
-):
-    asked = job(tiny_models, tmp_path, file, runtime, delegate=delegate, options=options)
+def test_an_option_that_a_delegate_lacks_is_refused(tiny_models, tmp_path, file, asked, complaint):
+    runtime, delegate, options = asked
+    told = job(tiny_models, tmp_path, file, runtime, delegate=delegate, options=options)
     with pytest.raises(EdgekitError, match=complaint):
-        LocalTransport().run(asked)
+        LocalTransport().run(told)
 
 
 def test_an_option_of_openvino_reaches_it(tiny_models):
