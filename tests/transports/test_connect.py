@@ -22,7 +22,7 @@ def test_a_profile_is_found_by_path(tmp_path):
 def test_an_unknown_device_is_a_usage_error_with_a_suggestion():
     with pytest.raises(UsageError, match="unknown device 'locl-cpu'") as caught:
         connect("locl-cpu")
-    assert caught.value.hint == "did you mean local-cpu?"
+    assert caught.value.hint.startswith("did you mean local-cpu")
 
 
 def test_a_device_that_is_not_what_its_profile_requires_is_refused(tmp_path):

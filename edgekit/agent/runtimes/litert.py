@@ -98,13 +98,20 @@ class Litert(Runtime):
 
     def _accelerated(self, model: Path, delegate: str) -> LoadedModel:
         """The file on an accelerator of LiteRT's own."""
-        interpreter = self._package.Interpreter(model_path=str(model))
+        # Nothing is allocated or delegated: it describes the file.
+        plain = self._package.Interpreter(
+            model_path=str(model),
+            experimental_op_resolver_type=(
+                self._package.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            ),
+        )
         tensors = {
             detail["index"]: _describe(detail, {})
-            for detail in (*interpreter.get_input_details(), *interpreter.get_output_details())
+            for detail in (*plain.get_input_details(), *plain.get_output_details())
         }
+        ops = len(plain._get_ops_details())  # noqa: SLF001  the only way to read it
         try:
-            return load_compiled(self._package, model, delegate.lower(), self.options, tensors)
+            return load_compiled(model, delegate.lower(), self.options, tensors=tensors, ops=ops)
         except RefusedError as refused:
             self._look_for(delegate)
             raise DeviceError(
@@ -126,15 +133,13 @@ class Litert(Runtime):
         try:
             return self._package.load_delegate(delegate, options or None)
         except OSError as error:
-            if Path(delegate).is_file():
-                raise DeviceError(
-                    f"the delegate {delegate} does not load: {first_line(error)}"
-                ) from error
-            raise self._not_here(delegate, first_line(error)) from error
-        except ValueError as error:
+            if not Path(delegate).is_file():
+                raise self._not_here(delegate, first_line(error)) from error
             raise DeviceError(
                 f"the delegate {delegate} does not load: {first_line(error)}"
             ) from error
+        except ValueError as error:  # it loads, and finds nothing to compute on
+            raise self._not_here(delegate, first_line(error)) from error
 
 
 class TfliteRuntime(Litert):

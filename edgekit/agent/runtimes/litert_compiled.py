@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -88,21 +87,22 @@ class RefusedError(Exception):
 
 
 def load_compiled(
-    package: Any,
     model: Path,
     accelerator: str,
     options: Mapping[str, Setting],
+    *,
     tensors: Mapping[int, TensorInfo],
+    ops: int,
 ) -> LoadedModel:
     """Load a file for an accelerator alone.
 
     Args:
-        package: `ai_edge_litert.interpreter`.
         model: The file.
         accelerator: One of `ACCELERATORS`.
         options: `vulkan_driver` and the fields of LiteRT's GpuOptions; for an NPU the folders of
             its libraries.
-        tensors: The file's, by their index.
+        tensors: The file's inputs and outputs, by their index.
+        ops: Operators of the file.
 
     Raises:
         RefusedError: LiteRT refuses the file, or has no such accelerator: `look_for` says.
@@ -111,13 +111,7 @@ def load_compiled(
     compiled, said = _compiled(str(model), accelerator, options)
     if not compiled.is_fully_accelerated():
         raise RefusedError("LiteRT says that it takes only a part")
-    # Without a delegate the operators are those of the file.
-    plain = package.Interpreter(
-        model_path=str(model),
-        experimental_op_resolver_type=package.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    ops = Counter(one["op_name"] for one in plain._get_ops_details())  # noqa: SLF001  no other way
-    return _AcceleratedModel(compiled, tensors, accelerator, ops.total(), adapter_of(said))
+    return _AcceleratedModel(compiled, tensors, accelerator, ops, adapter_of(said))
 
 
 def look_for(accelerator: str, options: Mapping[str, Setting]) -> dict[str, Any]:
