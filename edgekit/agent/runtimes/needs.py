@@ -28,7 +28,8 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
         f"in {_OWN}",
         "qnn": "a Snapdragon with Hexagon, and onnxruntime-qnn beside onnxruntime; on x86-64 it "
         "brings a simulator, for outputs",
-        "openvino": "onnxruntime-ep-openvino beside onnxruntime; for a GPU or NPU, Intel's driver",
+        "openvino": "onnxruntime-ep-openvino beside onnxruntime, and a processor of Intel's; for "
+        "its GPU or NPU, Intel's driver",
         "webgpu": "onnxruntime-ep-webgpu beside onnxruntime, and a GPU with its driver",
         "coreml": "macOS, where onnxruntime has it",
         "directml": f"Windows, and onnxruntime-directml in {_OWN}",

@@ -64,7 +64,7 @@ class Onnxruntime(Runtime):
     def _look_for(self, delegate: str) -> Mapping[str, Any]:
         provider = self._provider(delegate)
         self._refuse_idle(delegate, provider)
-        return {"provider": provider.name, "no_latency": provider.no_latency}
+        return {**provider.facts, "no_latency": provider.no_latency}
 
     def _refuse_idle(self, delegate: str, provider: Provider) -> None:
         """Raise if a provider that is listed cannot run the smallest model."""
@@ -86,7 +86,7 @@ class Onnxruntime(Runtime):
         try:
             return find_provider(self._package, str(delegate), self.options)
         except AbsentError as absent:
-            raise self.no_such_delegate(str(delegate), absent.args) from None
+            raise self.no_such_delegate(str(delegate), absent.present, *absent.details) from None
 
 
 class _SessionModel(LoadedModel):
@@ -110,7 +110,7 @@ class _SessionModel(LoadedModel):
         for tensor in self.outputs:
             self._binding.bind_output(tensor.name, "cpu")
         self.no_latency = provider.no_latency
-        self.facts = {"provider": provider.name, "onnxruntime_build": package.get_build_info()}
+        self.facts = {**provider.facts, "onnxruntime_build": package.get_build_info()}
         if provider.name != CPU:
             # As it was understood: a provider passes over what it does not know.
             self.facts["provider_options"] = self._session.get_provider_options()[provider.name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -20,11 +20,13 @@ from edgekit.fields import Setting
 CPU = "CPUExecutionProvider"
 SUFFIX = "ExecutionProvider"
 
+# Which device of a plug-in that has several: an option of edgekit's.
+_DEVICE = "device_type"
 # TensorRT leaves what it does not take to CUDA, if CUDA may: an option of edgekit's.
 _ALLOW_CUDA = "allow_cuda"
 _TENSORRT, _CUDA, _QNN = (f"{name}{SUFFIX}" for name in ("Tensorrt", "CUDA", "QNN"))
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
-_BEST_FIRST = ("NPU", "GPU", "CPU")
+_KINDS = ("NPU", "GPU", "CPU")  # the best first
 _INTEL = ("x86_64", "amd64")
 
 # One Relu of four floats.
@@ -53,6 +55,14 @@ class Provider:
     helpers: tuple[str, ...] = ()
     no_latency: str | None = None
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Which it is, for the environment."""
+        if not self.devices:
+            return {"provider": self.name}
+        device = self.devices[0].device
+        return {"provider": self.name, "provider_device": f"{device.type.name} {device.vendor}"}
+
     def open(self, package: Any, model: str | bytes, options: Any) -> Any:
         """An InferenceSession; the processor is forbidden as a fallback.
 
@@ -74,7 +84,21 @@ class Provider:
 
 
 class AbsentError(Exception):
-    """There is no such provider; holds the names of those that there are."""
+    """There is no such provider.
+
+    Args:
+        present: Those that there are.
+        details: What is known besides.
+    """
+
+    def __init__(self, present: Sequence[str], *details: str) -> None:
+        super().__init__()
+        self.present = tuple(present)
+        self.details = details
+
+
+# Of this process: a plug-in can be registered once.
+_registered: set[str] = set()
 
 
 def find_provider(package: Any, delegate: str, options: Mapping[str, Setting]) -> Provider:
@@ -83,7 +107,8 @@ def find_provider(package: Any, delegate: str, options: Mapping[str, Setting]) -
     Args:
         package: onnxruntime.
         delegate: As a person writes it.
-        options: Its settings; `allow_cuda` of TensorRT is edgekit's.
+        options: Its settings; `allow_cuda` of TensorRT and `device_type` ("npu", "gpu", "cpu") of a
+            plug-in are edgekit's.
 
     Raises:
         AbsentError: This onnxruntime has no such provider, nor has a plug-in.
@@ -93,12 +118,17 @@ def find_provider(package: Any, delegate: str, options: Mapping[str, Setting]) -
     helpers, settings = _settings(wanted, options)
     before = _listed(package)
     devices = _plug_in(package, wanted)
-    if wanted not in before and not devices:
-        raise AbsentError(*sorted(before))
+    if devices and _DEVICE in settings:
+        kind = settings.pop(_DEVICE).upper()
+        devices = tuple(one for one in devices if one.device.type.name == kind)
+    if not devices and (devices is not None or wanted not in before):
+        installed = devices is not None
+        told = ["its plug-in finds no such device"] if installed else []
+        raise AbsentError(sorted(before), *told)
     name = devices[0].ep_name if devices else before[wanted]
     if name == _QNN and not settings:
         settings = {"backend_type": "htp"}
-    return Provider(name, settings, devices, helpers, _why_no_latency(name))
+    return Provider(name, settings, devices or (), helpers, _why_no_latency(name))
 
 
 def open_smallest(package: Any, provider: Provider) -> None:
@@ -134,10 +164,10 @@ def _settings(
     }
 
 
-def _plug_in(package: Any, wanted: str) -> tuple[Any, ...]:
-    """Devices of a provider that an installed package brings, best first; none without it."""
+def _plug_in(package: Any, wanted: str) -> tuple[Any, ...] | None:
+    """Devices of a provider that an installed package brings, best first; None without one."""
     if not _NAME.fullmatch(wanted) or not hasattr(package, "register_execution_provider_library"):
-        return ()
+        return None
     word = wanted.replace("-", "_")
     for module in (f"onnxruntime_ep_{word}", f"onnxruntime_{word}"):
         try:
@@ -145,11 +175,12 @@ def _plug_in(package: Any, wanted: str) -> tuple[Any, ...]:
             name, library = found.get_ep_name(), found.get_library_path()
         except (ImportError, AttributeError):
             continue
-        if name not in package.get_available_providers():  # it can be registered once
+        if name not in _registered:
             package.register_execution_provider_library(name, library)
+            _registered.add(name)
         devices = [one for one in package.get_ep_devices() if one.ep_name == name]
-        return tuple(sorted(devices, key=lambda one: _BEST_FIRST.index(one.device.type.name)))
-    return ()
+        return tuple(sorted(devices, key=lambda one: _KINDS.index(one.device.type.name)))
+    return None
 
 
 def _why_no_latency(name: str) -> str | None:
