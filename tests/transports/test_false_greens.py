@@ -41,7 +41,7 @@ from edgekit.agent.runtimes.litert import Litert
 model = Litert().load(
     Path(sys.argv[1]), threads=1, delegate="gpu", options={"vulkan_driver": sys.argv[2]}
 )
-model([np.ones(tensor.shape, np.float32) for tensor in model.inputs])
+model([np.ones(tensor.shape, tensor.dtype) for tensor in model.inputs])
 
 def spent(call):
     start = time.perf_counter_ns()

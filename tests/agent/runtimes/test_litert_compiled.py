@@ -57,7 +57,10 @@ def test_what_native_code_writes_to_stderr_is_kept_from_it(capfd):
 
 
 def test_it_is_kept_although_something_is_raised(capfd):
-    with pytest.raises(ValueError, match="broken"), caught() as words:
+    def fail():
         os.write(2, b"why\n")
         raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"), caught() as words:
+        fail()
     assert words == ["why\n"]
