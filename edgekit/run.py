@@ -309,6 +309,9 @@ def run_key(
             "command": command,
             "device": device,
             "rules": dict(rules),
-            "contenders": [{key: getattr(one, key) for key in told} for one in contenders],
+            "contenders": [
+                {key: getattr(one, key) for key in (*told, *(["options"] if one.options else []))}
+                for one in contenders
+            ],
         }
     )

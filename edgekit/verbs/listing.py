@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit import registry, shelf
+from edgekit import shelf
 from edgekit.device import DeviceProfile, read_device_toml
 from edgekit.errors import DeviceError, EdgekitError, ModelError
 from edgekit.models import known_models, resolve_model
 from edgekit.progress import Progress, Report, silent
 from edgekit.spec import ModelSpec, Scalar
-from edgekit.transports.connect import find_profile, question
+from edgekit.transports.connect import find_profile, question, transport_of
 
 _PROBE_TIMEOUT_S = 30.0
 
@@ -187,7 +187,7 @@ def describe_device(reference: str) -> DeviceEntry:
 
 def _probe(profile: DeviceProfile) -> DeviceEntry:
     try:
-        transport = registry.load(registry.TRANSPORTS, profile.transport).from_profile(profile)
+        transport = transport_of(profile)
         if transport.unasked is not None:
             return DeviceEntry(profile, None, DeviceError(f"not asked: {transport.unasked}"))
         with closing(transport):

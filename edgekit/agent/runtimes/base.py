@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit import extras
-from edgekit.agent.runtimes.needs import needed
+from edgekit.agent.runtimes.needs import NEEDED, needed
 from edgekit.errors import DeviceError, EdgekitError, FileError, MissingExtraError, RuntimeFault
 from edgekit.fields import Setting
 from edgekit.measure import Placement, latency_refused
@@ -204,11 +205,15 @@ class Runtime(ABC):
         """
         here = ", ".join(known)
         wanted = needed(self.name, delegate)
+        close = get_close_matches(
+            delegate.lower(), [*map(str.lower, known), *NEEDED.get(self.name, ())], n=1
+        )
+        hint = f"it needs {wanted}" if wanted else f"did you mean {close[0]}?" if close else None
         return DeviceError(
             f"{self.name} {self.version}: delegate {delegate!r} is not present on this device",
             *details,
             *([f"present here: {here}"] if here else []),
-            hint=f"it needs {wanted}" if wanted else None,
+            hint=hint,
         )
 
     def _absent(self) -> EdgekitError:
