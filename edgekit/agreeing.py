@@ -177,6 +177,7 @@ def run_raw(
                 model=str(artifact.model_path.resolve()),
                 threads=contender.threads,
                 delegate=contender.delegate,
+                options=contender.options,
                 inputs=str(encode(samples.place, artifact.manifest.inputs, scratch)),
                 outputs=str(taken),
             ),
@@ -208,7 +209,7 @@ def run_reference(contender: Contender, artifact: Artifact, samples: Samples) ->
     if artifact.target not in REFERENCES:
         raise DeviceError(f"no reference kernels are known for {artifact.target} files")
     runtime, delegate = REFERENCES[artifact.target]
-    plain = replace(contender, runtime=runtime, delegate=delegate, threads=1)
+    plain = replace(contender, runtime=runtime, delegate=delegate, threads=1, options={})
     try:
         return run_raw(LocalTransport(), plain, artifact, samples)
     except RuntimeFault as fault:

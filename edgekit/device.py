@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import DeviceError
-from edgekit.fields import Fields
+from edgekit.fields import Fields, Setting
 
 RUNTIMES_OF_TARGET = {
     "tflite": ("litert", "tflite-runtime", "litert-js", "tflite-micro", "vela"),
@@ -22,7 +22,7 @@ RUNTIMES_OF_TARGET = {
 }
 
 # What `[require]` may ask for: keys of the agent's environment, compared as text without case; a
-# `*` at the end stands for anything.
+# `*` at either end stands for anything.
 REQUIREMENTS = ("cpu_governor", "machine", "system", "cpu_model")
 
 
@@ -55,6 +55,7 @@ class DeviceProfile:
         prefer: Runtimes in order of preference; empty for edgekit's own order.
         threads: Threads a runtime may compute with.
         delegate: What must execute the ops; None leaves it to the runtime.
+        delegate_options: Settings of that delegate, by its own names.
         python: Interpreter that holds the runtime; None for edgekit's own ("local" only).
         timing: Rules for `edgekit profile`.
         require: Facts of the environment that must hold, or the run is refused.
@@ -68,6 +69,7 @@ class DeviceProfile:
     prefer: tuple[str, ...] = ()
     threads: int = 1
     delegate: str | None = None
+    delegate_options: Mapping[str, Setting] = field(default_factory=dict)
     python: str | None = None
     timing: TimingRules = TimingRules()
     require: Mapping[str, str] = field(default_factory=dict)
@@ -143,6 +145,13 @@ def read_device_toml(path: Path) -> DeviceProfile:
     fields = Fields(data, str(path), DeviceError)
     runtime, timing, usual = fields.table("runtime"), fields.table("timing"), TimingRules()
     python = fields.optional_text("python")
+    delegate, delegate_options = runtime.optional_text("delegate"), runtime.settings("options")
+    if delegate_options and delegate is None:
+        raise runtime.fail(
+            "options",
+            "they belong to a delegate",
+            hint="name it: runtime.delegate in the same file",
+        )
     transport = fields.text("transport", longest=100)
     profile = DeviceProfile(
         name=path.stem,
@@ -150,7 +159,8 @@ def read_device_toml(path: Path) -> DeviceProfile:
         transport=transport,
         prefer=_names(runtime, "prefer"),
         threads=runtime.integer("threads", 1, low=1, high=1024),
-        delegate=runtime.optional_text("delegate"),
+        delegate=delegate,
+        delegate_options=delegate_options,
         python=_interpreter(path, python) if python else None,
         timing=TimingRules(
             rounds=timing.integer("rounds", usual.rounds, low=1, high=1000),
@@ -168,8 +178,11 @@ def read_device_toml(path: Path) -> DeviceProfile:
 
 
 def _meets(found: str, wanted: str) -> bool:
-    """A `*` at the end stands for anything: boards of one model have many revisions."""
-    return found.startswith(wanted[:-1]) if wanted.endswith("*") else found == wanted
+    """A `*` at either end stands for anything: boards of one model have many revisions."""
+    text = wanted.removeprefix("*").removesuffix("*")
+    if wanted.startswith("*"):
+        return text in found if wanted.endswith("*") else found.endswith(text)
+    return found.startswith(text) if wanted.endswith("*") else found == wanted
 
 
 def _names(runtime: Fields, key: str) -> tuple[str, ...]:

@@ -239,6 +239,7 @@ def judge(
                 model=str(artifact.model_path),
                 threads=contender.threads,
                 delegate=contender.delegate,
+                options=contender.options,
             ),
             inputs=artifact.manifest.inputs,
             outputs=artifact.manifest.outputs,

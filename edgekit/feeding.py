@@ -62,6 +62,7 @@ def run_samples(
             model=job.model,
             threads=job.threads,
             delegate=job.delegate,
+            options=job.options,
             cpu=job.cpu,
             inputs=str(fed),
             outputs=str(taken),

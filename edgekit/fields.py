@@ -15,6 +15,9 @@ from typing import Any
 
 from edgekit.errors import EdgekitError
 
+# What a person may set by name.
+Setting = str | bool | int | float
+
 _REQUIRED: Any = object()
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories
 
@@ -193,6 +196,20 @@ class Fields:
             self._left.pop(key, None)
             return None
         return self.mapping(key)
+
+    def settings(self, key: str, *, most: int = 64) -> dict[str, Setting]:
+        """A table of names with a text, number or flag each; an absent one is empty."""
+        found = self.mapping(key, {})
+        if len(found) > most:
+            raise self.fail(key, f"{len(found)} entries; at most {most} are accepted")
+        for name, value in found.items():
+            if not isinstance(name, str) or not is_name(name) or len(name) > 100:
+                raise self.fail(key, f"{_shown(name)} is no name")
+            if not isinstance(value, (str, bool, int, float)):
+                raise self.fail(key, f"{name}: {_shown(value)} is no text, number or flag")
+            if not (len(value) <= 4096 if isinstance(value, str) else abs(value) < 2**53):
+                raise self.fail(key, f"{name}: {_shown(value)} is too long or too large")
+        return found
 
     def table(self, key: str) -> Fields:
         """The fields of a table; an absent one is empty."""

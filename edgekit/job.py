@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edgekit.errors import DeviceError, EdgekitError, UsageError
-from edgekit.fields import Fields, printable
+from edgekit.fields import Fields, Setting, printable
 from edgekit.measure import MOST_CALLS, Measurement, Placement
 from edgekit.passes import ON_DEVICE, parse
 from edgekit.tensor import TensorInfo
@@ -52,12 +52,13 @@ class Job:
     Attributes:
         action: "run" (outputs for given inputs), "measure" (timing), "probe" (what is there), or a
             pass ("memory", "ops", "energy"; see `edgekit.passes`).
-        runtime: Name of the runtime; "" for "probe".
+        runtime: Name of the runtime. For "probe" "", or who is asked for `delegate`.
         model: The model file.
         threads: Threads the runtime may compute with.
         delegate: What must execute the ops ("xnnpack", "cuda", "GPU", a delegate library's path);
             "none" forbids the default one; None leaves the runtime its default. A delegate that
             is asked for and then runs nothing is an error.
+        options: Settings of the delegate, by its own names.
         inputs: "run": a .npy of [N, *shape] (or a folder with one per input, named by
             `tensor_file`), fed one sample at a time with a batch axis added. "measure": the first
             sample of it; None for random values.
@@ -72,13 +73,17 @@ class Job:
     model: str = ""
     threads: int = 1
     delegate: str | None = None
+    options: Mapping[str, Setting] = field(default_factory=dict)
     inputs: str | None = None
     outputs: str | None = None
     cpu: int | None = None
     timing: Timing = field(default_factory=Timing)
 
     def to_json(self) -> dict[str, Any]:
-        return {"version": VERSION, **asdict(self)}
+        told = {"version": VERSION, **asdict(self)}
+        if not self.options:
+            del told["options"]
+        return told
 
     @staticmethod
     def from_json(data: Any) -> Job:
@@ -97,6 +102,7 @@ class Job:
             model=fields.text("model", ""),
             threads=fields.integer("threads", 1, low=1, high=1024),
             delegate=fields.optional_text("delegate"),
+            options=fields.settings("options"),
             inputs=fields.optional_text("inputs"),
             outputs=fields.optional_text("outputs"),
             cpu=fields.optional_integer("cpu", high=65_535),

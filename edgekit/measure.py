@@ -18,6 +18,14 @@ MOST_CALLS = 100_000
 _LONGEST_NS = 10**15  # eleven days: anything longer is a broken clock
 
 
+def latency_refused(reason: str) -> DeviceError:
+    """The error where no time is measured: what is asked computes elsewhere than it says."""
+    return DeviceError(
+        f"no latency from here: {reason}",
+        hint="edgekit eval runs artifacts there; edgekit devices lists those that measure",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where the ops of a model really ran.

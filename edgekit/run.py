@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ArtifactError, DeviceError, FileError
-from edgekit.fields import Fields, printable
+from edgekit.fields import Fields, Setting, printable
 from edgekit.files import digest_json
 from edgekit.measure import Measurement
 from edgekit.metrics import MetricValue
@@ -52,6 +52,7 @@ class Contender:
         metric: The manifest's proven metric; None if it has none.
         parity: The manifest's parity.
         cost: The manifest's cost: multiply–accumulates, parameters.
+        options: Settings of the delegate.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Contender:
     metric: Mapping[str, Any] | None = None
     parity: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Setting] = field(default_factory=dict)
 
     @property
     def by_wall(self) -> bool:
@@ -76,7 +78,10 @@ class Contender:
         return self.threads > 1 or self.delegate not in (None, "none", "reference", "xnnpack")
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        told = asdict(self)
+        if not self.options:
+            del told["options"]
+        return told
 
     @staticmethod
     def from_json(data: Any) -> Contender:
@@ -93,6 +98,7 @@ class Contender:
             metric=_checked(taken.optional_mapping("metric")),
             parity=printable(taken.mapping("parity")),
             cost=printable(taken.mapping("cost")),
+            options=printable(taken.settings("options")),
         )
         taken.done()
         return contender
@@ -303,6 +309,9 @@ def run_key(
             "command": command,
             "device": device,
             "rules": dict(rules),
-            "contenders": [{key: getattr(one, key) for key in told} for one in contenders],
+            "contenders": [
+                {key: getattr(one, key) for key in (*told, *(["options"] if one.options else []))}
+                for one in contenders
+            ],
         }
     )

@@ -20,6 +20,7 @@ cooldown_s = 30.0
 [require]
 cpu_governor = "performance"
 """
+DELEGATE = 'transport = "local"\n[runtime]\ndelegate = "cuda"\n'
 
 
 def write(tmp_path, text):
@@ -58,6 +59,10 @@ def test_a_transport_is_all_a_profile_needs(tmp_path):
         ('transport = "local"\n[timing]\nrounds = 0', "timing: rounds: 0 is outside 1…1000"),
         ('transport = "local"\n[runtime]\nthreads = 0', "runtime: threads: 0 is outside 1…1024"),
         ('transport = "local"\n[runtime]\nprefer = [1]', "runtime: prefer: 1 is no runtime's name"),
+        ('transport = "local"\n[runtime.options]\na = 1', "options: they belong to a delegate"),
+        (DELEGATE + "[runtime.options]\na = [1]", "options: a: [1] is no text, number or flag"),
+        (DELEGATE + "[runtime.options]\na = nan", "options: a: nan is too long or too large"),
+        (DELEGATE + '[runtime.options]\n"\\u001b" = 1', "options: '\\x1b' is no name"),
         ('transport = "local"\n[require]\nmood = "good"', "require: unknown key mood"),
         ("transport = ", "not valid TOML"),
     ],
@@ -79,7 +84,9 @@ def test_an_absent_profile_is_one_error(tmp_path):
 def test_an_unknown_key_is_told_with_those_that_are_known(tmp_path):
     with pytest.raises(DeviceError) as caught:
         read_device_toml(write(tmp_path, 'transport = "local"\n[runtime]\nthread = 1'))
-    assert caught.value.hint == "did you mean threads? known here: delegate, prefer, threads"
+    assert (
+        caught.value.hint == "did you mean threads? known here: delegate, options, prefer, threads"
+    )
 
 
 def test_an_interpreter_is_meant_from_the_profiles_folder(tmp_path):
@@ -133,6 +140,13 @@ def test_a_star_at_the_end_of_what_is_required_stands_for_anything():
         profile(require={"cpu_model": "*"}).check({})
 
 
+def test_a_star_at_the_beginning_stands_for_anything_too():
+    for wanted in ("*Intel*", "*ultra 7"):
+        profile(require={"cpu_model": wanted}).check({"cpu_model": "13th Gen Intel Ultra 7"})
+        with pytest.raises(DeviceError, match="cpu_model is AMD EPYC, required"):
+            profile(require={"cpu_model": wanted}).check({"cpu_model": "AMD EPYC"})
+
+
 def test_a_device_that_does_not_say_is_refused_too():
     device = profile(require={"cpu_governor": "performance"})
     with pytest.raises(DeviceError, match="cpu_governor is unavailable, required performance"):
@@ -150,3 +164,10 @@ def test_a_transports_own_table_is_kept_for_it_and_others_are_refused(tmp_path):
     file.write_text('transport = "local"\n[ssh]\nhost = "board.local"\n')
     with pytest.raises(DeviceError, match="unknown key ssh"):
         read_device_toml(file)
+
+
+def test_options_of_a_delegate_are_kept_as_they_are(tmp_path):
+    text = DELEGATE + '[runtime.options]\ndevice_id = 1\nfast = true\npath = "a/b"\nshare = 0.5\n'
+    found = read_device_toml(write(tmp_path, text)).delegate_options
+    assert found == {"device_id": 1, "fast": True, "path": "a/b", "share": 0.5}
+    assert type(found["fast"]) is bool

@@ -52,6 +52,11 @@ jobs = st.builds(
     model=st.text(min_size=1, max_size=50),
     threads=st.integers(1, 64),
     delegate=st.none() | st.text(max_size=20),
+    options=st.dictionaries(
+        st.text("abc_.", min_size=1, max_size=10),
+        st.text(max_size=20) | st.booleans() | st.integers(-9, 9) | st.floats(-1, 1),
+        max_size=3,
+    ),
     inputs=st.text(min_size=1, max_size=50),
     outputs=st.text(min_size=1, max_size=50),
     cpu=st.none() | st.integers(0, 255),
@@ -67,6 +72,10 @@ jobs = st.builds(
 @given(jobs)
 def test_a_job_survives_the_wire(job):
     assert parse_job(json.dumps(job.to_json())) == job
+
+
+def test_a_job_without_options_is_as_it_was_before_there_were_any():
+    assert "options" not in Job(action="probe").to_json()
 
 
 def test_a_result_survives_the_wire():
@@ -102,6 +111,11 @@ def test_a_failed_job_arrives_as_the_agents_own_error():
         ({"timing": {"forever": True}}, "timing: unknown key forever"),
         ({"inputs": None}, "inputs: the action 'run' needs it"),
         ({"model": "x" * 5000}, "model: 5000 characters"),
+        ({"options": []}, "options: expected a table"),
+        ({"options": {"a": None}}, "options: a: None is no text, number or flag"),
+        ({"options": {"a": "x" * 5000}}, "options: a: .* is too long or too large"),
+        ({"options": {"a": 2**60}}, "options: a: .* is too long or too large"),
+        ({"options": dict.fromkeys(map(str, range(65)), 1)}, "options: 65 entries; at most 64"),
     ],
 )
 def test_a_wrong_job_is_refused_by_key(change, complaint):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.agent import machine, memory
 from edgekit.agent.energy import measure_energy
 from edgekit.agent.runtimes import runtime_class
-from edgekit.agent.runtimes.base import LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.base import LoadedModel, Runtime, first_line, refuse_latency
 from edgekit.agent.samples import SampleReader
 from edgekit.agent.timing import random_inputs
 from edgekit.agent.tree import Tree
@@ -44,7 +44,10 @@ def perform_pass(job: Job, tree: Tree | None = None) -> JobResult:
     runtime = runtime_class(job.runtime)()
     runtime.partly = job.action == "placement"
     steps.append(memory.step("import", tree))
-    model = runtime.load(Path(job.model), threads=job.threads, delegate=job.delegate)
+    model = runtime.load(
+        Path(job.model), threads=job.threads, delegate=job.delegate, options=job.options
+    )
+    refuse_latency(model)
     steps.append(memory.step("load", tree))
     inputs = _inputs(job, model)
     try:

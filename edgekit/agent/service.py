@@ -16,7 +16,13 @@ from edgekit.agent import machine
 from edgekit.agent.passes import perform_pass
 from edgekit.agent.running import run
 from edgekit.agent.runtimes import OF_MACHINES, runtime_class
-from edgekit.agent.runtimes.base import LoadedModel, Runtime, check_delegate, first_line
+from edgekit.agent.runtimes.base import (
+    LoadedModel,
+    Runtime,
+    check_delegate,
+    first_line,
+    refuse_latency,
+)
 from edgekit.agent.samples import SampleReader
 from edgekit.agent.timing import random_inputs, time_calls
 from edgekit.errors import EdgekitError, RuntimeFault
@@ -64,7 +70,10 @@ def perform(job: Job) -> JobResult:
     """
     if job.action == "probe":
         _pin(job)
-        return JobResult(environment={**machine.describe(), "runtimes": _runtimes()})
+        told: Mapping[str, Any] = {}
+        if job.runtime and job.delegate:
+            told = runtime_class(job.runtime)().look_for(job.delegate, job.options)
+        return JobResult(environment={**machine.describe(), "runtimes": _runtimes(), **told})
     if job.action in ON_DEVICE:
         return perform_pass(job)
     loaded = load(job)
@@ -93,8 +102,12 @@ def load(job: Job) -> Loaded:
     _pin(job)
     runtime = runtime_class(job.runtime)()
     start = time.perf_counter_ns()
-    model = runtime.load(Path(job.model), threads=job.threads, delegate=job.delegate)
+    model = runtime.load(
+        Path(job.model), threads=job.threads, delegate=job.delegate, options=job.options
+    )
     load_ns = time.perf_counter_ns() - start
+    if job.action != "run":
+        refuse_latency(model)
     environment = {
         **machine.describe(),
         "runtime": runtime.name,

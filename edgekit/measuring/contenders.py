@@ -171,6 +171,7 @@ def job_of(contender: Contender, artifact: Artifact, scratch: Path) -> Job:
         model=str(artifact.model_path.resolve()),
         threads=contender.threads,
         delegate=contender.delegate,
+        options=contender.options,
         inputs=golden_sample(artifact, scratch),
     )
 
@@ -189,6 +190,8 @@ def _contender(
         path=str(artifact.path),
         runtime=profile.runtime_for(artifact.target, asked.runtime or runtime),
         delegate=asked.delegate or profile.delegate,
+        # They are the profile's delegate's; another one takes others.
+        options=profile.delegate_options if asked.delegate in (None, profile.delegate) else {},
         threads=threads,
         metric=None if manifest.metric is None else dict(manifest.metric),
         parity=manifest.parity.to_json(),

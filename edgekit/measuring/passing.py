@@ -87,6 +87,7 @@ def add_passes(
             model=str(artifact.model_path.resolve()),
             threads=one.threads,
             delegate=one.delegate,
+            options=one.options,
             # Several threads need several cores: only a single one is pinned.
             cpu=cores[0] if one.threads == 1 else None,
         )
@@ -177,6 +178,7 @@ def _phases(one: Passing, transport: Transport, processes: int, repetitions: int
         runtime=one.job.runtime,
         threads=one.job.threads,
         delegate=one.job.delegate,
+        options=one.job.options,
         cpu=one.job.cpu,
         processes=processes,
         repetitions=repetitions,

@@ -15,13 +15,14 @@ import io
 import os
 import time
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact
 from edgekit.feeding import read_samples, real, samples_at, typed
+from edgekit.fields import Setting
 from edgekit.passes import PHASES, Document, unavailable
 from edgekit.process import Child, Emit, Handler
 from edgekit.spec import InputSpec
@@ -62,6 +63,7 @@ def measure_phases(
     runtime: str,
     threads: int = 1,
     delegate: str | None = None,
+    options: Mapping[str, Setting] | None = None,
     cpu: int | None = None,
     processes: int = PROCESSES,
     repetitions: int = REPETITIONS,
@@ -73,6 +75,7 @@ def measure_phases(
         runtime: That runs it, in this environment.
         threads: Of the runtime.
         delegate: As in a job.
+        options: Of the delegate.
         cpu: Core to pin to.
         processes: Fresh processes, each measuring all three phases.
         repetitions: Of each phase in a process.
@@ -87,6 +90,7 @@ def measure_phases(
         "runtime": runtime,
         "threads": threads,
         "delegate": delegate,
+        "options": dict(options or {}),
         "cpu": cpu,
         "repetitions": repetitions,
     }
@@ -119,7 +123,10 @@ def serve() -> Handler:
             machine.pin(payload["cpu"])
         artifact = Artifact.open(Path(payload["artifact"]))
         model = runtime_class(payload["runtime"])().load(
-            artifact.model_path, threads=payload["threads"], delegate=payload["delegate"]
+            artifact.model_path,
+            threads=payload["threads"],
+            delegate=payload["delegate"],
+            options=payload["options"],
         )
         raw, about = raw_sample(artifact)
         before = preprocessing(artifact)

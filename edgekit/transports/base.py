@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import DeviceError, FileError
 from edgekit.estimated import Estimate
 from edgekit.job import Job, JobResult
+from edgekit.measure import latency_refused
 from edgekit.passes import ON_DEVICE
 from edgekit.transports.session import Session
 
@@ -117,10 +118,7 @@ class Transport(ABC):
             DeviceError: With the reason, `no_latency`.
         """
         if self.no_latency is not None:
-            raise DeviceError(
-                f"no latency from here: {self.no_latency}",
-                hint="edgekit eval runs artifacts there; edgekit devices lists those that measure",
-            )
+            raise latency_refused(self.no_latency)
 
     def _estimate(self, job: Job, timeout_s: float | None) -> Estimate:
         """Overridden by transports that set `estimates`."""

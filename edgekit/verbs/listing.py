@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekit import registry, shelf
+from edgekit import shelf
 from edgekit.device import DeviceProfile, read_device_toml
 from edgekit.errors import DeviceError, EdgekitError, ModelError
-from edgekit.job import Job
 from edgekit.models import known_models, resolve_model
 from edgekit.progress import Progress, Report, silent
 from edgekit.spec import ModelSpec, Scalar
-from edgekit.transports.connect import find_profile
+from edgekit.transports.connect import find_profile, question, transport_of
 
 _PROBE_TIMEOUT_S = 30.0
 
@@ -188,11 +187,11 @@ def describe_device(reference: str) -> DeviceEntry:
 
 def _probe(profile: DeviceProfile) -> DeviceEntry:
     try:
-        transport = registry.load(registry.TRANSPORTS, profile.transport).from_profile(profile)
+        transport = transport_of(profile)
         if transport.unasked is not None:
             return DeviceEntry(profile, None, DeviceError(f"not asked: {transport.unasked}"))
         with closing(transport):
-            environment = transport.run(Job("probe"), timeout_s=_PROBE_TIMEOUT_S).environment
+            environment = transport.run(question(profile), timeout_s=_PROBE_TIMEOUT_S).environment
     except EdgekitError as error:
         return DeviceEntry(profile, None, error)
     except Exception as error:  # a plug-in's transport must not hide the other devices

@@ -176,6 +176,9 @@ def _absent(device: Device, artifact: Artifact) -> str | None:
         name = device.profile.runtime_for(artifact.target)
     except DeviceError as error:
         return error.message
+    delegate, prefer = device.profile.delegate, device.profile.prefer
+    if delegate is not None and prefer and name not in prefer:
+        return f"the delegate {delegate!r} is of {', '.join(prefer)}"
     runtimes: Mapping[str, Any] = device.environment.get("runtimes", {})
     if name not in runtimes and name not in device.profile.prefer:
         return f"no runtime there for {artifact.target} files"
@@ -218,6 +221,7 @@ def _job(contender: Contender, artifact: Artifact, action: str) -> Job:
         model=str(artifact.model_path.resolve()),
         threads=contender.threads,
         delegate=contender.delegate,
+        options=contender.options,
     )
 
 

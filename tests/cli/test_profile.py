@@ -100,7 +100,7 @@ def test_a_delegate_that_is_not_there_is_an_error_not_a_measurement(
     board = tmp_path / "gpu.toml"
     board.write_text('transport = "local"\n[runtime]\ndelegate = "cuda"\n')
     assert profile("build/tiny", "--device", str(board), "-q") == 1
-    assert "has no delegate 'cuda' on this device" in capsys.readouterr().err
+    assert "delegate 'cuda' is not present on this device" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.json"))
 
 

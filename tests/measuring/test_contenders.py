@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from edgekit.device import DeviceProfile
 from edgekit.errors import ArtifactError, DeviceError, UsageError
 from edgekit.measuring.contenders import Asked, distinct, expand, gather, job_of, parse
+from edgekit.run import Contender
 from edgekit.transports.connect import find_profile
 
 BOARD = DeviceProfile(name="board", summary="", transport="local")
@@ -131,3 +132,14 @@ def test_the_input_is_the_last_golden_sample_as_the_file_takes_it(make_artifact,
 def test_threads_that_no_run_could_hold_are_refused_before_it(make_artifact, count):
     with pytest.raises(UsageError, match="is not a number in 1…1024"):
         gather([Asked(make_artifact().path)], find_profile("local-cpu"), threads=[count])
+
+
+def test_options_are_those_of_the_profiles_delegate_and_of_no_other(artifacts, tmp_path):
+    options = {"enforce_f32": True}
+    board = replace(BOARD, prefer=("litert",), delegate="gpu", delegate_options=options)
+    ((mine, artifact),) = gather([Asked(artifacts[0])], board)
+    assert job_of(mine, artifact, tmp_path / "mine").options == options
+    assert Contender.from_json(mine.to_json()) == mine
+    ((other, artifact),) = gather([Asked(artifacts[0], delegate="none")], board)
+    assert job_of(other, artifact, tmp_path / "other").options == {}
+    assert "options" not in other.to_json()

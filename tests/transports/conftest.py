@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+from ctypes.util import find_library
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,15 @@ def chromium(runtimes):
     if found is None:
         pytest.skip("no Chromium here: apt-get install chromium")
     return found
+
+
+@pytest.fixture(scope="session")
+def swiftshader():
+    """The GPU in software that Chromium brings, as Vulkan's loader finds it, or a skip."""
+    driver = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
+    if not driver.is_file() or find_library("vulkan") is None:
+        pytest.skip("no GPU in software here: apt-get install chromium libvulkan1")
+    return str(driver)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def test_a_profile_is_found_by_path(tmp_path):
 def test_an_unknown_device_is_a_usage_error_with_a_suggestion():
     with pytest.raises(UsageError, match="unknown device 'locl-cpu'") as caught:
         connect("locl-cpu")
-    assert caught.value.hint == "did you mean local-cpu?"
+    assert caught.value.hint.startswith("did you mean local-cpu")
 
 
 def test_a_device_that_is_not_what_its_profile_requires_is_refused(tmp_path):
@@ -33,8 +33,36 @@ def test_a_device_that_is_not_what_its_profile_requires_is_refused(tmp_path):
     assert caught.value.limit == f"require.machine in {path}"
 
 
-def test_an_unknown_transport_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "complaint", "hint"),
+    [
+        ('transport = "telepathy"', "transport: unknown transport 'telepathy'", "one of: "),
+        ('transport = "locla"', "transport: unknown transport 'locla'", "did you mean local?"),
+        (
+            'transport = "local"\n[runtime]\nprefer = ["litert", "onnxruntim"]',
+            "runtime: prefer: unknown runtime 'onnxruntim'",
+            "did you mean onnxruntime?",
+        ),
+        (
+            'transport = "local"\n[runtime]\nprefer = ["?"]',
+            "runtime: prefer: unknown runtime '?'",
+            "one of: litert, ",
+        ),
+        (
+            'transport = "local"\n[runtime]\nprefer = ["onnxruntime"]\ndelegate = "cudaa"',
+            "delegate 'cudaa' is not present on this device",
+            "did you mean cuda?",
+        ),
+    ],
+)
+def test_a_name_that_nobody_has_is_told_with_its_file_and_what_was_meant(
+    tmp_path, text, complaint, hint
+):
     path = tmp_path / "board.toml"
-    path.write_text('transport = "telepathy"')
-    with pytest.raises(UsageError, match="unknown transport 'telepathy'"):
+    path.write_text(text)
+    with pytest.raises(DeviceError) as caught:
         connect(str(path))
+    assert complaint in caught.value.message
+    assert caught.value.hint.startswith(hint)
+    if "delegate" not in complaint:
+        assert caught.value.message.startswith(f"{path}: ")

@@ -139,7 +139,7 @@ def test_a_transport_that_raises_anything_is_an_answer_not_a_crash(devices, monk
             raise RuntimeError("no cable")
 
     devices(here='transport = "local"')
-    monkeypatch.setattr(listing.registry, "load", lambda group, name: Broken)
+    monkeypatch.setattr("edgekit.registry.load", lambda group, name: Broken)
     entry = listing.describe_device("here")
     assert str(entry.problem) == "local: RuntimeError: no cable"
 

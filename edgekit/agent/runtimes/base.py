@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit import extras
+from edgekit.agent.runtimes.needs import NEEDED, needed
 from edgekit.errors import DeviceError, EdgekitError, FileError, MissingExtraError, RuntimeFault
-from edgekit.measure import Placement
+from edgekit.fields import Setting
+from edgekit.measure import Placement, latency_refused
 from edgekit.passes import Document, unavailable
 from edgekit.tensor import TensorInfo
 
@@ -38,11 +41,14 @@ class LoadedModel(ABC):
         inputs: In the order `set_inputs` takes them.
         outputs: In the order `get_outputs` returns them.
         facts: What the runtime says about how it computes, for the environment.
+        no_latency: Why its time is nobody's latency ("SwiftShader computes in software …"); None
+            where it is one.
     """
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     facts: Mapping[str, Any]
+    no_latency: str | None = None
 
     @abstractmethod
     def set_inputs(self, arrays: Sequence[Array]) -> None:
@@ -50,7 +56,11 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def invoke(self) -> None:
-        """Compute the outputs of the inputs that were set."""
+        """Compute the outputs of the inputs that were set, and return when they are there.
+
+        Where a call returns before an accelerator is done, its outputs are read here: this is what
+        is timed.
+        """
 
     @abstractmethod
     def get_outputs(self) -> list[Array]:
@@ -101,10 +111,14 @@ class Runtime(ABC):
         module: What is imported.
         version: Version of the package.
         partly: Whether a delegate may leave ops to others without an error: to see which.
+        options: Settings of the delegate, while a model is loaded; `_load` reads them.
+        takes_options: Whether its delegates have settings.
     """
 
     name: ClassVar[str]
     module: ClassVar[str]
+    takes_options: ClassVar[bool] = False
+    options: Mapping[str, Setting] = {}
     partly = False
 
     def __init__(self) -> None:
@@ -126,16 +140,31 @@ class Runtime(ABC):
         """Version of the imported package."""
         return str(getattr(self._package, "__version__", "unknown"))
 
-    def load(self, model: Path, *, threads: int, delegate: str | None) -> LoadedModel:
+    def load(
+        self,
+        model: Path,
+        *,
+        threads: int,
+        delegate: str | None,
+        options: Mapping[str, Setting] | None = None,
+    ) -> LoadedModel:
         """Load a model file.
+
+        Args:
+            model: The file.
+            threads: Threads the runtime may compute with.
+            delegate: As in a job.
+            options: Settings of the delegate.
 
         Raises:
             FileError: No such file.
-            DeviceError: The delegate that was asked for is not there, or takes nothing.
+            DeviceError: The delegate that was asked for is not there, takes nothing, or has no
+                such option.
             RuntimeFault: The runtime refuses the file.
         """
         if not model.is_file():
             raise FileError(f"{model}: no such model file")
+        self._set(delegate, options)
         try:
             return self._load(model, threads, delegate)
         except EdgekitError:
@@ -150,11 +179,54 @@ class Runtime(ABC):
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         """Load `model`; exceptions of the package may pass."""
 
-    def no_such_delegate(self, delegate: str, known: Sequence[str]) -> DeviceError:
-        """The error for a delegate that this runtime does not have here."""
+    def look_for(
+        self, delegate: str | None, options: Mapping[str, Setting] | None = None
+    ) -> Mapping[str, Any]:
+        """What can be told of a delegate without a person's model.
+
+        Returns:
+            Facts, as of a model that it runs; "no_latency" says why its time is nobody's latency.
+
+        Raises:
+            DeviceError: It is not present.
+        """
+        if delegate in (None, NO_DELEGATE, REFERENCE):
+            return {}
+        self._set(delegate, options)
+        return self._look_for(str(delegate))
+
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
+        """Overridden by runtimes that can tell."""
+        return {}
+
+    def _set(self, delegate: str | None, options: Mapping[str, Setting] | None) -> None:
+        self.options = dict(options or {})
+        if self.options and not self.takes_options:
+            raise DeviceError(
+                f"{self.name} {self.version} takes no options of a delegate; "
+                f"{', '.join(sorted(self.options))} of {delegate!r} were given",
+                hint="leave out [runtime.options] of the device's TOML file",
+            )
+
+    def no_such_delegate(self, delegate: str, known: Sequence[str], *details: str) -> DeviceError:
+        """The error for a delegate that this runtime does not have here.
+
+        Args:
+            delegate: As it was asked for.
+            known: Those that it has here.
+            details: What the runtime said of it.
+        """
+        here = ", ".join(known)
+        wanted = needed(self.name, delegate)
+        close = get_close_matches(
+            delegate.lower(), [*map(str.lower, known), *NEEDED.get(self.name, ())], n=1
+        )
+        hint = f"it needs {wanted}" if wanted else f"did you mean {close[0]}?" if close else None
         return DeviceError(
-            f"{self.name} {self.version} has no delegate {delegate!r} on this device",
-            hint=f"one of: {', '.join(known)}",
+            f"{self.name} {self.version}: delegate {delegate!r} is not present on this device",
+            *details,
+            *([f"present here: {here}"] if here else []),
+            hint=hint,
         )
 
     def _absent(self) -> EdgekitError:
@@ -184,6 +256,16 @@ def check_delegate(delegate: str | None, placement: Placement) -> None:
         f"read from: {placement.evidence}",
         hint="leave the delegate to the runtime, or convert the model to ops it supports",
     )
+
+
+def refuse_latency(model: LoadedModel) -> None:
+    """Raise where the time of a model is nobody's latency.
+
+    Raises:
+        DeviceError: With the reason, the model's `no_latency`.
+    """
+    if model.no_latency is not None:
+        raise latency_refused(model.no_latency)
 
 
 def first_line(error: BaseException) -> str:

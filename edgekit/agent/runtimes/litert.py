@@ -8,12 +8,18 @@ WHILE and IF are not looked into.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.litert_compiled import (
+    ACCELERATORS,
+    RefusedError,
+    load_compiled,
+    look_for,
+)
 from edgekit.agent.runtimes.litert_profiler import profile_ops
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
@@ -39,6 +45,8 @@ class Litert(Runtime):
     name = "litert"
     module = "ai_edge_litert.interpreter"
     distribution: ClassVar[str] = "ai-edge-litert"
+    accelerators: ClassVar[tuple[str, ...]] = ACCELERATORS
+    takes_options = True
 
     def read_version(self) -> str:
         from importlib.metadata import PackageNotFoundError, version
@@ -49,6 +57,13 @@ class Litert(Runtime):
             return "unknown"
 
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
+        if delegate is not None and delegate.lower() in self.accelerators:
+            return self._accelerated(model, delegate)
+        if self.options and delegate in (None, NO_DELEGATE, REFERENCE, _XNNPACK):
+            raise DeviceError(
+                f"{self.name}: the delegate {delegate!r} has no options; "
+                f"{', '.join(sorted(self.options))} were given"
+            )
         options: dict[str, Any] = {"model_path": str(model), "num_threads": threads}
         if delegate == NO_DELEGATE:
             options["experimental_op_resolver_type"] = (
@@ -72,19 +87,60 @@ class Litert(Runtime):
         source = _Source(model, package, threads, delegate)
         return _InterpreterModel(interpreter, executor, kernels, source)
 
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
+        if delegate.lower() not in self.accelerators:
+            if delegate != _XNNPACK:
+                self._external(delegate)
+            return {}
+        try:
+            return look_for(delegate.lower(), self.options)
+        except RefusedError as refused:
+            raise self._not_here(delegate, *refused.args) from refused
+
+    def _accelerated(self, model: Path, delegate: str) -> LoadedModel:
+        """The file on an accelerator of LiteRT's own."""
+        # Nothing is allocated or delegated: it describes the file.
+        plain = self._package.Interpreter(
+            model_path=str(model),
+            experimental_op_resolver_type=(
+                self._package.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            ),
+        )
+        tensors = {
+            detail["index"]: _describe(detail, {})
+            for detail in (*plain.get_input_details(), *plain.get_output_details())
+        }
+        ops = len(plain._get_ops_details())  # noqa: SLF001  the only way to read it
+        try:
+            return load_compiled(model, delegate.lower(), self.options, tensors=tensors, ops=ops)
+        except RefusedError as refused:
+            self._look_for(delegate)
+            raise DeviceError(
+                f"the delegate {delegate!r} cannot run all of {model.name}",
+                *refused.args,
+                "falling back to the CPU is forbidden, since it would be measured as the delegate",
+            ) from refused
+
+    def _not_here(self, delegate: str, *said: str) -> DeviceError:
+        here = (_XNNPACK, NO_DELEGATE, REFERENCE, "the path of a delegate library")
+        return self.no_such_delegate(delegate, here, *said)
+
     def _external(self, delegate: str) -> Any:
         """A delegate from a shared library; a bare name is no delegate this runtime has."""
-        if not Path(delegate).is_file():
-            raise self.no_such_delegate(
-                delegate,
-                (_XNNPACK, NO_DELEGATE, REFERENCE, "the path of a delegate library"),
-            )
+        # A library may be meant by a name that the system's loader finds: "libedgetpu.so.1".
+        if not Path(delegate).is_file() and ".so" not in Path(delegate).name:
+            raise self._not_here(delegate)
+        options = {name: str(value) for name, value in self.options.items()}
         try:
-            return self._package.load_delegate(delegate)
-        except (ValueError, OSError) as error:
+            return self._package.load_delegate(delegate, options or None)
+        except OSError as error:
+            if not Path(delegate).is_file():
+                raise self._not_here(delegate, first_line(error)) from error
             raise DeviceError(
                 f"the delegate {delegate} does not load: {first_line(error)}"
             ) from error
+        except ValueError as error:  # it loads, and finds nothing to compute on
+            raise self._not_here(delegate, first_line(error)) from error
 
 
 class TfliteRuntime(Litert):
@@ -97,6 +153,7 @@ class TfliteRuntime(Litert):
     name = "tflite-runtime"
     module = "tflite_runtime.interpreter"
     distribution = "tflite-runtime"
+    accelerators = ()
 
     def refuse_environment(self) -> None:
         import importlib.util

@@ -12,6 +12,7 @@ import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,14 @@ from edgekit.agent.runtimes.base import (
     Runtime,
     first_line,
 )
+from edgekit.agent.runtimes.providers import (
+    CPU,
+    SUFFIX,
+    AbsentError,
+    Provider,
+    find_provider,
+    open_smallest,
+)
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.measure import Placement
 from edgekit.passes import Document, OpTimes, ops_document, unavailable
@@ -35,8 +44,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_CPU = "CPUExecutionProvider"
-_SUFFIX = "ExecutionProvider"
 _ERRORS_ONLY = 3
 _EVIDENCE = "provider of each node in a profile of one call"
 _DTYPES = {"float": "float32", "double": "float64", "bfloat16": "bfloat16"}
@@ -48,46 +55,53 @@ class Onnxruntime(Runtime):
     name = "onnxruntime"
     module = "onnxruntime"
 
+    takes_options = True
+
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
-        provider = self._provider(delegate)
+        provider = replace(self._provider(delegate), partly=self.partly)
         try:
-            return _SessionModel(
-                self._package, model, threads, provider, delegate == REFERENCE, partly=self.partly
-            )
+            return _SessionModel(self._package, model, threads, provider, delegate == REFERENCE)
         except Exception as error:
-            if provider == _CPU:
+            if provider.name == CPU:
                 raise
+            self._refuse_idle(str(delegate), provider)
             raise DeviceError(
                 f"the delegate {delegate!r} cannot run all of {model.name}: {first_line(error)}",
                 "falling back to the CPU is forbidden, since it would be measured as the delegate",
             ) from error
 
-    def _provider(self, delegate: str | None) -> str:
-        """`cuda`, `CUDA` or `CUDAExecutionProvider` → the provider's own name."""
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
+        provider = self._provider(delegate)
+        self._refuse_idle(delegate, provider)
+        return {**provider.facts, "no_latency": provider.no_latency}
+
+    def _refuse_idle(self, delegate: str, provider: Provider) -> None:
+        """Raise if a provider that is listed cannot run the smallest model."""
+        try:
+            open_smallest(self._package, provider)
+        except Exception as error:
+            raise self.no_such_delegate(
+                delegate, (), f"it is listed, and runs nothing: {first_line(error)}"
+            ) from error
+
+    def _provider(self, delegate: str | None) -> Provider:
+        """The provider for `cuda`, `CUDA` or `CUDAExecutionProvider`."""
         if delegate in (None, NO_DELEGATE, REFERENCE):
-            return _CPU
-        known: dict[str, str] = {
-            name.removesuffix(_SUFFIX).lower(): name
-            for name in self._package.get_available_providers()
-        }
-        wanted = str(delegate).removesuffix(_SUFFIX).lower()
-        if wanted not in known:
-            raise self.no_such_delegate(str(delegate), sorted(known))
-        return known[wanted]
+            if self.options:
+                raise DeviceError(
+                    f"onnxruntime: options of no delegate: {', '.join(sorted(self.options))}"
+                )
+            return Provider()
+        try:
+            return find_provider(self._package, str(delegate), self.options)
+        except AbsentError as absent:
+            raise self.no_such_delegate(str(delegate), absent.present, *absent.details) from None
 
 
 class _SessionModel(LoadedModel):
     def __init__(
-        self,
-        package: Any,
-        model: Path,
-        threads: int,
-        provider: str,
-        as_written: bool,
-        *,
-        partly: bool,
+        self, package: Any, model: Path, threads: int, provider: Provider, as_written: bool
     ) -> None:
-        self._partly = partly
         self._package = package
         self._as_written = as_written
         self._model = model
@@ -95,7 +109,7 @@ class _SessionModel(LoadedModel):
         self._provider = provider
         self._session = self._open(self._options())
         # ORT registers the CPU provider behind any other; the first one is what was asked for.
-        if self._session.get_providers()[0] != provider:
+        if self._session.get_providers()[0] != provider.name:
             raise RuntimeFault(f"onnxruntime put {self._session.get_providers()[0]} first")
         self._binding = self._session.io_binding()
         self._held: Sequence[Array] = ()
@@ -104,7 +118,11 @@ class _SessionModel(LoadedModel):
         self.outputs = tuple(_describe(node) for node in self._session.get_outputs())
         for tensor in self.outputs:
             self._binding.bind_output(tensor.name, "cpu")
-        self.facts = {"provider": provider, "onnxruntime_build": package.get_build_info()}
+        self.no_latency = provider.no_latency
+        self.facts = {**provider.facts, "onnxruntime_build": package.get_build_info()}
+        if provider.name != CPU:
+            # As it was understood: a provider passes over what it does not know.
+            self.facts["provider_options"] = self._session.get_provider_options()[provider.name]
 
     def set_inputs(self, arrays: Sequence[Array]) -> None:
         import numpy as np
@@ -122,8 +140,9 @@ class _SessionModel(LoadedModel):
 
     def placement(self) -> Placement:
         profiled = self._profiled()
-        providers = [event["provider"].removesuffix(_SUFFIX) for event in profiled]
-        wanted = "" if self._provider == _CPU else self._provider.removesuffix(_SUFFIX)
+        providers = [event["provider"].removesuffix(SUFFIX) for event in profiled]
+        name = self._provider.name
+        wanted = "" if name == CPU else name.removesuffix(SUFFIX)
         return Placement(
             ops=len(providers),
             delegated=providers.count(wanted),
@@ -139,10 +158,10 @@ class _SessionModel(LoadedModel):
 
     def placed(self) -> Document:
         # Names of fused nodes are not the file's; no node tells whose outputs it reads.
-        wanted = "" if self._provider == _CPU else self._provider.removesuffix(_SUFFIX)
+        wanted = "" if self._provider.name == CPU else self._provider.name.removesuffix(SUFFIX)
         ops = []
         for event in self._profiled():
-            executor = event["provider"].removesuffix(_SUFFIX)
+            executor = event["provider"].removesuffix(SUFFIX)
             taken = executor == wanted if wanted else not _in_float(event)
             ops.append(
                 {
@@ -224,14 +243,10 @@ class _SessionModel(LoadedModel):
             options.graph_optimization_level = self._package.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Spinning stays as apps get it, on. One thread has no pool to spin; with several, idle
         # ones burn CPU time between calls, so wall time is the figure to read there.
-        if self._provider != _CPU and not self._partly:
-            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         return options
 
     def _open(self, options: Any) -> Any:
-        return self._package.InferenceSession(
-            str(self._model), sess_options=options, providers=[self._provider]
-        )
+        return self._provider.open(self._package, str(self._model), options)
 
 
 def _in_float(event: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_CPU = "CPU"
+_CPU, _NPU = "CPU", "NPU"
+_PRECISION = "INFERENCE_PRECISION_HINT"
 _DTYPES = {
     "f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16", "boolean": "bool",
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
@@ -53,6 +54,7 @@ class Openvino(Runtime):
 
     name = "openvino"
     module = "openvino"
+    takes_options = True
 
     def read_version(self) -> str:
         """Without the build: `2026.4.1-22982-…` → `2026.4.1`."""
@@ -61,10 +63,10 @@ class Openvino(Runtime):
     def _load(self, model: Path, threads: int, delegate: str | None) -> LoadedModel:
         core = self._package.Core()
         device = self._device(core, delegate)
-        options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-        }
+        options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        # An NPU has no f32; what it computes in is read below.
+        if device.partition(".")[0] != _NPU:
+            options[_PRECISION] = "f32"
         if device == _CPU:
             options |= {
                 "INFERENCE_NUM_THREADS": threads,
@@ -74,6 +76,13 @@ class Openvino(Runtime):
             }
         if delegate == REFERENCE:
             options |= _AS_WRITTEN
+        supported = core.get_property(device, "SUPPORTED_PROPERTIES")
+        if unknown := sorted(set(self.options).difference(supported)):
+            raise DeviceError(
+                f"openvino: the device {device} has no property {unknown[0]!r}",
+                hint=f"one of: {', '.join(sorted(supported))}",
+            )
+        options |= self.options
         try:
             compiled = core.compile_model(str(model), device, options)
         except RuntimeError as error:
@@ -90,6 +99,14 @@ class Openvino(Runtime):
             str(model), device, {**options, "PERF_COUNT": True}
         )
         return _CompiledModel(self._package, compiled, device, profiled)
+
+    def _look_for(self, delegate: str) -> Mapping[str, Any]:
+        core = self._package.Core()
+        device = self._device(core, delegate)
+        return {
+            "openvino_device": device,
+            "openvino_device_name": str(core.get_property(device, "FULL_DEVICE_NAME")),
+        }
 
     def _device(self, core: Any, delegate: str | None) -> str:
         if delegate in (None, NO_DELEGATE, REFERENCE):
@@ -113,7 +130,9 @@ class _CompiledModel(LoadedModel):
         self._held: Sequence[Array] = ()
         self.inputs = tuple(_describe(port, index) for index, port in enumerate(compiled.inputs))
         self.outputs = tuple(_describe(port, index) for index, port in enumerate(compiled.outputs))
-        precision = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        precision = "unknown"
+        if _PRECISION in compiled.get_property("SUPPORTED_PROPERTIES"):
+            precision = compiled.get_property(_PRECISION).get_type_name()
         self.facts = {
             "inference_precision": precision,
             "openvino_device": device,

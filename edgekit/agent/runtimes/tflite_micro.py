@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.agent.runtimes.base import NO_DELEGATE, REFERENCE, LoadedModel, Runtime, first_line
+from edgekit.agent.runtimes.words import caught
 from edgekit.errors import DeviceError, RuntimeFault
 from edgekit.fields import printable
 from edgekit.measure import Placement
@@ -157,7 +157,7 @@ def arena_of(interpreter: Any) -> Arena:
     Raises:
         RuntimeFault: It printed something else.
     """
-    with _caught() as printed:
+    with caught() as printed:
         interpreter.print_allocations()
     found = {kind: int(size) for kind, size in _ARENA.findall(printed[0])}
     if found.keys() != {"total", "head", "tail"}:
@@ -186,22 +186,6 @@ class _Words:
         except OSError:  # it can only be written
             return []
         return [printable(line.strip()[:400]) for line in text.splitlines() if line.strip()]
-
-
-@contextmanager
-def _caught() -> Iterator[list[str]]:
-    """Gives a list that holds, afterwards, what was written to stderr meanwhile."""
-    printed: list[str] = []
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as place:
-        os.dup2(place.fileno(), 2)
-        try:
-            yield printed
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            place.seek(0)
-            printed.append(place.read(_MOST_WORDS).decode("utf-8", "replace"))
 
 
 def _names(graph: Any, main: Any) -> Mapping[int, str]:

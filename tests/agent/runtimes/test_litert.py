@@ -55,8 +55,8 @@ def test_an_op_the_delegate_lacks_splits_the_graph_and_is_counted_apart(load):
 
 
 def test_a_delegate_that_this_device_lacks_is_an_error_not_a_slow_success(load):
-    with pytest.raises(DeviceError, match="has no delegate 'npu' on this device"):
-        load("float", "npu")
+    with pytest.raises(DeviceError, match="delegate 'cuda' is not present on this device"):
+        load("float", "cuda")
 
 
 # LiteRT's own Delegate has a destructor that fails where loading failed.
