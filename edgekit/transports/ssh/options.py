@@ -49,6 +49,16 @@ class Options:
     where: str = "the device's TOML file"
 
     @property
+    def table(self) -> str:
+        """Of the profile, for complaints."""
+        return "[ssh]"
+
+    @property
+    def python_shown(self) -> str:
+        """The interpreter there, for complaints."""
+        return self.python
+
+    @property
     def shown(self) -> str:
         """As it stands in complaints: `pi@raspberrypi.local:2222`."""
         user = f"{self.user}@" if self.user else ""

@@ -7,11 +7,12 @@ heat, and the answer says on which host it was.
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.agent.runner import OUTPUTS
 from edgekit.errors import DeviceError, EdgekitError, MissingExtraError
@@ -20,22 +21,18 @@ from edgekit.job import Job, JobResult
 from edgekit.process import ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
 from edgekit.transports.faults import fault
+from edgekit.transports.remote import packs
+from edgekit.transports.remote.board import Board, Place, new_name
+from edgekit.transports.remote.packs import Pack
+from edgekit.transports.remote.runner import RemoteRunner
+from edgekit.transports.remote.way import Link, Options
 from edgekit.transports.session import Session
-from edgekit.transports.ssh import packs
-from edgekit.transports.ssh.board import Board, Place, new_name
-from edgekit.transports.ssh.link import Link
-from edgekit.transports.ssh.options import Options, read_options
-from edgekit.transports.ssh.packs import Pack
-from edgekit.transports.ssh.remote import RemoteRunner
-
-if TYPE_CHECKING:
-    from edgekit.device import DeviceProfile
 
 _LONGEST_STEP_S = 600.0
 
 
-class SshTransport(Transport):
-    """Another machine over SSH. Nothing is connected before the first job.
+class RemoteTransport(Transport):
+    """Another machine. Nothing is connected before the first job.
 
     Args:
         options: How it is reached.
@@ -47,10 +44,9 @@ class SshTransport(Transport):
         self._link: Link | None = None
         self._board: Board | None = None
 
-    @classmethod
-    def from_profile(cls, profile: DeviceProfile) -> SshTransport:
-        """The board that the table `[ssh]` names."""
-        return cls(read_options(profile))
+    @abstractmethod
+    def _new_link(self) -> Link:
+        """The way there."""
 
     def close(self) -> None:
         """End the connections; processes on the board that are still asked end themselves."""
@@ -78,7 +74,7 @@ class SshTransport(Transport):
                 answer = link.call(runner.ask(step, _LONGEST_STEP_S)).answer
             environment = answer.get("environment")
             if isinstance(environment, Mapping):
-                return {**answer, "environment": self._placed(environment, runner)}
+                return {**answer, "environment": link.call(self._placed(link, environment, runner))}
             return answer
 
         try:
@@ -89,7 +85,7 @@ class SshTransport(Transport):
     def _opened(self) -> tuple[Link, Board]:
         with self._guard:
             if self._link is None or self._board is None:
-                self._link = Link(self.options)
+                self._link = self._new_link()
                 self._board = Board(self._link)
             return self._link, self._board
 
@@ -106,11 +102,11 @@ class SshTransport(Transport):
             await runner.end()
         measurement = result.measurement
         if measurement is not None:
-            measured_in = self._placed(measurement.environment, runner)
+            measured_in = await self._placed(link, measurement.environment, runner)
             measurement = replace(measurement, environment=measured_in)
         return replace(
             result,
-            environment=self._placed(result.environment, runner),
+            environment=await self._placed(link, result.environment, runner),
             measurement=measurement,
         )
 
@@ -141,14 +137,17 @@ class SshTransport(Transport):
         outputs = packs.outputs_of(files, Path(here).name)
 
         async def fetch() -> None:
-            async with link.sftp() as sftp:
+            async with link.files() as there_files:
                 for output in outputs:
                     source = PurePosixPath(there).parent
-                    await packs.pull(sftp, source, output, Path(here).parent)
+                    await packs.pull(there_files, source, output, Path(here).parent)
 
         await link.patiently(fetch)
 
-    def _placed(self, environment: Mapping[str, Any], runner: RemoteRunner) -> dict[str, Any]:
+    async def _placed(
+        self, _link: Link, environment: Mapping[str, Any], runner: RemoteRunner
+    ) -> dict[str, Any]:
+        """What the agent said of the machine, and which one it is."""
         return {**environment, "host": self.options.host, "nodename": runner.nodename}
 
     @contextmanager

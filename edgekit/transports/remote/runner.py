@@ -19,7 +19,7 @@ from edgekit.agent.runner import VERSION
 from edgekit.errors import DeviceError, DeviceLostError, EdgekitError
 from edgekit.fields import Fields, printable
 from edgekit.job import LONGEST_RESULT
-from edgekit.transports.ssh.link import Channel, Link, Lost
+from edgekit.transports.remote.way import Channel, Link, Lost
 
 _ENDING_S = 3.0
 _LEAST_ALIVE_S, _MOST_ALIVE_S = 0.2, 20.0
