@@ -230,7 +230,8 @@ class AdbFiles:
         serial = await self._link.serial()
         answer = await self._client.ask("push", str(here), there, serial=serial, limit_s=_PUSH_S)
         if answer.status:
-            told = str(printable(answer.words.replace("\n", " ")))[-500:]
+            said = answer.words or answer.output.decode("utf-8", "replace").strip()
+            told = str(printable(said.partition("\n")[0]))[:500]
             # What the phone refused is said so; all else is the way there.
             if "remote " in told or "No space" in told:
                 raise self._refused(told)

@@ -40,7 +40,9 @@ esac
 DUMPSYS = """\
 #!/bin/sh
 case "$1" in
-  battery) printf 'Current Battery Service state:\\n  AC powered: false\\n  USB powered: true\\n  level: 87\\n  temperature: 291\\n';;
+  battery)
+    echo 'Current Battery Service state:'; echo '  AC powered: false'; echo '  USB powered: true'
+    echo '  level: 87'; echo '  temperature: 291';;
   thermalservice) printf 'IsStatusOverride: false\\nThermal Status: 1\\n';;
 esac
 """

@@ -328,21 +328,19 @@ class _Sync:
         path, _, mode = name.rpartition(",")
         self._phone.pushed.append(path)
         problem = "No space left on device" if self._phone.full else None
-        stream = None
-        try:
-            stream = Path(path).open("wb")
-        except OSError as error:
-            problem = f"couldn't create file: {error.strerror}"
+        received = b""
         while True:
             kind, size = struct.unpack("<4sI", self._stream.read(8))
             if kind == b"DONE":
                 break
-            data = self._stream.read(size)
-            if stream:
-                stream.write(data)
-        if stream:
-            stream.close()
-            os.chmod(path, int(mode) & 0o777)
+            received += self._stream.read(size)
+            with suppress(OSError):  # what came is there, whatever comes of the rest
+                Path(path).write_bytes(received)
+        try:
+            Path(path).write_bytes(received)
+            Path(path).chmod(int(mode) & 0o777)
+        except OSError as error:
+            problem = f"couldn't create file: {error.strerror}"
         if problem:
             self._fail(problem)
         else:

@@ -1,4 +1,4 @@
-"""A phone with a Python: over the real adb client, against a protocol double of a phone's daemon."""
+"""A phone with a Python, over the real adb client, against a protocol double of its daemon."""
 
 from __future__ import annotations
 
@@ -140,7 +140,6 @@ def test_profiles_of_another_phone_are_refused(options, phone, tmp_path):
 def test_a_python_that_claims_other_outputs_cannot_write_elsewhere(transport, options, phone, job):
     """What the phone calls an output is compared with what the job writes."""
     transport.run(Job("probe"))
-    (agent,) = (phone.place / "data/local/tmp/edgekit/agents").glob("*.pyz")
     liar = phone.place / "liar.py"
     liar.write_text(
         "import json, sys\n"
@@ -155,6 +154,7 @@ def test_a_python_that_claims_other_outputs_cannot_write_elsewhere(transport, op
         '    if "number" in asked:\n'
         f'        entry = {{"name": "../../{options.serial}", "bytes": 1, "sha256": "0" * 64}}\n'
         '        result = {"version": 1, "ok": True, "environment": {}, "samples": 1}\n'
+        '        result |= {"inputs": [], "outputs": []}\n'
         '        told = {"number": asked["number"], "answer": result, "files": [entry]}\n'
         "        print(json.dumps(told), flush=True)\n"
     )
