@@ -37,7 +37,7 @@ class AdbTransport(RemoteTransport):
         super().__init__(options)
 
     @classmethod
-    def from_profile(cls, profile: DeviceProfile) -> Transport:  # type: ignore[override]
+    def from_profile(cls, profile: DeviceProfile) -> Transport:
         """The phone that the table `[adb]` names: this way, or without an agent."""
         options = read_options(profile)
         if options.benchmark is not None:

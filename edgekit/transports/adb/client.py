@@ -124,7 +124,7 @@ class Client:
             raise DeviceError(
                 "adb devices failed", *_lines(answer.words), hint="adb kill-server, and again"
             )
-        found = {}
+        found: dict[str, str] = {}
         lines = answer.output.decode("utf-8", "replace").splitlines()
         for line in lines:
             serial, tab, state = line.partition("\t")

@@ -70,6 +70,15 @@ def samples_pack(place: Path) -> Pack:
     return _pack(sorted(place.glob("*.npy")) if place.is_dir() else [place], named=place)
 
 
+def files_pack(paths: Sequence[Path]) -> Pack:
+    """Any files of one folder.
+
+    Raises:
+        FileError: They cannot be read.
+    """
+    return _pack(paths)
+
+
 def _pack(paths: Sequence[Path], named: Path | None = None) -> Pack:
     if not 1 <= len(paths) <= _MOST_FILES:
         raise FileError(f"{named}: {len(paths)} files; 1…{_MOST_FILES} can be pushed")
