@@ -19,6 +19,7 @@ from edgekit.fields import printable
 from edgekit.transports.adb.options import Options
 
 _ANSWER_S = 30.0  # a server may have to be started, and a port scanned for emulators
+_CONNECT_S = 5.0
 _LONGEST = 256 * 1024
 _MOST_PHONES = 256
 _PLACES = ("/usr/lib/android-sdk/platform-tools/adb",)
@@ -142,7 +143,7 @@ class Client:
         wanted = self.options.serial or os.environ.get("ANDROID_SERIAL") or None
         phones = await self.phones()
         if wanted is not None and wanted not in phones and _ADDRESS.fullmatch(wanted):
-            await self.ask("connect", wanted)
+            await self.ask("connect", wanted, limit_s=_CONNECT_S)
             phones = await self.phones()
         if wanted is not None:
             if wanted not in phones:
@@ -172,7 +173,7 @@ class Client:
         if state != "device" and _ADDRESS.fullmatch(serial):
             if state == "offline":
                 await self.ask("disconnect", serial)
-            await self.ask("connect", serial)
+            await self.ask("connect", serial, limit_s=_CONNECT_S)
             state = (await self.phones()).get(serial)
         return state
 

@@ -64,10 +64,12 @@ class AdbLink(Link):
         while True:
             try:
                 state = await self._client.state(serial)
-                refuse_state(serial, state or "absent")
+                if state is None:
+                    raise DeviceError("it is not attached")
+                refuse_state(serial, state)
             except DeviceError as error:
                 if time.monotonic() > end:
-                    raise self.gave_up(error if state else "it is not attached") from error
+                    raise self.gave_up(error) from error
             else:
                 return
             await asyncio.sleep(next(delays, 1.0))

@@ -161,3 +161,9 @@ def job(tmp_path):
         return Job(action=action, runtime=runtime, **{**files, **changes})
 
     return make
+
+
+@pytest.fixture
+def wait_for():
+    """Wait until something is so that has no event to wait for."""
+    return wait_until

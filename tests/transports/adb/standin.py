@@ -25,7 +25,7 @@ MODE = os.environ.get("STANDIN", "")
 
 
 def say(text, level="INFO"):
-    print(f"{level}: {text}", file=sys.stderr if MODE == "stderr" else sys.stdout)
+    print(f"{level}: {text}", file=sys.stderr)
 
 
 def count(times):
@@ -42,15 +42,8 @@ def count(times):
         )
 
 
-def main():
-    say("STARTING!")
-    if MODE == "crash":
-        os.abort()
-    unknown = [f"--{key}={value}" for key, value in FLAGS.items() if key not in KNOWN]
-    if unknown or MODE == "old":
-        say(f"Unconsumed cmdline flags: {' '.join(unknown) or '--use_gpu=true'}", "WARN")
-    say(f"Graph: [{FLAGS['graph']}]")
-    begun = time.perf_counter_ns()
+def load():
+    """An interpreter, its nodes and those that a delegate runs."""
     xnnpack = FLAGS.get("use_xnnpack") != "false"
     resolver = OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(
@@ -59,14 +52,16 @@ def main():
         experimental_op_resolver_type=resolver,
     )
     interpreter.allocate_tensors()
-    init = (time.perf_counter_ns() - begun) // 1000
-    nodes = interpreter._get_ops_details()
-    delegates = [node for node in nodes if node["op_name"] == "DELEGATE"]
-    nodes = len(nodes) - len(delegates)
+    found = interpreter._get_ops_details()
+    delegates = [node for node in found if node["op_name"] == "DELEGATE"]
+    return interpreter, len(found) - len(delegates), len(delegates)
+
+
+def say_what_ran(nodes, delegates):
     if delegates and MODE != "quiet":
         say(
             f"Replacing {nodes} out of {nodes} node(s) with delegate (TfLiteXNNPackDelegate) node, "
-            f"yielding {len(delegates)} partitions for subgraph 0.",
+            f"yielding {delegates} partitions for subgraph 0.",
             "VERBOSE",
         )
     if FLAGS.get("use_xnnpack") == "true" and delegates:
@@ -83,22 +78,36 @@ def main():
     if FLAGS.get("use_gpu") == "true":
         say("GPU acceleration is unsupported on this platform.", "WARN")
         say("Fully accelerated: True")
+
+
+def run(interpreter, runs, seconds):
+    times, end = [], time.monotonic() + seconds
+    while len(times) < runs or time.monotonic() < end:
+        start = time.perf_counter_ns()
+        interpreter.invoke()
+        times.append((time.perf_counter_ns() - start) // 1000)
+    count(times)
+    return times
+
+
+def main():
+    say("STARTING!")
+    if MODE == "crash":
+        os.abort()
+    unknown = [f"--{key}={value}" for key, value in FLAGS.items() if key not in KNOWN]
+    if unknown:
+        say(f"Unconsumed cmdline flags: {' '.join(unknown)}", "WARN")
+    say(f"Graph: [{FLAGS['graph']}]")
+    begun = time.perf_counter_ns()
+    interpreter, nodes, delegates = load()
+    init = (time.perf_counter_ns() - begun) // 1000
+    say_what_ran(nodes, delegates)
     say(f"Initialized session in {init / 1e3:g}ms.")
     for detail in interpreter.get_input_details():
         random = np.random.default_rng(0).random(detail["shape"])
         interpreter.set_tensor(detail["index"], random.astype(detail["dtype"]))
-
-    def run(runs, seconds):
-        times, end = [], time.monotonic() + seconds
-        while len(times) < runs or time.monotonic() < end:
-            start = time.perf_counter_ns()
-            interpreter.invoke()
-            times.append((time.perf_counter_ns() - start) // 1000)
-        count(times)
-        return times
-
-    warmup = run(int(FLAGS["warmup_runs"]), float(FLAGS["warmup_min_secs"]))
-    times = run(int(FLAGS["num_runs"]), float(FLAGS["min_secs"]))
+    warmup = run(interpreter, int(FLAGS["warmup_runs"]), float(FLAGS["warmup_min_secs"]))
+    times = run(interpreter, int(FLAGS["num_runs"]), float(FLAGS["min_secs"]))
     if MODE == "silent":
         return
     say(

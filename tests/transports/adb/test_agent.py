@@ -96,8 +96,7 @@ def test_a_phone_that_stays_away_is_one_clear_error(options, phone, job):
     transport = AdbTransport(replace(options, patience_s=1.0))
     try:
         with transport.session(job(timing=Timing(warmup_calls=1))) as session:
-            phone.refusing = True
-            phone.cut()
+            phone.close()
             with pytest.raises(DeviceLostError, match=r"did not come back within 1 s") as caught:
                 session.block(0.001, 2)
         assert phone.serial in caught.value.message
