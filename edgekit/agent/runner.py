@@ -17,10 +17,12 @@ import hashlib
 import json
 import os
 import queue
+import secrets
 import selectors
 import shutil
 import signal
 import socket
+import struct
 import threading
 import time
 import traceback
@@ -39,6 +41,7 @@ ENTRIES = {
     "session": "edgekit.agent.session:handler",
 }
 SOCKET = "socket"
+SOCKET_NAME = "socket-name"  # of a socket that lies in no folder
 LOG = "log"
 OUTPUTS = "outputs"
 _LONGEST_LINE = 1024 * 1024
@@ -61,7 +64,7 @@ def start(folder: Path, kind: str, keep_s: float) -> None:
     log = _open_log(folder)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _standing_in(folder):
-        listener.bind(SOCKET)
+        _bind(listener)
     listener.listen(4)
     if os.fork():
         listener.close()
@@ -91,11 +94,34 @@ def connection_to(folder: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _standing_in(folder):
-            connection.connect(SOCKET)
+            named = Path(SOCKET_NAME)
+            connection.connect(f"\0{named.read_text('ascii')}" if named.is_file() else SOCKET)
     except OSError:
         connection.close()
         raise
     return connection
+
+
+def _bind(listener: socket.socket) -> None:
+    """Bind to a socket in this folder; where none may be made, to one without a place.
+
+    Android lets nobody make one below /data/local/tmp. The other has a name that nobody guesses,
+    in a file that only this user reads; who connects to it must be the same user.
+    """
+    try:
+        listener.bind(SOCKET)
+    except PermissionError:
+        name = f"edgekit-{secrets.token_hex(16)}"
+        listener.bind(f"\0{name}")
+        Path(SOCKET_NAME).write_text(name, "ascii")
+
+
+def _is_ours(client: socket.socket) -> bool:
+    """Whether this user is at the other end; asked where there are sockets without a place."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    told = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return bool(struct.unpack("3i", told)[1] == os.getuid())
 
 
 @contextmanager
@@ -200,6 +226,9 @@ class Runner:
     def _accept(self) -> None:
         with suppress(OSError):
             client, _ = self._listener.accept()
+            if not _is_ours(client):
+                client.close()
+                return
             self._drop_client()  # whoever comes has lost the connection before
             client.setblocking(False)
             self._client = client

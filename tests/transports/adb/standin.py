@@ -54,20 +54,31 @@ def load():
     interpreter.allocate_tensors()
     found = interpreter._get_ops_details()
     delegates = [node for node in found if node["op_name"] == "DELEGATE"]
-    return interpreter, len(found) - len(delegates), len(delegates)
+    nodes = [node for node in found if node["op_name"] != "DELEGATE"]
+    # Back from a delegate's outputs to its inputs.
+    todo = [tensor for node in delegates for tensor in node["outputs"]]
+    fed = {int(tensor) for node in delegates for tensor in node["inputs"]}
+    taken = set()
+    while todo:
+        tensor = int(todo.pop())
+        for node in nodes:
+            if tensor in node["outputs"] and tensor not in fed and node["index"] not in taken:
+                taken.add(node["index"])
+                todo += list(node["inputs"])
+    return interpreter, len(nodes), len(taken), len(delegates)
 
 
-def say_what_ran(nodes, delegates):
+def say_what_ran(nodes, taken, delegates):
     if delegates and MODE != "quiet":
         say(
-            f"Replacing {nodes} out of {nodes} node(s) with delegate (TfLiteXNNPackDelegate) node, "
+            f"Replacing {taken} out of {nodes} node(s) with delegate (TfLiteXNNPackDelegate) node, "
             f"yielding {delegates} partitions for subgraph 0.",
             "VERBOSE",
         )
     if FLAGS.get("use_xnnpack") == "true" and delegates:
         say(
-            "Explicitly applied XNNPACK delegate, and the model graph will be completely executed "
-            "by the delegate."
+            "Explicitly applied XNNPACK delegate, and the model graph will be partially executed "
+            f"by the delegate w/ {delegates} delegate kernels."
         )
     if FLAGS.get("use_nnapi") == "true":
         say("NNAPI accelerators available: [nnapi-reference]")
@@ -99,9 +110,9 @@ def main():
         say(f"Unconsumed cmdline flags: {' '.join(unknown)}", "WARN")
     say(f"Graph: [{FLAGS['graph']}]")
     begun = time.perf_counter_ns()
-    interpreter, nodes, delegates = load()
+    interpreter, nodes, taken, delegates = load()
     init = (time.perf_counter_ns() - begun) // 1000
-    say_what_ran(nodes, delegates)
+    say_what_ran(nodes, taken, delegates)
     say(f"Initialized session in {init / 1e3:g}ms.")
     for detail in interpreter.get_input_details():
         random = np.random.default_rng(0).random(detail["shape"])

@@ -167,3 +167,24 @@ def test_a_python_that_claims_other_outputs_cannot_write_elsewhere(transport, op
     with pytest.raises(DeviceError, match=r"is not what the job writes"):
         lied_to.run(job("run"))
     lied_to.close()
+
+
+def test_where_no_socket_may_lie_in_a_folder_a_phone_works_too(transport, phone, job):
+    """Android's policy refuses sockets below /data/local/tmp; here Python refuses them."""
+    (phone.place / "packages" / "sitecustomize.py").write_text(
+        "import socket\n"
+        "class Refusing(socket.socket):\n"
+        "    def bind(self, address):\n"
+        '        if isinstance(address, str) and not address.startswith("\\0"):\n'
+        '            raise PermissionError(13, "Permission denied")\n'
+        "        super().bind(address)\n"
+        "socket.socket = Refusing\n"
+    )
+    with transport.session(job(timing=Timing(warmup_calls=1))) as session:
+        (run,) = (phone.place / "data/local/tmp/edgekit/runs").iterdir()
+        assert not (run / "socket").exists()
+        assert (run / "socket-name").read_text().startswith("edgekit-")
+        session.block(0.001, 2)
+        phone.cut()
+        session.block(0.001, 2)
+        assert len(session.measurement().blocks) == 2

@@ -94,7 +94,7 @@ def test_tool_and_model_are_pushed_once_and_again_when_damaged(bare, phone, job,
 
 def test_nodes_of_the_default_delegate_are_read_from_the_log(bare, job):
     placement = bare.run(job()).placement
-    assert placement.ops == placement.delegated > 0
+    assert placement.ops >= placement.delegated > 0
     assert str(placement).startswith("XNNPACK ")
 
 
