@@ -36,7 +36,7 @@ COMMAND = (
     + "echo @thermal; dumpsys thermalservice 2>/dev/null | head -n 20; true"
 )
 _THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
-_CORE = re.compile(r"(\d{1,4}) (\d{1,9}) ?([a-z_]{0,32})")
+_CORE = re.compile(r"(\d{1,4}) (\d{1,9}) ?([\w-]{0,32})")
 _LINE = re.compile(r"\s*([\w .-]{1,40}?)\s*[:=]\s*(.{0,200}?)\s*")
 
 
