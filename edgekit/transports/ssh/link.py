@@ -102,6 +102,11 @@ class Link:
         finally:
             self._working.discard(task)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return any(not wire.connection.is_closed() for wire in self._wires)
+
     def close(self) -> None:
         """End all connections, and the thread."""
         if not self._thread.is_alive():

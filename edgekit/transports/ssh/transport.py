@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.agent.runner import OUTPUTS
 from edgekit.errors import DeviceError, EdgekitError, MissingExtraError
 from edgekit.extras import PACKAGES
+from edgekit.files import digest_json
 from edgekit.job import Job, JobResult
 from edgekit.process import ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
@@ -23,7 +24,7 @@ from edgekit.transports.faults import fault
 from edgekit.transports.session import Session
 from edgekit.transports.ssh import packs
 from edgekit.transports.ssh.board import Board, Place, new_name
-from edgekit.transports.ssh.link import Link
+from edgekit.transports.ssh.link import Link, Lost
 from edgekit.transports.ssh.options import Options, read_options
 from edgekit.transports.ssh.packs import Pack
 from edgekit.transports.ssh.remote import RemoteRunner
@@ -41,6 +42,8 @@ class SshTransport(Transport):
         options: How it is reached.
     """
 
+    batched = True
+
     def __init__(self, options: Options) -> None:
         self.options = options
         self._guard = threading.Lock()
@@ -55,8 +58,12 @@ class SshTransport(Transport):
     def close(self) -> None:
         """End the connections; processes on the board that are still asked end themselves."""
         with self._guard:
-            link, self._link, self._board = self._link, None, None
+            link, board = self._link, self._board
+            self._link = self._board = None
         if link is not None:
+            if board is not None:
+                with suppress(EdgekitError, Lost):
+                    link.call(board.tidy())
             link.close()
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
@@ -71,7 +78,8 @@ class SshTransport(Transport):
         self.refuse_latency()
         link, board = self._opened()
         with self._explained(job, board):
-            runner, there = link.call(self._begin(link, board, job, "session"))
+            inputs = self._samples(job)
+            runner, there = link.call(self._begin(link, board, job, "session", inputs))
 
         def ask(step: dict[str, Any]) -> Mapping[str, Any]:
             with self._explained(job, board):
@@ -96,7 +104,8 @@ class SshTransport(Transport):
     async def _carry(
         self, link: Link, board: Board, job: Job, timeout_s: float | None
     ) -> JobResult:
-        runner, there = await self._begin(link, board, job, "job")
+        inputs = self._samples(job)
+        runner, there = await self._begin(link, board, job, "job", inputs)
         try:
             answered = await runner.ask(there.to_json(), timeout_s)
             result = JobResult.from_json(answered.answer)
@@ -104,6 +113,8 @@ class SshTransport(Transport):
                 await self._fetch(link, job.outputs, there.outputs, answered.files)
         finally:
             await runner.end()
+            if inputs is not None and self.part is not None:
+                board.drop(inputs)
         measurement = result.measurement
         if measurement is not None:
             measured_in = self._placed(measurement.environment, runner)
@@ -114,12 +125,18 @@ class SshTransport(Transport):
             measurement=measurement,
         )
 
+    def _samples(self, job: Job) -> Pack | None:
+        """What a job is fed; a part of more under a name of its own, since it is dropped after."""
+        inputs = packs.samples_pack(Path(job.inputs)) if job.inputs else None
+        if inputs is None or self.part is None:
+            return inputs
+        return replace(inputs, digest=digest_json([inputs.digest, new_name()]))
+
     async def _begin(
-        self, link: Link, board: Board, job: Job, kind: str
+        self, link: Link, board: Board, job: Job, kind: str, inputs: Pack | None
     ) -> tuple[RemoteRunner, Job]:
         """A process on the board to be asked, and the job with the paths that it has there."""
         model = packs.model_pack(Path(job.model)) if job.model else None
-        inputs = packs.samples_pack(Path(job.inputs)) if job.inputs else None
         wanted = [pack for pack in (model, inputs) if pack is not None]
 
         async def prepare() -> Place:
