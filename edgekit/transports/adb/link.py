@@ -39,6 +39,7 @@ class AdbLink(Link):
         self.options: Options = options
         self._client = Client(options)
         self._serial: str | None = None
+        self._there = False
 
     async def serial(self) -> str:
         """Of the phone.
@@ -50,7 +51,13 @@ class AdbLink(Link):
             if self._serial is None:
                 self._serial = await self._client.choose()
                 self.options = replace(self.options, serial=self._serial)
+                self._there = True
             return self._serial
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the phone was there when it was last needed."""
+        return self._serial is not None and self._there
 
     async def back(self) -> None:
         """Wait until the phone is there.
@@ -71,7 +78,9 @@ class AdbLink(Link):
                 if time.monotonic() > end:
                     raise self.gave_up(error) from error
             else:
+                self._there = True
                 return
+            self._there = False
             await asyncio.sleep(next(delays, 1.0))
 
     @asynccontextmanager

@@ -31,6 +31,7 @@ class Options:
         cores: That single threads may be pinned to; None for the fastest ones.
         patience_s: To get a lost phone back.
         keep_s: Without a word from here, after which a process there ends itself.
+        busy_s: To wait for the turn while others measure there; the agent keeps turns.
         cache_mb: Of pushed files that are kept there.
         where: The file that says so, for complaints.
     """
@@ -43,6 +44,7 @@ class Options:
     cores: tuple[int, ...] | None = None
     patience_s: float = 60.0
     keep_s: float = 300.0
+    busy_s: float = 600.0
     cache_mb: int = 2000
     where: str = "the device's TOML file"
 
@@ -90,6 +92,7 @@ def read_options(profile: DeviceProfile) -> Options:
         cores=cores or None,
         patience_s=fields.number("patience_s", usual.patience_s, high=86_400.0),
         keep_s=fields.number("keep_s", usual.keep_s, low=1.0, high=86_400.0),
+        busy_s=fields.number("busy_s", usual.busy_s, high=86_400.0),
         cache_mb=fields.integer("cache_mb", usual.cache_mb, low=1, high=10**7),
         where=str(profile.path or profile.name),
     )

@@ -15,6 +15,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,7 @@ from edgekit.transports.remote.way import Done, Link
 OLDEST_PYTHON = (3, 10)
 _CHECKED_S = 1200.0  # for which a pack that was there is taken to be there
 _MOST_RUNS = 10_000
+_TIDYING_S = 3.0
 
 # For any Python from 2.7 on, read from stdin: no shell has to quote it.
 _GREETING = """\
@@ -101,6 +103,7 @@ class Board:
         self._place: Place | None = None
         self._checked: dict[str, float] = {}
         self._left_behind: list[str] = []
+        self._dropped: list[str] = []
         self._one_at_a_time = asyncio.Lock()
 
     async def place(self) -> Place:
@@ -131,6 +134,18 @@ class Board:
             ]
             self._place = place
         return self._place
+
+    def drop(self, pack: Pack) -> None:
+        """Have a pack removed when the board is asked for the next one, or by `tidy`."""
+        self._checked.pop(pack.digest, None)
+        self._dropped.append(pack.digest)
+
+    async def tidy(self) -> None:
+        """Remove what is to be dropped; a board that is out of reach keeps it until it is old."""
+        if self._dropped and self._link.is_there:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TIDYING_S), self._one_at_a_time:
+                    await self._look([])
 
     async def deliver(self, *wanted: Pack) -> None:
         """Push the packs that are not there, or not whole.
@@ -222,10 +237,12 @@ class Board:
             "packs": {pack.digest: [dict(entry) for entry in pack.entries] for pack in wanted},
             "keep_bytes": options.cache_mb * 10**6,
             "end": self._left_behind[:200],
+            "drop": (dropped := self._dropped[:200]),
         }
         command = options.command(str(place.agent), "--cache", str(place.folder))
         done = await self._link.run(command, json.dumps(question).encode())
         self._left_behind = []
+        self._dropped = [digest for digest in self._dropped if digest not in dropped]
         try:
             answer = Fields(_last_line(done), "cache", DeviceError)
         except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from edgekit.agent.runner import OUTPUTS
 from edgekit.errors import DeviceError, EdgekitError, MissingExtraError
 from edgekit.extras import PACKAGES
+from edgekit.files import digest_json
 from edgekit.job import Job, JobResult
 from edgekit.process import ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
@@ -25,7 +26,7 @@ from edgekit.transports.remote import packs
 from edgekit.transports.remote.board import Board, Place, new_name
 from edgekit.transports.remote.packs import Pack
 from edgekit.transports.remote.runner import RemoteRunner
-from edgekit.transports.remote.way import Link, Options
+from edgekit.transports.remote.way import Link, Lost, Options
 from edgekit.transports.session import Session
 
 _LONGEST_STEP_S = 600.0
@@ -37,6 +38,8 @@ class RemoteTransport(Transport):
     Args:
         options: How it is reached.
     """
+
+    batched = True
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -51,8 +54,12 @@ class RemoteTransport(Transport):
     def close(self) -> None:
         """End the connections; processes on the board that are still asked end themselves."""
         with self._guard:
-            link, self._link, self._board = self._link, None, None
+            link, board = self._link, self._board
+            self._link = self._board = None
         if link is not None:
+            if board is not None:
+                with suppress(EdgekitError, Lost):
+                    link.call(board.tidy())
             link.close()
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
@@ -67,7 +74,8 @@ class RemoteTransport(Transport):
         self.refuse_latency()
         link, board = self._opened()
         with self._explained(job, board):
-            runner, there = link.call(self._begin(link, board, job, "session"))
+            inputs = self._samples(job)
+            runner, there = link.call(self._begin(link, board, job, "session", inputs))
 
         def ask(step: dict[str, Any]) -> Mapping[str, Any]:
             with self._explained(job, board):
@@ -92,7 +100,8 @@ class RemoteTransport(Transport):
     async def _carry(
         self, link: Link, board: Board, job: Job, timeout_s: float | None
     ) -> JobResult:
-        runner, there = await self._begin(link, board, job, "job")
+        inputs = self._samples(job)
+        runner, there = await self._begin(link, board, job, "job", inputs)
         try:
             answered = await runner.ask(there.to_json(), timeout_s)
             result = JobResult.from_json(answered.answer)
@@ -100,6 +109,8 @@ class RemoteTransport(Transport):
                 await self._fetch(link, job.outputs, there.outputs, answered.files)
         finally:
             await runner.end()
+            if inputs is not None and self.part is not None:
+                board.drop(inputs)
         measurement = result.measurement
         if measurement is not None:
             measured_in = await self._placed(link, measurement.environment, runner)
@@ -110,12 +121,18 @@ class RemoteTransport(Transport):
             measurement=measurement,
         )
 
+    def _samples(self, job: Job) -> Pack | None:
+        """What a job is fed; a part of more under a name of its own, since it is dropped after."""
+        inputs = packs.samples_pack(Path(job.inputs)) if job.inputs else None
+        if inputs is None or self.part is None:
+            return inputs
+        return replace(inputs, digest=digest_json([inputs.digest, new_name()]))
+
     async def _begin(
-        self, link: Link, board: Board, job: Job, kind: str
+        self, link: Link, board: Board, job: Job, kind: str, inputs: Pack | None
     ) -> tuple[RemoteRunner, Job]:
         """A process on the board to be asked, and the job with the paths that it has there."""
         model = packs.model_pack(Path(job.model)) if job.model else None
-        inputs = packs.samples_pack(Path(job.inputs)) if job.inputs else None
         wanted = [pack for pack in (model, inputs) if pack is not None]
 
         async def prepare() -> Place:

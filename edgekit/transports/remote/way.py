@@ -86,6 +86,10 @@ class Options(Protocol):
     def keep_s(self) -> float:
         """Without a word from here, after which a process there ends itself."""
 
+    @property
+    def busy_s(self) -> float:
+        """To wait for the turn while others measure there."""
+
     def command(self, *arguments: str) -> str:
         """A line for the shell there that runs its Python."""
 
@@ -185,6 +189,11 @@ class Link(ABC):
     @abstractmethod
     def files(self) -> AbstractAsyncContextManager[Files]:
         """Files to and fro. Raises as `channel`."""
+
+    @property
+    @abstractmethod
+    def is_there(self) -> bool:
+        """Whether there is a connection, as far as is known."""
 
     @abstractmethod
     async def back(self) -> None:

@@ -48,6 +48,11 @@ class SshLink(Link):
         for chatty in ("asyncio", "asyncssh"):  # what matters is raised; a log would be printed
             logging.getLogger(chatty).addHandler(logging.NullHandler())
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return any(not wire.connection.is_closed() for wire in self._wires)
+
     async def back(self) -> None:
         """Wait until there is a connection.
 
