@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AdbTransport"]
 
+# What a phone's kernel tells of these is the same for many phones.
+_ITS_OWN = ("cpu_model", "nodename")
+
 
 class AdbTransport(RemoteTransport):
     """A phone with a Python that runs the agent. Nothing is connected before the first job.
@@ -62,7 +65,7 @@ async def phone_facts(link: AdbLink, known: Mapping[str, Any]) -> dict[str, Any]
 
     Args:
         link: The way there.
-        known: What the agent said; it stands, but for the processor's name.
+        known: What the agent said; it stands, but for the names of processor and machine.
 
     Raises:
         DeviceError: The phone is gone.
@@ -76,12 +79,11 @@ async def phone_facts(link: AdbLink, known: Mapping[str, Any]) -> dict[str, Any]
     cores = link.options.cores or told.pop("fastest_cores", None)
     told.pop("fastest_cores", None)
     found = {
-        key: value
-        for key, value in told.items()
-        if key == "cpu_model" or known.get(key) in (None, "")
+        key: value for key, value in told.items() if key in _ITS_OWN or known.get(key) in (None, "")
     }
     allowed = known.get("affinity")
-    if cores is not None:
-        # A phone has cores of several kinds: single threads are pinned to those of one.
+    if cores is not None and "pinned_cpu" not in known:
+        # A phone has cores of several kinds: single threads are to be pinned to those of one.
         found["affinity"] = [core for core in cores if allowed is None or core in allowed]
-    return {**found, "host": await link.serial()}
+    serial = await link.serial()
+    return {"nodename": serial, **found, "host": serial}

@@ -179,6 +179,7 @@ class BenchmarkTransport(Transport):
             "runtime_version": self._version(),
             "threads": job.threads,
             "pinned_cpu": job.cpu,
+            "affinity": None if job.cpu is None else [job.cpu],
             "timed_by": _TIMED_BY,
         }
 

@@ -23,11 +23,12 @@ _PROPERTIES = {
     "ro.build.version.release": "android",
     "ro.build.id": "build",
     "ro.product.cpu.abi": "abi",
+    "ro.serialno": "serial",
 }
 _CPUS = "/sys/devices/system/cpu"
 COMMAND = (
     "".join(f'echo "{key}=$(getprop {name})"; ' for name, key in _PROPERTIES.items())
-    + 'echo "machine=$(uname -m)"; echo "kernel=$(uname -r)"; echo "nodename=$(uname -n)"; '
+    + 'echo "machine=$(uname -m)"; echo "kernel=$(uname -r)"; '
     + f"for c in {_CPUS}/cpu[0-9]*; do "
     + 'echo "core=${c##*cpu} $(cat $c/cpufreq/cpuinfo_max_freq) $(cat $c/cpufreq/scaling_governor)"'
     + "; done 2>/dev/null; "
@@ -47,9 +48,9 @@ def read_facts(output: bytes) -> dict[str, Any]:
         output: Bytes of anybody's making.
 
     Returns:
-        Keys of the agent's environment (`machine`, `kernel`, `cpu_model`, `device_model`,
-        `cpu_governor`, `temperature_c`, `power_source`), and `android`, `abi`, `soc`,
-        `battery_percent`, `battery_c`, `thermal_status`, `fastest_cores`.
+        Keys of the agent's environment (`machine`, `kernel`, `nodename`, `cpu_model`,
+        `device_model`, `cpu_governor`, `temperature_c`, `power_source`), and `android`, `abi`,
+        `soc`, `battery_percent`, `battery_c`, `thermal_status`, `fastest_cores`.
     """
     told = _Told(output)
     phone = _joined(told.one("maker"), told.one("model"))
@@ -62,7 +63,7 @@ def read_facts(output: bytes) -> dict[str, Any]:
     facts = {
         "machine": told.one("machine"),
         "kernel": told.one("kernel"),
-        "nodename": told.one("nodename"),
+        "nodename": told.one("serial"),  # `uname -n` is "localhost" on every phone
         "device_model": phone,
         "cpu_model": ", ".join(filter(None, (phone, soc))) or None,
         "cpu_count": len(cores) or None,

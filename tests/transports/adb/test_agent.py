@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 
@@ -68,7 +69,8 @@ def test_answers_say_what_the_phone_says_of_itself(transport, phone, job):
     assert (found["android"], found["abi"]) == ("16 DBL1.000000.001", "arm64-v8a")
     assert (found["battery_percent"], found["battery_c"]) == (87, 29.1)
     assert found["thermal_status"] == "light"
-    assert found["host"] == phone.serial
+    # Two phones of one model are two machines, though the kernels of both call them localhost.
+    assert found["host"] == found["nodename"] == phone.serial
     measured = transport.run(job(timing=Timing(warmup_calls=1, seconds=0.01, min_calls=2)))
     assert measured.measurement.environment["thermal_status"] == "light"
 
@@ -188,3 +190,14 @@ def test_where_no_socket_may_lie_in_a_folder_a_phone_works_too(transport, phone,
         phone.cut()
         session.block(0.001, 2)
         assert len(session.measurement().blocks) == 2
+
+
+def test_single_threads_go_to_the_cores_that_the_profile_names(options, job):
+    transport = AdbTransport(replace(options, cores=(0,)))
+    probed = transport.run(Job("probe")).environment
+    assert probed["affinity"] == [0]
+    timing = Timing(warmup_calls=1, seconds=0.01, min_calls=2)
+    free = transport.run(job(timing=timing)).environment
+    assert free["affinity"] == sorted(os.sched_getaffinity(0))
+    assert transport.run(job(timing=timing, cpu=0)).environment["affinity"] == [0]
+    transport.close()

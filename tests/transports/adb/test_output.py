@@ -103,9 +103,10 @@ def test_any_bytes_are_facts_that_are_checked(keys, noise):
 
 def test_the_fastest_cores_and_the_hottest_zone_are_found():
     told = b"core=0 1800000 walt\ncore=3 3000000 walt\ncore=7 3000000 walt\n"
-    told += b"zone=41200\nzone=-274000\nzone=\nmodel=Pixel 8\nmaker=Google\n"
+    told += b"serial=39281FDJH0\nzone=41200\nzone=-274000\nzone=\nmodel=Pixel 8\nmaker=Google\n"
     facts = read_facts(told)
     assert facts["fastest_cores"] == [3, 7]
+    assert facts["nodename"] == "39281FDJH0"
     assert facts["temperature_c"] == 41.2
     assert facts["cpu_model"] == "Google Pixel 8"
     assert facts["cpu_governor"] == "walt"
