@@ -32,6 +32,7 @@ from edgekit.transports.session import Session
 
 SPINS_NS = {"spinning_1_ms": 1_000_000, "doing_nothing": 0}
 ROUNDS = 10
+LIMIT = 0.01  # of a call of 1 ms
 DELAY_S = 0.04  # each way
 _QUICK_ROUNDS = 6
 _SECONDS = 0.3
@@ -65,6 +66,7 @@ def run(quick: bool = False) -> dict[str, Any]:
             "benchmark": "transports",
             "rounds": rounds,
             "delay_s_each_way": DELAY_S,
+            "limit": LIMIT,
             "left_out": left_out,
             "timed": {
                 name: _timed(sides, model, rounds, SPINS_NS[name]) for name, model in models.items()
