@@ -11,7 +11,7 @@ from collections.abc import Sequence
 FIRST = 4
 ENOUGH_S = 5.0
 ENOUGH_TIMES = 10  # of what a job costs without any sample
-_GROWTH = 4
+_GROWTH = 16
 
 
 def next_count(timed: Sequence[tuple[int, float]], most: int) -> int:
@@ -25,7 +25,8 @@ def next_count(timed: Sequence[tuple[int, float]], most: int) -> int:
         return max(1, min(FIRST, most))
     count, seconds = timed[-1]
     if len(timed) == 1:  # two sizes tell apart what a job costs and what a sample does
-        return max(1, min(count // 2 if seconds >= ENOUGH_S else _GROWTH * count, most))
+        times = min(_GROWTH, max(2, int(ENOUGH_S / max(seconds, 1e-9))))
+        return max(1, min(count // 2 if seconds >= ENOUGH_S else times * count, most))
     fixed = min(_fixed_s(timed), seconds)
     each = max(seconds - fixed, 1e-9) / count
     wanted = int((max(ENOUGH_S, ENOUGH_TIMES * fixed) - fixed) / each)

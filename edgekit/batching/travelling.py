@@ -109,7 +109,7 @@ def run_on_device(
         samples: In the model's own units.
         scratch: Empty folder for what goes to and fro.
         kept: Where answers are kept; None keeps none.
-        told: Called at the beginning, and whenever samples are done.
+        told: Called at the beginning, and whenever samples are done and others are left.
 
     Returns:
         The same values, to the bit, as one job with all samples gives.
@@ -152,7 +152,8 @@ def run_on_device(
             kept.keep(Batch.of(arrays, at, count), answers)
         at = trip.gather(at, answers)
         done += count
-        told(done, trip.total, _left(trip.total - done, timed))
+        if done < trip.total:
+            told(done, trip.total, _left(trip.total - done, timed))
     return Travelled(trip.real(), trip.placement, resumed)
 
 
@@ -209,8 +210,6 @@ def _facts_differ(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | No
 
 def _left(samples: int, timed: Sequence[tuple[int, float]]) -> str:
     """How long the rest will take, at the pace of the largest batch."""
-    if not samples:
-        return ""
     count, seconds = max(timed)
     rest = samples * seconds / count
     return f"about {rest:.0f} s left" if rest < 120 else f"about {rest / 60:.0f} min left"

@@ -44,4 +44,5 @@ def test_slow_samples_travel_alone():
 
 
 def test_a_clock_that_stands_still_lets_batches_grow_step_by_step():
-    assert next_count([(4, 0.0)], most=1000) == 16
+    assert next_count([(4, 0.0)], most=1000) == 64
+    assert next_count([(4, 0.0), (64, 0.0)], most=10_000) == 1024

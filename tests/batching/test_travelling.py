@@ -85,13 +85,13 @@ def test_batches_give_what_one_job_gives_to_the_bit(travel, int8):
     found, told = travel(board, int8=int8)
     assert (len(one.fed), whole.resumed) == (1, None)
     assert len(board.fed) > 2
-    assert [len(batch) for batch in board.fed[:2]] == [4, 16]
+    assert len(board.fed[0]) == 4
     assert found.outputs[0].dtype == whole.outputs[0].dtype == np.float32
     assert found.outputs[0].tobytes() == whole.outputs[0].tobytes()
     assert found.placement == whole.placement
-    assert [done for done, _, _ in told] == [0, *np.cumsum([len(b) for b in board.fed])]
-    assert (told[-1][:2], "left" in told[1][2]) == ((100, 100), True)
-    assert [part.before for part in board.parts] == [done for done, _, _ in told[:-1]]
+    assert [done for done, _, _ in told] == [0, *np.cumsum([len(b) for b in board.fed])[:-1]]
+    assert (told[-1][1], "left" in told[1][2]) == (100, True)
+    assert [part.before for part in board.parts] == [done for done, _, _ in told]
     assert board.part is None
 
 
@@ -105,17 +105,17 @@ def test_a_broken_run_is_gone_on_with_at_the_next_batch(travel):
     board.breaks_after = 2
     with pytest.raises(DeviceError, match="cable"):
         travel(board, kept=kept)
-    again = Board()
+    again, there = Board(), sum(map(len, board.fed))
     found, told = travel(again, kept=KeptAnswers({}))
     assert found.outputs[0].tobytes() == whole.outputs[0].tobytes()
-    assert (found.resumed.samples, found.resumed.total, found.resumed.proven) == (20, 100, 16)
-    assert told[0] == (20, 100, "resumed: 20 of 100 samples were there already")
+    assert (found.resumed.samples, found.resumed.total) == (there, 100)
+    assert told[0] == (there, 100, f"resumed: {there} of 100 samples were there already")
     proof, *rest = again.fed
     # Some of what was there, and then only what was not.
     before = {row.tobytes() for row in np.concatenate(board.fed)}
-    assert len(proof) == 16
+    assert len(proof) == found.resumed.proven == min(16, len(board.fed[1]))
     assert {row.tobytes() for row in proof} <= before
-    assert sum(map(len, rest)) == 80
+    assert sum(map(len, rest)) == 100 - there
     assert not {row.tobytes() for row in np.concatenate(rest)} & before
 
 
