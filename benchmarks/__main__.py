@@ -10,7 +10,18 @@ import click
 
 from edgekit.cli import output
 
-NAMES = ("startup", "export", "loop", "compare", "store", "feed", "int8", "qat", "swish")
+NAMES = (
+    "startup",
+    "export",
+    "loop",
+    "compare",
+    "store",
+    "feed",
+    "int8",
+    "qat",
+    "swish",
+    "transports",
+)
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 Two runtimes, delegates or machines ran the same file on the same samples; here are their outputs.
 Integers are compared in steps of their grid, floats that were made of integers likewise, other
-floats by value. Knows arrays. Does not know what was run, and sets no limit.
+floats by value; and whether that is within given limits. Knows arrays. Does not know what was run.
 """
 
 from __future__ import annotations
@@ -59,6 +59,48 @@ class Agreement:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "share": self.share}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far two runs of one file may be apart.
+
+    Attributes:
+        exact: Every value must be the same.
+        max_steps: Of outputs that lie on a grid, the most steps of it.
+        max_abs: Of outputs that lie on none, or that no `max_steps` is given for, the largest
+            difference in the output's own unit.
+    """
+
+    exact: bool = False
+    max_steps: int | None = None
+    max_abs: float | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any."""
+        return self.exact or self.max_steps is not None or self.max_abs is not None
+
+    def broken_by(self, found: Agreement) -> str | None:
+        """What breaks a limit, in words; None where none is broken.
+
+        An output that is not bit-exact and that no limit applies to breaks them, too.
+        """
+        if found.kind == EXACT or not self.given:
+            return None
+        if found.max_abs is None:
+            return "NaN or infinite on one side only"
+        apart = f"{found.max_abs:.3g}"
+        if found.max_steps is not None:
+            apart = f"{found.max_steps:,} step{'s' if found.max_steps > 1 else ''}"
+        if self.exact:
+            return f"{apart} apart; bit-exact is required"
+        if self.max_steps is not None and found.max_steps is not None:
+            return None if found.max_steps <= self.max_steps else f"{apart}, over {self.max_steps}"
+        if self.max_abs is None:
+            return f"{apart} apart, on no grid of steps; no limit is given for its values"
+        apart = f"{found.max_abs:.3g}"
+        return None if found.max_abs <= self.max_abs else f"{apart}, over {self.max_abs:g}"
 
 
 def agreement(mine: Array, reference: Array, *, step: float | None = None) -> Agreement:

@@ -16,7 +16,7 @@ from edgekit.errors import DeviceError
 from edgekit.fields import Fields, Setting
 
 RUNTIMES_OF_TARGET = {
-    "tflite": ("litert", "tflite-runtime", "litert-js", "tflite-micro", "vela"),
+    "tflite": ("litert", "tflite-runtime", "litert-js", "tflite-micro", "vela", "benchmark-model"),
     "onnx": ("onnxruntime", "onnxruntime-web"),
     "openvino": ("openvino",),
 }

@@ -60,6 +60,16 @@ WARNING = (
     "swap_used_bytes",
 )
 
+# Facts on which no output depends: what they were when a sample was run does not matter.
+OF_TIME_ONLY = (
+    "cpu_governor", "cpu_energy_preference", "cpu_scaling_driver", "cpu_khz", "cpu_khz_min",
+    "cpu_khz_max", "cpu_turbo", "cpu_quota", "memory_limit_bytes", "memory_bytes",
+    "memory_available_bytes", "swap_bytes", "swap_used_bytes", "transparent_hugepage", "aslr",
+    "affinity", "pinned_cpu", "power_source", "temperature_c", "temperatures_c", "load_1min",
+    "steal_share", "battery_level", "visibility", "clock_resolution_ns", "page_memory_bytes",
+    "blocks_redone", "calls_per_sample", "screen",
+)  # fmt: skip
+
 # Differences up to this are no news: °C, processes, bytes; the clock and memory as a share.
 _SLACK = {"temperature_c": 10.0, "load_1min": 0.5, "swap_used_bytes": 64 * 2**20}
 _SHARE = {"cpu_khz": 0.05, "memory_bytes": 0.02}
@@ -75,6 +85,11 @@ class Difference(NamedTuple):
     def __str__(self) -> str:
         """For people: `cpu_governor: performance, then powersave`."""
         return f"{self.fact}: {_shown(self.first)}, then {_shown(self.second)}"
+
+
+def of_outputs(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts on which outputs may depend: all but those that are known to be of time only."""
+    return {fact: value for fact, value in environment.items() if fact not in OF_TIME_ONLY}
 
 
 def unlike(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Difference]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
 from edgekit.artifact import GOLDEN_MARKS, Artifact
+from edgekit.batching import KeptAnswers, Resumed, run_on_device
 from edgekit.errors import ArtifactError, DataError, UsageError
 from edgekit.job import Job
 from edgekit.measure import Placement
@@ -48,6 +49,9 @@ class Terms:
         metric: What judges them.
         margin: Points of it that do not matter.
         device: What runs them.
+        keep: Whether answers of a device to which samples travel in batches are kept, so that the
+            next call goes on with them.
+        fresh: Whether answers that were kept are forgotten first.
     """
 
     dataset: Dataset
@@ -56,6 +60,8 @@ class Terms:
     metric: Metric
     margin: float
     device: Device
+    keep: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Evaluation:
         reference: What the drop is measured against: "keras", or "file".
         against_source: The artifact (B) against the source model (A), sample by sample; None where
             the artifact does not hold what the source model answered.
+        resumed: What an earlier call had left; None where samples don't travel in batches.
     """
 
     contender: Contender
@@ -87,6 +94,7 @@ class Evaluation:
     drop_unknown: str | None = None
     reference: str = "keras"
     against_source: Difference | None = None
+    resumed: Resumed | None = None
 
     @property
     def artifact(self) -> Path:
@@ -120,6 +128,7 @@ class Evaluation:
             "reference": self.reference,
             "against_source": pair.to_json() if pair else None,
             "placement": self.placement.to_json() if self.placement else None,
+            "resumed": self.resumed.to_json() if self.resumed else None,
         }
 
 
@@ -214,7 +223,7 @@ def judge(
 
     from edgekit.datasets import draw
     from edgekit.datasets.of_artifact import keep_tokenizer
-    from edgekit.feeding import real, run_samples, samples_at
+    from edgekit.feeding import real, samples_at
 
     if len(artifact.manifest.inputs) != 1:
         raise ArtifactError(f"{artifact.path}: only models with one input can be evaluated")
@@ -223,7 +232,6 @@ def judge(
     spec = artifact.manifest.preprocessing[0]
     drawn = draw(terms.dataset, terms.split, terms.count, spec, report=report)
     task = f"running {drawn.count:,} samples of {terms.dataset.name}: {contender.name}"
-    report(Progress(task))
     labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
     running, given = Running(terms.metric, labels), artifact.manifest.outputs
     score = (lambda found: running.add([real(found[0], given[0])])) if len(given) == 1 else None
@@ -231,24 +239,29 @@ def judge(
         tempfile.TemporaryDirectory(prefix="edgekit-eval-") as scratch,
         terms.device.transport.scored(score),
     ):
-        outputs, result = run_samples(
+        job = Job(
+            action="run",
+            runtime=contender.runtime,
+            model=str(artifact.model_path),
+            threads=contender.threads,
+            delegate=contender.delegate,
+            options=contender.options,
+        )
+        kept = KeptAnswers.of(terms.device, contender, fresh=terms.fresh) if terms.keep else None
+        found = run_on_device(
             terms.device.transport,
-            Job(
-                action="run",
-                runtime=contender.runtime,
-                model=str(artifact.model_path),
-                threads=contender.threads,
-                delegate=contender.delegate,
-                options=contender.options,
-            ),
+            job,
             inputs=artifact.manifest.inputs,
-            outputs=artifact.manifest.outputs,
+            outputs=given,
             samples=samples_at(drawn.folder),
             scratch=Path(scratch),
+            kept=kept,
+            told=lambda *stand: report(Progress(task, *stand)),
         )
-    judged = terms.metric.judge(outputs, labels)
+    judged = terms.metric.judge(found.outputs, labels)
     metric, unknown, pair = _drop(artifact, judged, labels, drawn, terms)
-    report(Progress(task, 1, 1, f"{metric.name} {metric.value:.2f} %"))
+    figure = f"{metric.name} {metric.value:.2f} %"
+    report(Progress(task, drawn.count, drawn.count, figure))
     evaluation = Evaluation(
         contender=contender,
         device=terms.device.profile.name,
@@ -256,7 +269,8 @@ def judge(
         split=terms.split,
         sample_digest=drawn.digest,
         metric=metric,
-        placement=result.placement,
+        placement=found.placement,
+        resumed=found.resumed,
         drop_unknown=unknown,
         reference=artifact.manifest.parity.reference,
         against_source=pair,

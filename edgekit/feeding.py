@@ -69,14 +69,28 @@ def run_samples(
         ),
         timeout_s=timeout_s,
     )
+    refuse_nonfinite(job.runtime, result)
+    return _decode(taken, outputs, [tensor.name for tensor in result.outputs]), result
+
+
+def refuse_nonfinite(runtime: str, result: JobResult, *, first: int = 0) -> None:
+    """Refuse NaN and infinite outputs.
+
+    Args:
+        runtime: That gave them.
+        result: Of a job.
+        first: Index of its first sample, where they are a part of more.
+
+    Raises:
+        RuntimeFault: There are some.
+    """
     if result.nonfinite:
         raise RuntimeFault(
-            f"{job.runtime}: {result.nonfinite.values:,} output values are NaN or infinite, "
+            f"{runtime}: {result.nonfinite.values:,} output values are NaN or infinite, "
             f"in {result.nonfinite.samples:,} of {result.samples:,} samples",
-            f"the first is sample {result.nonfinite.first_sample}",
+            f"the first is sample {first + result.nonfinite.first_sample}",
             hint="fp16 overflows beyond 65504: try fp32 for this target",
         )
-    return _decode(taken, outputs, [tensor.name for tensor in result.outputs]), result
 
 
 def samples_at(folder: Path) -> Path:

@@ -74,7 +74,8 @@ class Placement:
     def __str__(self) -> str:
         """Short form for tables: `XNNPACK 66/66`, `f32 40, i8 12`."""
         if self.delegated or self.partitions:
-            best = max(self.executors, key=lambda name: self.executors[name])
+            names = [name for name, ops in self.executors.items() if ops == self.delegated]
+            best = names[0] if names else max(self.executors, key=lambda name: self.executors[name])
             pieces = f" in {self.partitions}" if self.partitions > 1 else ""
             return f"{best} {self.delegated}/{self.ops}{pieces}"
         ranked = sorted(self.executors.items(), key=lambda item: (-item[1], item[0]))

@@ -30,8 +30,8 @@ MOST_TURNS = 100_000
 MOST_BYTES = 2**30  # of a run's file: 100,000 turns of raw samples are about half of it
 
 
-# Runtimes in a browser, which tells no processor time: their `cpu_ns` are 0.
-_NO_CPU_CLOCK = ("litert-js", "onnxruntime-web")
+# Browsers and LiteRT's benchmark tool tell no processor time: their `cpu_ns` are 0.
+_NO_CPU_CLOCK = ("litert-js", "onnxruntime-web", "benchmark-model")
 
 
 @dataclass(frozen=True, slots=True)

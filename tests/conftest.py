@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,21 @@ def cache_of_this_run(tmp_path_factory):
         patch.setenv("EDGEKIT_STORE", str(shared / "measurements.sqlite"))
         patch.delenv("EDGEKIT_DEBUG", raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def adb_server_of_this_run():
+    """Lists of devices ask adb: a server of this run's own, and none that goes on after it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANDROID_ADB_SERVER_PORT", str(port))
+        patch.delenv("ANDROID_SERIAL", raising=False)
+        yield
+    with socket.socket() as asking:
+        started = asking.connect_ex(("127.0.0.1", port)) == 0
+    if started:
+        subprocess.run(["adb", "-P", str(port), "kill-server"], check=False)
 
 
 @pytest.fixture

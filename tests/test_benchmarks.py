@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
-from benchmarks import feed, loop, startup
+from benchmarks import feed, loop, startup, transports
 from benchmarks.__main__ import flat
+from edgekit.transports.local import LocalTransport
 
 
 def test_the_start_up_ratio_is_taken_within_each_round_for_both_commands():
@@ -22,6 +25,34 @@ def test_the_loop_benchmark_relates_what_the_loop_adds_to_a_call_of_one_millisec
     figures = loop.overhead(rounds=2)
     share = figures["loop_ns_per_1_ms_call"] / 1e6
     assert abs(figures["share_of_1_ms"] - share) < 1e-4
+
+
+def test_the_spinning_runtime_is_timed_as_long_as_it_spins(tmp_path):
+    transports._install(tmp_path / "packages")
+    model = tmp_path / "model.bin"
+    model.write_bytes(b"1000000\0")
+    local = LocalTransport(environment=transports._importable(tmp_path / "packages"))
+    found = transports._timed({"local": local, "again": local}, model, 1, 1_000_000)
+    assert 1000 <= found["local"]["median_us"] < 1500
+    assert 0.5 < found["again"]["ratio"] < 2
+
+
+def test_a_delaying_line_carries_all_bytes_late_and_its_end():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        line = transports._DelayingLine(server.getsockname(), 0.05)
+        with socket.create_connection(("127.0.0.1", line.port)) as client:
+            began = time.monotonic()
+            client.sendall(b"a" * 100_000)
+            client.shutdown(socket.SHUT_WR)
+            far, _ = server.accept()
+            with far:
+                far.settimeout(10)
+                got = b""
+                while data := far.recv(65536):
+                    got += data
+                assert got == b"a" * 100_000
+                assert time.monotonic() - began >= 0.05
+        line.close()
 
 
 def test_nested_figures_print_one_a_line_and_raw_samples_stay_in_the_json():

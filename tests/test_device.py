@@ -110,7 +110,9 @@ def test_the_preferred_runtime_that_can_run_the_target_is_chosen():
 def test_a_runtime_asked_for_that_cannot_run_the_target_is_refused():
     with pytest.raises(DeviceError, match="openvino cannot run tflite artifacts") as caught:
         profile().runtime_for("tflite", "openvino")
-    assert caught.value.hint == "one of: litert, tflite-runtime, litert-js, tflite-micro, vela"
+    assert caught.value.hint == (
+        "one of: litert, tflite-runtime, litert-js, tflite-micro, vela, benchmark-model"
+    )
 
 
 def test_a_plug_ins_runtime_may_run_a_built_in_target():

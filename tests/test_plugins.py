@@ -1,4 +1,4 @@
-"""A separately installed package adds a target, a model and a device; edgekit is not changed."""
+"""A separately installed package adds a target, a transport, a model and devices to edgekit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def plug_in(tmp_path_factory):
         ],
         check=True,
     )  # fmt: skip
-    return {**os.environ, "PYTHONPATH": str(place)}
+    inherited = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(place), inherited)))}
 
 
 def edgekit(environment, *arguments, status=0, **more):
@@ -95,6 +96,35 @@ def test_its_target_exports_its_model_with_proof(plug_in, tmp_path):
     assert (artifact["target"], artifact["precision"]) == ("dummy", "fp32")
     assert artifact["parity"]["max_abs"] < 1e-4
     assert (tmp_path / "build" / "dummy" / "dummy-fp32" / "model.dummy").is_file()
+
+
+def test_its_transport_carries_what_edgekits_own_carry(plug_in, make_artifact, dataset, tmp_path):
+    artifact = make_artifact()
+    environment = {**plug_in, "EDGEKIT_STORE": str(tmp_path / "store.sqlite")}
+
+    def document(*arguments):
+        return json.loads(edgekit(environment, *arguments, "--json", cwd=tmp_path).stdout)
+
+    rack, here = (
+        document("eval", artifact.path, "--data", dataset, "--device", device)
+        for device in ("dummy-rack", "local-cpu")
+    )
+    assert rack["metric"] == here["metric"]
+    assert rack["resumed"]["total"] == 40
+    checked = document("devices", "check", "dummy-rack")
+    verdicts = {step["what"]: step["verdict"] for step in checked["steps"]}
+    assert checked["passed"]
+    assert verdicts["computes tflite-int8"] == verdicts["times tflite-fp32"] == "ok"
+    words = ("--rounds", "2", "--seconds", "0.02", "--passes", "none")
+    (row,) = document("profile", artifact.path, "--device", "dummy-rack", *words)["rows"]
+    assert len(row["calls_of_processes"]) == 2
+
+
+def test_its_transports_table_is_checked_as_any(plug_in, tmp_path):
+    profile = tmp_path / "rack.toml"
+    profile.write_text('transport = "dummy-rack"\n[dummy-rack]\nshelf = 99\n')
+    done = edgekit(plug_in, "devices", "check", profile, status=1)
+    assert "rack.toml: dummy-rack: shelf: 99 is outside 1…40" in done.stderr
 
 
 def test_without_the_package_its_target_and_model_are_unknown(tmp_path):

@@ -51,8 +51,9 @@ def look(folder: Path, question: Any) -> dict[str, Any]:
 
     Args:
         folder: Of edgekit on this device.
-        question: `{"packs": {digest: [{"name", "bytes", "sha256"}]}, "keep_bytes", "end": [runs]}`;
-            packs are kept up to so many bytes, and runs that are named are ended.
+        question: `{"packs": {digest: [{"name", "bytes", "sha256"}]}, "keep_bytes", "end": [runs],
+            "drop": [digests]}`; packs are kept up to so many bytes, runs that are named are ended
+            and packs that are named removed.
 
     Returns:
         `{"there": [digests], "free": bytes}`.
@@ -65,11 +66,14 @@ def look(folder: Path, question: Any) -> dict[str, Any]:
     wanted = {digest: packs.items(digest, least=1, most=_MOST) for digest in digests}
     keep_bytes = fields.integer("keep_bytes", high=2**60)
     ended = fields.items("end", (), most=_MOST)
+    dropped = fields.items("drop", (), most=_MOST)
     fields.done()
     for place in (FILES, RUNS, AGENTS):
         (folder / place).mkdir(mode=0o700, parents=True, exist_ok=True)
     for run in ended:
         _end_run(folder / RUNS / _name(run))
+    for digest in dropped:
+        shutil.rmtree(folder / FILES / _name(digest), ignore_errors=True)
     _remove_dead_runs(folder / RUNS)
     there = [
         digest

@@ -3,12 +3,14 @@
 It is detached (a session of its own, no terminal), listens on a Unix socket in a private folder
 and works through a child that may crash (`edgekit.process`). Requests are numbered, one at a time,
 and the answer of the last one is kept: who lost the connection asks again and gets it, and nothing
-is done twice. It ends when it is told to, and by itself when nobody said a word for a while; its
-folder goes with it. Knows nothing of what a job is.
+is done twice. Before it works it waits for its turn (`edgekit.agent.turn`). It ends when it is told
+to, and by itself when nobody said a word for a while; its folder goes with it. Knows nothing of
+what a job is, but that a probe disturbs nobody.
 
-One JSON object a line. To the runner: `{"number", "payload", "limit_s"}`, `{"alive": true}`,
+One JSON object a line. To the runner: `{"number", "payload", "limit_s", "by"}`, `{"alive": true}`,
 `{"end": true}`. From it: `{"runner": 1, "nodename"}` to whoever connects, then `{"number",
-"answer", "files"}` or `{"number", "error"}`, and `{"ended": true}`.
+"answer", "files"}`, `{"number", "error"}` or, where others have the turn, `{"number", "busy"}`, and
+`{"ended": true}`.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ import hashlib
 import json
 import os
 import queue
+import secrets
 import selectors
 import shutil
 import signal
 import socket
+import struct
 import threading
 import time
 import traceback
@@ -29,6 +33,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from edgekit.agent.turn import Turn
 from edgekit.errors import EdgekitError, FileError, UsageError
 from edgekit.fields import Fields
 from edgekit.process import Child
@@ -39,10 +44,12 @@ ENTRIES = {
     "session": "edgekit.agent.session:handler",
 }
 SOCKET = "socket"
+SOCKET_NAME = "socket-name"  # of a socket that lies in no folder
 LOG = "log"
 OUTPUTS = "outputs"
 _LONGEST_LINE = 1024 * 1024
 _MOST_FILES = 1024
+_TURN_S = 2.0  # to wait for the turn before it is told who has it
 
 
 def start(folder: Path, kind: str, keep_s: float) -> None:
@@ -61,7 +68,7 @@ def start(folder: Path, kind: str, keep_s: float) -> None:
     log = _open_log(folder)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _standing_in(folder):
-        listener.bind(SOCKET)
+        _bind(listener)
     listener.listen(4)
     if os.fork():
         listener.close()
@@ -91,11 +98,34 @@ def connection_to(folder: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _standing_in(folder):
-            connection.connect(SOCKET)
+            named = Path(SOCKET_NAME)
+            connection.connect(f"\0{named.read_text('ascii')}" if named.is_file() else SOCKET)
     except OSError:
         connection.close()
         raise
     return connection
+
+
+def _bind(listener: socket.socket) -> None:
+    """Bind to a socket in this folder; where none may be made, to one without a place.
+
+    Android lets nobody make one below /data/local/tmp. The other has a name that nobody guesses,
+    in a file that only this user reads; who connects to it must be the same user.
+    """
+    try:
+        listener.bind(SOCKET)
+    except PermissionError:
+        name = f"edgekit-{secrets.token_hex(16)}"
+        listener.bind(f"\0{name}")
+        Path(SOCKET_NAME).write_text(name, "ascii")
+
+
+def _is_ours(client: socket.socket) -> bool:
+    """Whether this user is at the other end; asked where there are sockets without a place."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    told = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return bool(struct.unpack("3i", told)[1] == os.getuid())
 
 
 @contextmanager
@@ -167,10 +197,12 @@ class Runner:
         self._outgoing = b""
         self._asked = 0
         self._answer: bytes | None = None
-        self._todo: queue.Queue[tuple[int, dict[str, Any], float | None]] = queue.Queue()
+        self._todo: queue.Queue[tuple[int, dict[str, Any], float | None, str]] = queue.Queue()
         self._done: queue.Queue[tuple[int, bytes]] = queue.Queue()
         self._woken, self._waker = socket.socketpair()
         self._child: Child | None = None
+        # FOLDER/runs/OWNER-NUMBER: runs of one owner work side by side.
+        self._turn = Turn(folder.parent.parent, folder.name.rpartition("-")[0])
         self._heard = time.monotonic()
         self._ended = False
 
@@ -200,6 +232,9 @@ class Runner:
     def _accept(self) -> None:
         with suppress(OSError):
             client, _ = self._listener.accept()
+            if not _is_ours(client):
+                client.close()
+                return
             self._drop_client()  # whoever comes has lost the connection before
             client.setblocking(False)
             self._client = client
@@ -248,13 +283,14 @@ class Runner:
         number = message.integer("number", high=2**53)
         payload = message.mapping("payload")
         limit_s = message.optional_number("limit_s", high=1e7)
+        by = message.text("by", "", longest=255)
         message.done()
         if number == self._asked:
             if self._answer is not None:
                 self._send(self._answer)
         elif number == self._asked + 1 and (self._answer is not None or not self._asked):
             self._asked, self._answer = number, None
-            self._todo.put((number, payload, limit_s))
+            self._todo.put((number, payload, limit_s, by))
         else:
             refusal = UsageError(f"request {number} came after request {self._asked}")
             self._send(_line({"number": number, "error": refusal.to_json()}))
@@ -287,14 +323,17 @@ class Runner:
 
     def _work(self) -> None:
         while True:
-            number, payload, limit_s = self._todo.get()
-            answer = _line({"number": number, **self._answered(payload, limit_s)})
+            number, payload, limit_s, by = self._todo.get()
+            answer = _line({"number": number, **self._answered(payload, limit_s, by)})
             self._done.put((number, answer))
             with suppress(OSError):
                 self._waker.send(b".")
 
-    def _answered(self, payload: dict[str, Any], limit_s: float | None) -> dict[str, Any]:
+    def _answered(self, payload: dict[str, Any], limit_s: float | None, by: str) -> dict[str, Any]:
         try:
+            # A probe looks and is gone: it waits for nobody.
+            if payload.get("action") != "probe" and (busy := self._turn.take(by, _TURN_S)):
+                return {"busy": busy}
             if self._child is None:
                 self._child = Child(self._entry, environment=_importable())
             answer = self._child.call(payload, timeout_s=limit_s)

@@ -78,6 +78,7 @@ def check_command(device: str, *, as_json: bool, quiet: bool, verbose: bool) -> 
 @command.command("add")
 @click.argument("name")
 @click.option("--ssh", metavar="USER@HOST[:PORT]", help="A board that is reached over SSH.")
+@click.option("--adb", metavar="SERIAL", help="An Android phone, as `adb devices` lists it.")
 @click.option("--transport", help="Any other way to it, by name.")
 @click.option(
     "--set",
@@ -98,6 +99,7 @@ def add_command(
     *,
     name: str,
     ssh: str | None,
+    adb: str | None,
     transport: str | None,
     options: tuple[str, ...],
     summary: str | None,
@@ -111,17 +113,22 @@ def add_command(
     Like `edgekit devices add kitchen --ssh pi@raspberrypi.local`; `edgekit profile … --device
     kitchen` then measures there, and refuses another machine under that name.
     """
-    from edgekit.verbs.devices import add_device, parse_option, ssh_options
+    from edgekit.verbs.devices import adb_options, add_device, parse_option, ssh_options
 
-    if (ssh is None) == (transport is None):
-        told = "both --ssh and --transport" if ssh else "no way to the device was named"
+    ways = {"--ssh": ssh, "--adb": adb, "--transport": transport}
+    named = [way for way, value in ways.items() if value is not None]
+    if len(named) != 1:
+        told = " and ".join(named) if named else "no way to the device was named"
         raise UsageError(told, hint=f"edgekit devices add {name} --ssh pi@raspberrypi.local")
-    table: dict[str, Any] = ssh_options(ssh) if ssh else {}
-    table |= dict(map(parse_option, options))
+    table: dict[str, Any] = dict(map(parse_option, options))
+    if ssh is not None:
+        table = ssh_options(ssh) | table
+    elif adb is not None:
+        table = adb_options(adb, table)
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         added = add_device(
-            name, transport=transport or "ssh", options=table, summary=summary, out=out,
-            report=report,
+            name, transport=transport or named[0].removeprefix("--"), options=table,
+            summary=summary, out=out, report=report,
         )  # fmt: skip
     if as_json:
         output.print_json(added.to_json())

@@ -12,6 +12,7 @@ from edgekit.cli.types import FiniteFloat, device_option
 from edgekit.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgekit.batching import Resumed
     from edgekit.metrics.differences import Difference
     from edgekit.verbs.evaluate import Evaluation, Evaluations
 
@@ -37,6 +38,11 @@ _WHOLE = 100.0  # points: no difference is larger
     metavar="ARTIFACT",
     help="What the others are compared with, instead of the first; eval:7 is one that was kept.",
 )
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Ask the device for every sample; answers kept of an earlier call are forgotten.",
+)
 @click.option("--pairs", is_flag=True, help="Compare every two artifacts.")
 @click.option(
     "--margin",
@@ -58,6 +64,7 @@ def command(
     against: str | None,
     pairs: bool,
     margin: float,
+    fresh: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -86,6 +93,7 @@ def command(
             runtime=runtime,
             metric=metric,
             margin=margin,
+            fresh=fresh,
             report=report,
         )
     if as_json and found.rows:
@@ -123,8 +131,13 @@ def _print_one(found: Evaluation, number: int | None) -> None:
             "placement": str(found.placement),
             "intervals": _methods(found),
         }
+        | ({"resumed": _resumed(found.resumed)} if found.resumed and found.resumed.samples else {})
         | ({"kept as": f"eval:{number}"} if number is not None else {}),
     )
+
+
+def _resumed(resumed: Resumed) -> str:
+    return f"{resumed}; {resumed.proven:,} of them run again, with the same outputs"
 
 
 def _loss(found: Evaluation, source: str) -> str:
@@ -165,6 +178,9 @@ def _print_table(found: Evaluations) -> None:
     click.echo(f"interval: {first.judge.interval}; of a drop: {first.judge.paired_interval}")
     for reason in sorted({row.drop_unknown for row in rows if row.drop_unknown}):
         click.echo(f"drop unknown: {reason}")
+    for row in rows:
+        if row.resumed is not None and row.resumed.samples:
+            click.echo(f"resumed: {row.contender.name}: {_resumed(row.resumed)}")
     click.echo("")
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgekit.agreement import DIFFERENT
+from edgekit.agreement import DIFFERENT, Limits
 from edgekit.cli import names, output
+from edgekit.cli.types import FiniteFloat
+from edgekit.errors import EdgekitError, UsageError
 
 if TYPE_CHECKING:
     from edgekit.verbs.parity import ParityResult, ParityRow
@@ -36,6 +38,19 @@ _COLUMNS = (
     show_default=True,
     help="Which samples: those the artifact carries, saturated ones and the like.",
 )
+@click.option(
+    "--require",
+    type=click.Choice(["bit-exact", "one-step"]),
+    help="Fail unless every output is that near to the reference.",
+)
+@click.option(
+    "--max-steps", type=click.IntRange(0), help="Fail where an output on a grid is farther off."
+)
+@click.option(
+    "--max-abs",
+    type=FiniteFloat(0, 1e38),
+    help="Fail where an output on no grid is farther off, in its own unit.",
+)
 @output.common_options
 def command(
     *,
@@ -43,6 +58,9 @@ def command(
     device: tuple[str, ...],
     runtime: str | None,
     inputs: str,
+    require: str | None,
+    max_steps: int | None,
+    max_abs: float | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -53,6 +71,8 @@ def command(
     build/mobilenet/tflite-int8@delegate=none. Outputs are bit-exact, within a step of the
     output's grid, or different; where ops ran stands beside it. The reference runs on this machine:
     the file's own runtime, with nothing fused and nothing delegated.
+
+    With --require, --max-steps or --max-abs the exit status is 1 where a row is farther off.
     """
     from edgekit.measuring.contenders import parse
     from edgekit.verbs.parity import compare_with_reference
@@ -62,6 +82,7 @@ def command(
             [parse(one) for one in artifact],
             devices=device,
             runtime=runtime,
+            limits=_limits(require, max_steps, max_abs),
             inputs=[kind.strip() for kind in inputs.split(",")],
             report=report,
         )
@@ -70,6 +91,33 @@ def command(
     elif result.rows:
         _print(result)
     output.raise_failures(result.failures, len(result.rows), "compared")
+    broken = [row for row in result.rows if row.broken]
+    if broken:
+        raise EdgekitError(
+            f"{len(broken)} of {len(result.rows)} rows are farther from the reference than allowed",
+            *(
+                f"{one.contender.name} on {one.device}: {'; '.join(one.broken or ())}"
+                for one in broken
+            ),
+            limit=_named(result.limits),
+        )
+
+
+def _limits(require: str | None, max_steps: int | None, max_abs: float | None) -> Limits:
+    if require and max_steps is not None:
+        raise UsageError("--require and --max-steps both limit the steps", hint="give one")
+    if require == "bit-exact" and max_abs is not None:
+        raise UsageError("--require bit-exact leaves nothing for --max-abs", hint="give one")
+    if require == "one-step":
+        max_steps = 1
+    return Limits(require == "bit-exact", max_steps, max_abs)
+
+
+def _named(limits: Limits) -> str:
+    if limits.exact:
+        return "--require bit-exact"
+    given = {"--max-steps": limits.max_steps, "--max-abs": limits.max_abs}
+    return ", ".join(f"{name} {value:g}" for name, value in given.items() if value is not None)
 
 
 def _print(result: ParityResult) -> None:
@@ -77,7 +125,7 @@ def _print(result: ParityResult) -> None:
     golden = sum(name.startswith("golden") for name in result.samples)
     output.print_table(
         f"outputs against reference kernels of the same file, {count} samples",
-        _COLUMNS,
+        (*_COLUMNS, *(("verdict",) if result.limits.given else ())),
         [_cells(row, letter) for row, letter in zip(result.rows, _alike(result), strict=True)],
     )
     click.echo("alike: rows of one file with the same letter gave the same values")
@@ -129,4 +177,5 @@ def _cells(row: ParityRow, letter: str) -> tuple[str | None, ...]:
         None if whole.max_abs is None else f"{whole.max_abs:.3g}",
         row.agreed.worst,
         str(row.placement) if row.placement else None,
+        *(() if row.verdict is None else (row.verdict,)),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,20 +30,38 @@ if TYPE_CHECKING:
 Score = Callable[["Sequence[np.ndarray[Any, Any]]"], tuple[str, float] | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Where the samples of a job stand among more that belong together.
+
+    Attributes:
+        before: Samples before them.
+        total: All samples.
+    """
+
+    before: int
+    total: int
+
+
 class Transport(ABC):
     """A way to one device.
 
     Attributes:
+        batched: Whether many samples travel some at a time, one job each, so that it is seen how
+            far they are, and an answer that came back is not asked for again.
         no_latency: Why no time is measured there ("emulated: …"); None where it is.
         estimates: Whether it says what an inference would take without running it.
         unasked: Why lists of devices do not ask it; None where they do.
         score: While samples are judged, the figure so far; for devices with a screen to show it on.
+        part: While samples travel some at a time, where those of the next job stand.
     """
 
+    batched: bool = False
     no_latency: str | None = None
     estimates: bool = False
     unasked: str | None = None
     score: Score | None = None
+    part: Part | None = None
 
     @classmethod
     @abstractmethod
@@ -102,11 +121,20 @@ class Transport(ABC):
     @contextmanager
     def scored(self, score: Score | None) -> Iterator[None]:
         """While active, whoever runs samples may show their figure."""
-        self.score = score
+        before, self.score = self.score, score
         try:
             yield
         finally:
-            self.score = None
+            self.score = before
+
+    @contextmanager
+    def parted(self, part: Part) -> Iterator[None]:
+        """While active, the samples of a job are a part of more, and of no use after it."""
+        self.part = part
+        try:
+            yield
+        finally:
+            self.part = None
 
     def close(self) -> None:  # noqa: B027  most transports hold nothing
         """Let go of connections and processes; a transport that was closed is not used again."""

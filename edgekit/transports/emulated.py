@@ -41,6 +41,7 @@ class EmulatedTransport(Transport):
         named_in: The file that names the root, for complaints.
     """
 
+    batched = True
     no_latency = "emulated: qemu computes what the board would, and not as fast or as slowly"
 
     def __init__(self, root: Path, *, cpu: str = "cortex-a72", named_in: object = None) -> None:

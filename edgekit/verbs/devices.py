@@ -144,6 +144,17 @@ def ssh_options(text: str) -> dict[str, Any]:
     return found
 
 
+def adb_options(serial: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A phone's serial and what else was set as the options of the transport `adb`.
+
+    A path is meant from the current folder, and not from that of the profile.
+    """
+    table = {"serial": serial, **options}
+    if isinstance(benchmark := table.get("benchmark"), str):
+        table["benchmark"] = str(Path(benchmark).expanduser().absolute())
+    return table
+
+
 def _table(transport: str, options: Mapping[str, Any]) -> list[str]:
     if not options:
         return []
@@ -185,7 +196,7 @@ def _require(environment: Mapping[str, Any]) -> list[str]:
     governor = environment.get("cpu_governor")
     if governor == _PERFORMANCE:
         lines.append(f"cpu_governor = {toml_string(_PERFORMANCE)}")
-    elif governor:
+    elif governor and not environment.get("android"):  # a phone's owner cannot set it
         lines += [
             f"# Its governor is {printable(str(governor))}: latencies move with the clock. Better:",
             "#   echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",

@@ -139,6 +139,7 @@ def evaluate_all(
     runtime: str | None = None,
     metric: str | None = None,
     margin: float = MARGIN,
+    fresh: bool = False,
     report: Report = silent,
 ) -> Evaluations:
     """Judge artifacts on the same samples, compare them pair by pair, and keep the figures.
@@ -154,6 +155,7 @@ def evaluate_all(
         runtime: Runtime to use for all; by default the device's preference for each.
         metric: Name in `edgekit.metrics`; by default the one of the first's manifest.
         margin: Points that do not matter, above 0.
+        fresh: Forget what a device answered in an earlier call, instead of going on with it.
         report: Told about progress.
 
     Returns:
@@ -189,6 +191,7 @@ def evaluate_all(
         metric=metric,
         margin=margin,
     )
+    terms = replace(terms, keep=True, fresh=fresh)
     keeper = _Keeper()
     judged = _judged(opened, terms, failures, keeper, report)
     first = judged[:1]
@@ -203,7 +206,7 @@ def evaluate_all(
         sides = [(a, b) for a in first for b in judged[1:]]
     rows = tuple(one.evaluation for one in judged)
     pairs = tuple(_pairs(sides, terms, report))
-    warnings = [*_doubts(rows), *_fewer(rows, samples), *keeper.problems]
+    warnings = [*_doubts(rows), *_fewer(rows, samples), *_forgotten(rows), *keeper.problems]
     if (every_two or against is not None) and not pairs and not failures:
         warnings.append("nothing was compared: one artifact alone")
     return Evaluations(rows, pairs, failures, tuple(keeper.numbers), tuple(warnings))
@@ -334,6 +337,16 @@ class _Keeper:
             except StoreError as error:
                 self.problems.append(f"not kept: {error.message}")
         self.numbers.append(number)
+
+
+def _forgotten(rows: Sequence[Evaluation]) -> list[str]:
+    """Says where answers of an earlier call were thrown away."""
+    return [
+        f"{row.contender.name}: what {row.device} had answered before was thrown away: "
+        f"{row.resumed.forgotten}"
+        for row in rows
+        if row.resumed is not None and row.resumed.forgotten is not None
+    ]
 
 
 def _fewer(rows: Sequence[Evaluation], wanted: int | None) -> list[str]:

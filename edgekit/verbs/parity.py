@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from edgekit.agreeing import (
     run_raw,
     run_reference,
 )
+from edgekit.agreement import Limits
 from edgekit.artifact import Artifact
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.measure import Placement
@@ -47,6 +48,7 @@ class ParityRow:
         agreed: How far its outputs agree.
         placement: Where the ops ran.
         facts: What the runtime says of itself; microcontrollers of their memory.
+        broken: Which limits are broken and by how much, in words; None where no limit was given.
     """
 
     contender: Contender
@@ -54,6 +56,12 @@ class ParityRow:
     agreed: Agreed
     placement: Placement | None
     facts: Mapping[str, Any]
+    broken: tuple[str, ...] | None = None
+
+    @property
+    def verdict(self) -> str | None:
+        """Whether it passes or fails; None where no limit was given."""
+        return None if self.broken is None else "fail" if self.broken else "pass"
 
     def to_json(self) -> dict[str, Any]:
         one = self.contender
@@ -68,6 +76,8 @@ class ParityRow:
             **self.agreed.to_json(),
             "placement": self.placement.to_json() if self.placement else None,
             "facts": dict(self.facts),
+            "verdict": self.verdict,
+            "broken": list(self.broken or ()),
         }
 
 
@@ -80,15 +90,18 @@ class ParityResult:
         references: Artifact's folder → what it was compared with, in words.
         samples: Names of the samples that were run: of the artifact with the most.
         failures: "artifact on device" → why it could not be compared.
+        limits: What the rows were held to.
     """
 
     rows: tuple[ParityRow, ...]
     references: Mapping[str, str]
     samples: tuple[str, ...]
     failures: Mapping[str, EdgekitError] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "limits": asdict(self.limits) if self.limits.given else None,
             "rows": [row.to_json() for row in self.rows],
             "references": dict(self.references),
             "samples": list(self.samples),
@@ -102,6 +115,7 @@ def compare_with_reference(
     devices: Sequence[str] = ("local-cpu",),
     runtime: str | None = None,
     inputs: Sequence[str] = INPUTS,
+    limits: Limits = Limits(),  # noqa: B008  frozen
     report: Report = silent,
 ) -> ParityResult:
     """Run artifacts on devices and in reference kernels, and compare.
@@ -111,6 +125,7 @@ def compare_with_reference(
         devices: Names or paths of device profiles.
         runtime: Runtime to use for all; by default each device's preference.
         inputs: Of `edgekit.agreeing.INPUTS`.
+        limits: What every output is held to.
         report: Told about progress.
 
     Returns:
@@ -151,11 +166,12 @@ def compare_with_reference(
                 name = device.profile.name
                 report(Progress(task, len(rows), total, f"{one.name} on {name}"))
                 try:
-                    rows.append(_row(device, one, artifact, samples, reference))
+                    row = _row(device, one, artifact, samples, reference)
+                    rows.append(replace(row, broken=_broken(limits, row.agreed)))
                 except EdgekitError as error:
                     failures[f"{one.name} on {name}"] = error
     report(Progress(task, total, total))
-    return ParityResult(tuple(rows), references, longest, failures)
+    return ParityResult(tuple(rows), references, longest, failures, limits)
 
 
 def _reached(devices: Sequence[str], failures: dict[str, EdgekitError]) -> list[Device]:
@@ -178,6 +194,16 @@ def _row(
     facts = {key: ran.environment[key] for key in _FACTS if key in ran.environment}
     found = agree(ran, reference, artifact, samples)
     return ParityRow(one, device.profile.name, found, ran.placement, facts)
+
+
+def _broken(limits: Limits, agreed: Agreed) -> tuple[str, ...] | None:
+    """Each output is held to the limits by itself: one may lie on a grid, another on none."""
+    if not limits.given:
+        return None
+    outputs = agreed.outputs
+    found = {name: limits.broken_by(one) for name, one in outputs.items()}
+    several = len(found) > 1
+    return tuple(f"{name}: {told}" if several else told for name, told in found.items() if told)
 
 
 def _told(reference: Ran) -> str:

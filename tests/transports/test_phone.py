@@ -8,6 +8,7 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -167,6 +168,36 @@ def test_accuracy_grows_on_the_page_while_samples_are_judged(phone, make_artifac
     assert page.locator("#score-name").inner_text() == found.metric.name
     assert page.locator("#score").inner_text() == f"{found.metric.value:.1f}"
     assert one.transport.score is None
+
+
+def test_samples_come_in_batches_and_the_page_counts_them_all(
+    phone, make_artifact, dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "cache"))
+    artifact = make_artifact()
+    one, seen, jobs = phone(), [], []
+
+    def work(transport):
+        device = Device(read_device_toml(PROFILE), transport, {})
+        terms = replace(terms_for([artifact], device, dataset=dataset, margin=1.0), keep=True)
+        ((contender, _),) = gather([Asked(artifact.path)], device.profile)
+        carry = transport._run
+        transport._run = lambda job, limit: jobs.append(transport.part) or carry(job, limit)
+        return [judge(contender, artifact, terms, report=seen.append).evaluation for _ in "12"]
+
+    finish = one.begin(work)
+    page = one.open()
+    first, second = finish(page)
+    assert {part.total for part in jobs} == {40}
+    starts = [part.before for part in jobs]
+    assert (starts[:2], starts[-1]) == ([0, 4], 0)  # the last one is a proof
+    assert (first.resumed.samples, second.resumed.samples) == (0, 40)
+    assert second.metric == first.metric
+    assert page.locator("#progress").get_attribute("max") == "40"
+    assert page.locator("#samples").inner_text() == str(40 + second.resumed.proven)
+    assert page.locator("#score").inner_text() == f"{first.metric.value:.1f}"
+    done = [step.done for step in seen if step.task.startswith("running")]
+    assert done[: len(jobs)] == [*starts[:-1], 40]
 
 
 def test_the_page_stays_within_its_origin_and_complains_of_nothing(phone, job_for):

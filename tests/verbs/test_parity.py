@@ -32,6 +32,8 @@ class Shifting(LocalTransport):
 
     def _run(self, job, timeout_s):
         result = super()._run(job, timeout_s)
+        if job.outputs is None:
+            return result
         given = np.load(job.outputs)
         given[self.samples] = given[self.samples] + np.array(self.by, given.dtype)
         np.save(job.outputs, given)
@@ -176,3 +178,57 @@ def test_a_device_that_is_not_there_hides_no_other(make_artifact, tmp_path, caps
 def test_unknown_inputs_are_refused(make_artifact):
     with pytest.raises(UsageError, match="--inputs golden,silver"):
         compare_with_reference([Asked(make_artifact().path)], inputs=["golden", "silver"])
+
+
+def test_a_limit_that_is_kept_passes_and_one_that_is_broken_fails_with_its_row(
+    make_artifact, capsys, monkeypatch
+):
+    folder = str(make_artifact(precision="int8").path)
+    words = ["parity", f"{folder}@delegate=reference", "--inputs", "golden", "-q"]
+    assert main([*words, "--json", "--require", "bit-exact"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["verdict"], row["broken"]) == ("pass", [])
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["verdict"] is None
+    monkeypatch.setattr(LocalTransport, "from_profile", lambda _profile: Shifting(3, [2]))
+    for option, wanted in (
+        (("--require", "bit-exact"), "3 steps apart; bit-exact is required"),
+        (("--require", "one-step"), "3 steps, over 1"),
+        (("--max-steps", "2"), "3 steps, over 2"),
+        (("--max-steps", "3"), None),
+        (("--max-abs", "2.5"), "3, over 2.5"),
+        (("--max-abs", "3"), None),
+    ):
+        assert main([*words, "--json", *option]) == (1 if wanted else 0), option
+        found, said = capsys.readouterr()
+        (row,) = json.loads(found)["rows"]
+        assert row["broken"] == ([wanted] if wanted else [])
+        assert row["verdict"] == ("fail" if wanted else "pass")
+        assert ("1 of 1 rows are farther from the reference than allowed" in said) == bool(wanted)
+        assert (f"on local-cpu: {wanted}" in said) == bool(wanted)
+    assert main([*words, "--max-steps", "2"]) == 1
+    found, said = capsys.readouterr()
+    assert any(line.startswith("tiny") and line.endswith("fail") for line in found.splitlines())
+    assert "limit: --max-steps 2" in said
+
+
+def test_floats_on_no_grid_are_held_to_values_and_never_passed_by_steps(
+    make_artifact, capsys, monkeypatch
+):
+    words = ["parity", str(make_artifact("onnx").path), "--inputs", "golden", "--json", "-q"]
+    monkeypatch.setattr(LocalTransport, "from_profile", lambda _profile: Shifting(0.5, [2]))
+    assert main([*words, "--max-steps", "8", "--max-abs", "0.6"]) == 0
+    capsys.readouterr()
+    assert main([*words, "--max-steps", "8"]) == 1
+    assert "on no grid of steps; no limit is given" in capsys.readouterr().err
+    assert main([*words, "--max-abs", "0.4"]) == 1
+    assert "0.5, over 0.4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--require", "one-step", "--max-steps", "3"), ("--require", "bit-exact", "--max-abs", "1")],
+)
+def test_limits_that_contradict_each_other_are_refused(make_artifact, words, capsys):
+    assert main(["parity", str(make_artifact().path), *words]) == 2
+    assert "give one" in capsys.readouterr().err

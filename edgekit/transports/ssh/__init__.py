@@ -7,6 +7,34 @@ connection: when that is lost, a new one asks again, and nothing that was finish
 
 from __future__ import annotations
 
-from edgekit.transports.ssh.transport import SshTransport
+from typing import TYPE_CHECKING
+
+from edgekit.transports.remote.transport import RemoteTransport
+from edgekit.transports.ssh.link import SshLink
+from edgekit.transports.ssh.options import Options, read_options
+
+if TYPE_CHECKING:
+    from edgekit.device import DeviceProfile
 
 __all__ = ["SshTransport"]
+
+
+class SshTransport(RemoteTransport):
+    """Another machine over SSH. Nothing is connected before the first job.
+
+    Args:
+        options: How it is reached.
+    """
+
+    options: Options
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+
+    @classmethod
+    def from_profile(cls, profile: DeviceProfile) -> SshTransport:
+        """The board that the table `[ssh]` names."""
+        return cls(read_options(profile))
+
+    def _new_link(self) -> SshLink:
+        return SshLink(self.options)

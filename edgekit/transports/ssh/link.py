@@ -1,54 +1,26 @@
-"""Connections to one board, kept and got back when they are lost; commands and files go over them.
+"""SSH connections to one board, kept and got back when they are lost.
 
-An event loop in a thread of its own carries everything, so that several threads can use one link.
 A server allows a connection about ten channels: when they are taken, there is another connection.
-Whatever fails because a connection was lost raises `Lost`; `patiently` begins it again. Knows
-nothing of jobs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
-from edgekit.errors import DeviceError, DeviceLostError, FileError
+from edgekit.errors import DeviceError, FileError
+from edgekit.transports.remote.way import BACKOFF_S, LONGEST_OUTPUT, Channel, Done, Link, Lost
 from edgekit.transports.ssh.login import library, login
 from edgekit.transports.ssh.options import Options
 
-T = TypeVar("T")
-
 _CHANNELS = 8  # of ten that OpenSSH allows
 _LAST_WORDS = 8192
-_LONGEST_OUTPUT = 1024 * 1024
-_COMMAND_S = 120.0
-_CLOSING_S = 4.0
-_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
-
-
-class Lost(Exception):
-    """The connection was lost; what was asked may have been done, or not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A command that ended.
-
-    Attributes:
-        status: As the shell says; None where a signal ended it.
-        output: Its stdout.
-        words: The last of its stderr.
-    """
-
-    status: int | None
-    output: bytes
-    words: str
 
 
 @dataclass(eq=False)
@@ -60,7 +32,7 @@ class _Wire:
     most: int = _CHANNELS
 
 
-class Link:
+class SshLink(Link):
     """The way to one board.
 
     Args:
@@ -68,67 +40,18 @@ class Link:
     """
 
     def __init__(self, options: Options) -> None:
+        super().__init__()
         self.options = options
         self._wires: list[_Wire] = []
         self._lost_at: float | None = None
         self._was_there = False
-        self._working: set[asyncio.Task[Any]] = set()
         for chatty in ("asyncio", "asyncssh"):  # what matters is raised; a log would be printed
             logging.getLogger(chatty).addHandler(logging.NullHandler())
-        self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(_Daemons())
-        self._one_at_a_time = asyncio.Lock()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
 
-    def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do work in the loop's thread and wait for it; an interrupt cancels it there."""
-        if not self._thread.is_alive():
-            work.close()
-            raise DeviceError(f"{self.options.shown}: this way was closed")
-        future = asyncio.run_coroutine_threadsafe(self._known(work), self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    async def _known(self, work: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.current_task()
-        assert task is not None
-        self._working.add(task)
-        try:
-            return await work
-        finally:
-            self._working.discard(task)
-
-    def close(self) -> None:
-        """End all connections, and the thread."""
-        if not self._thread.is_alive():
-            return
-        with suppress(Exception):
-            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(3 * _CLOSING_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CLOSING_S)
-        if not self._thread.is_alive():
-            self._loop.close()
-
-    async def patiently(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do work; where the connection is lost, get it back and begin the work again.
-
-        Raises:
-            DeviceError: The connection did not come back in time, or is lost again and again.
-        """
-        began = time.monotonic()
-        for attempt in range(10**6):
-            try:
-                return await work()
-            except Lost as error:
-                if time.monotonic() - began > self.options.patience_s and attempt > 10:
-                    raise self.gave_up(error) from error
-            await self.back()
-            await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
-        raise AssertionError
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return any(not wire.connection.is_closed() for wire in self._wires)
 
     async def back(self) -> None:
         """Wait until there is a connection.
@@ -138,18 +61,8 @@ class Link:
         """
         await self._wire()
 
-    def gave_up(self, error: BaseException | str) -> DeviceLostError:
-        """The error for a connection that does not come back."""
-        reason = error.message if isinstance(error, DeviceError) else str(error)
-        return DeviceLostError(
-            f"{self.options.shown}: the connection was lost and did not come back "
-            f"within {self.options.patience_s:g} s",
-            *([reason] if reason else []),
-            hint="what was finished is kept: run the same command again once the board is there",
-        )
-
     @asynccontextmanager
-    async def channel(self, command: str) -> AsyncIterator[Channel]:
+    async def channel(self, command: str) -> AsyncIterator[SshChannel]:
         """A command that runs there, with its pipes.
 
         Raises:
@@ -159,30 +72,20 @@ class Link:
         async with self._opened(
             lambda connection: connection.create_process(command, encoding=None)
         ) as process:
-            channel = Channel(process)
+            channel = SshChannel(process)
             try:
                 yield channel
             finally:
                 await channel.close()
 
-    async def run(self, command: str, given: bytes = b"") -> Done:
-        """Run a command to its end. Raises as `channel`."""
-        try:
-            async with asyncio.timeout(_COMMAND_S), self.channel(command) as channel:
-                return await channel.to_the_end(given)
-        except TimeoutError:
-            raise DeviceError(
-                f"{self.options.shown}: a command took longer than {_COMMAND_S:g} s there"
-            ) from None
-
     @asynccontextmanager
-    async def sftp(self) -> AsyncIterator[Any]:
-        """An SFTP client. Raises as `channel`."""
+    async def files(self) -> AsyncIterator[SftpFiles]:
+        """Files over SFTP. Raises as `channel`."""
         asyncssh = library()
         try:
             async with self._opened(lambda connection: connection.start_sftp_client()) as client:
                 try:
-                    yield client
+                    yield SftpFiles(client)
                 finally:
                     client.exit()
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
@@ -227,7 +130,7 @@ class Link:
             free = [wire for wire in self._wires if wire.channels < wire.most]
             if free:
                 return free[0]
-            delays = iter(_BACKOFF_S)
+            delays = iter(BACKOFF_S)
             while True:
                 try:
                     wire = _Wire(await login(self.options))
@@ -240,7 +143,7 @@ class Link:
                     if now - self._lost_at > self.options.patience_s:
                         self._lost_at = None  # whoever asks next may wait anew
                         raise self.gave_up(error) from error
-                await asyncio.sleep(next(delays, _BACKOFF_S[-1]))
+                await asyncio.sleep(next(delays, BACKOFF_S[-1]))
             self._wires.append(wire)
             self._was_there, self._lost_at = True, None
             return wire
@@ -255,21 +158,15 @@ class Link:
         wire.connection.abort()
 
     async def _end(self) -> None:
-        if self._working:  # what was interrupted puts things in order there
-            await asyncio.wait(self._working, timeout=_CLOSING_S)
         for wire in self._wires:
             wire.connection.close()
         for wire in self._wires:
             with suppress(Exception):
                 await asyncio.wait_for(wire.connection.wait_closed(), 1.0)
         self._wires.clear()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
 
 
-class Channel:
+class SshChannel(Channel):
     """A command that runs on the board.
 
     Args:
@@ -277,10 +174,10 @@ class Channel:
     """
 
     def __init__(self, process: Any) -> None:
+        super().__init__()
         self._library = library()
         self._process = process
         self._words = b""
-        self._incoming = b""
         self._listening = asyncio.ensure_future(self._listen())
 
     async def write(self, data: bytes) -> None:
@@ -295,29 +192,7 @@ class Channel:
         except (OSError, self._library.Error) as error:
             raise Lost(str(error)) from error
 
-    async def line(self, longest: int) -> bytes:
-        """The next line of its stdout, without its end.
-
-        Raises:
-            Lost: The connection was lost, or the command has ended.
-            DeviceError: The line is longer than `longest`.
-        """
-        found = self._incoming.find(b"\n")
-        parts, size = [], len(self._incoming)
-        while found < 0:
-            parts.append(self._incoming)
-            if size > longest:
-                raise DeviceError(f"the device sent a line of more than {longest} bytes")
-            self._incoming = await self._read()
-            if not self._incoming:
-                raise Lost("the connection ended")
-            size += len(self._incoming)
-            found = self._incoming.find(b"\n")
-        parts.append(self._incoming[:found])
-        self._incoming = self._incoming[found + 1 :]
-        return b"".join(parts)
-
-    async def to_the_end(self, given: bytes) -> Done:
+    async def to_the_end(self, given: bytes, *, longest: int = LONGEST_OUTPUT) -> Done:
         """Give it its stdin and wait for what it prints."""
         if given:
             await self.write(given)
@@ -325,8 +200,8 @@ class Channel:
         output = b""
         while data := await self._read():
             output += data
-            if len(output) > _LONGEST_OUTPUT:
-                raise DeviceError(f"the device printed more than {_LONGEST_OUTPUT} bytes")
+            if len(output) > longest:
+                raise DeviceError(f"the device printed more than {longest} bytes")
         await self._process.wait_closed()
         await self._listening
         if self._process.exit_status is None and self._process.exit_signal is None:
@@ -358,20 +233,41 @@ class Channel:
                 self._words = (self._words + data)[-_LAST_WORDS:]
 
 
-class _Daemons(concurrent.futures.ThreadPoolExecutor):
-    """Threads that hold up no exit: looking up a name may take longer than anybody waits."""
+class SftpFiles:
+    """Files over SFTP; what asyncssh raises is explained by `SshLink.files`.
 
-    def submit(
-        self, work: Callable[..., T], /, *arguments: Any, **named: Any
-    ) -> concurrent.futures.Future[T]:
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        future.set_running_or_notify_cancel()  # it ends in order, even if nobody waits
+    Args:
+        client: Of asyncssh.
+    """
 
-        def run() -> None:
-            try:
-                future.set_result(work(*arguments, **named))
-            except BaseException as error:
-                future.set_exception(error)
+    def __init__(self, client: Any) -> None:
+        self._client = client
 
-        threading.Thread(target=run, daemon=True).start()
-        return future
+    async def make_folder(self, place: str) -> None:
+        """Make a folder there, with those above it; one may be there."""
+        await self._client.makedirs(place, exist_ok=True)
+
+    async def put(self, here: Path, there: str) -> None:
+        """Write a file there."""
+        await self._client.put(str(here), there)
+
+    async def move(self, part: str, place: str) -> None:
+        """Rename what was written; where somebody was faster, theirs stays."""
+        failed: type[Exception] = library().SFTPError
+        client = self._client
+        try:
+            await client.rename(part, place)
+        except failed:
+            if not await client.exists(place):
+                raise
+            with suppress(failed):
+                await (client.rmtree if await client.isdir(part) else client.remove)(part)
+
+    async def get(self, there: str, here: Path, most: int) -> None:
+        """Fetch a file of at most `most` bytes."""
+
+        def bounded(_source: object, _target: object, done: int, _total: int) -> None:
+            if done > most:
+                raise DeviceError(f"{here.name}: the device sends more than it said")
+
+        await self._client.get(there, str(here), progress_handler=bounded)

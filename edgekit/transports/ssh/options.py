@@ -30,6 +30,7 @@ class Options:
         silence_s: Without a sign of life, after which a connection counts as lost.
         patience_s: To get a lost connection back.
         keep_s: Without a word from here, after which a process there ends itself.
+        busy_s: To wait for the turn while others measure there.
         cache_mb: Of pushed files that are kept there.
         where: The file that says so, for complaints.
     """
@@ -45,8 +46,19 @@ class Options:
     silence_s: float = 15.0
     patience_s: float = 60.0
     keep_s: float = 300.0
+    busy_s: float = 600.0
     cache_mb: int = 2000
     where: str = "the device's TOML file"
+
+    @property
+    def table(self) -> str:
+        """Of the profile, for complaints."""
+        return "[ssh]"
+
+    @property
+    def python_shown(self) -> str:
+        """The interpreter there, for complaints."""
+        return self.python
 
     @property
     def shown(self) -> str:
@@ -79,6 +91,7 @@ def read_options(profile: DeviceProfile) -> Options:
         silence_s=fields.number("silence_s", usual.silence_s, low=0.5, high=600.0),
         patience_s=fields.number("patience_s", usual.patience_s, high=86_400.0),
         keep_s=fields.number("keep_s", usual.keep_s, low=1.0, high=86_400.0),
+        busy_s=fields.number("busy_s", usual.busy_s, high=86_400.0),
         cache_mb=fields.integer("cache_mb", usual.cache_mb, low=1, high=10**7),
         where=str(profile.path or profile.name),
     )

@@ -23,7 +23,7 @@ from edgekit.fields import Fields
 from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.tensor import TensorInfo
-from edgekit.transports.base import Score
+from edgekit.transports.base import Part, Score
 from edgekit.transports.web import answers
 from edgekit.transports.web.exchange import Exchange, PageLost
 from edgekit.transports.web.files import runtime_versions
@@ -266,11 +266,17 @@ class InBatches(LoadedModel):
     """A model in a page as `edgekit.agent.running` knows one: samples travel some at a time."""
 
     def __init__(
-        self, model: Opened, samples: Path, timeout_s: float | None, score: Score | None = None
+        self,
+        model: Opened,
+        samples: Path,
+        timeout_s: float | None,
+        score: Score | None = None,
+        part: Part | None = None,
     ) -> None:
         self._model, self._timeout_s, self._score = model, timeout_s, score
         self._figure: dict[str, Any] | None = None
         self._reader = SampleReader(samples, model.inputs)
+        self._part = part or Part(0, len(self._reader))
         self._at = self._returns = 0
         self._ready: list[list[Array]] = []
         self.inputs, self.outputs, self.facts = model.inputs, model.outputs, {}
@@ -284,7 +290,8 @@ class InBatches(LoadedModel):
         count = max(1, min(_BATCH_SAMPLES, _BATCH_BYTES // sample_bytes))
         chosen = range(self._at, min(self._at + count, len(self._reader)))
         batch = [self._reader[index] for index in chosen]
-        show = {"done": self._at, "total": len(self._reader), "score": self._figure}
+        done, total = self._part.before + self._at, self._part.total
+        show = {"done": done, "total": total, "score": self._figure}
         try:
             self._ready = self._model.run_batch(batch, show, self._timeout_s)
         except PageLost:

@@ -33,6 +33,8 @@ class PageTransport(Transport):
         backend: "wasm" or "webgpu", for jobs that name no delegate.
     """
 
+    batched = True
+
     def __init__(self, backend: str = "wasm") -> None:
         self._backend = backend
 
@@ -82,7 +84,7 @@ class PageTransport(Transport):
             return self._measured(job)
         with self._page(backend) as page, opened(page, job, backend) as model:
             samples, nonfinite = run(
-                job, InBatches(model, Path(str(job.inputs)), timeout_s, self.score)
+                job, InBatches(model, Path(str(job.inputs)), timeout_s, self.score, self.part)
             )
             facts = model.facts()
             return JobResult(

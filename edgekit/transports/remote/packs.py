@@ -19,6 +19,7 @@ from typing import Any
 from edgekit.errors import DeviceError, FileError
 from edgekit.fields import Fields, is_name
 from edgekit.files import digest_json, sha256_file
+from edgekit.transports.remote.way import Files, Options
 
 MOST_BYTES = 16 * 2**30  # to or fro, at once
 _MOST_FILES = 256
@@ -69,6 +70,15 @@ def samples_pack(place: Path) -> Pack:
     return _pack(sorted(place.glob("*.npy")) if place.is_dir() else [place], named=place)
 
 
+def files_pack(paths: Sequence[Path]) -> Pack:
+    """Any files of one folder.
+
+    Raises:
+        FileError: They cannot be read.
+    """
+    return _pack(paths)
+
+
 def _pack(paths: Sequence[Path], named: Path | None = None) -> Pack:
     if not 1 <= len(paths) <= _MOST_FILES:
         raise FileError(f"{named}: {len(paths)} files; 1…{_MOST_FILES} can be pushed")
@@ -95,41 +105,22 @@ def _digest(path: Path) -> str:
     return _digests[key]
 
 
-async def push(sftp: Any, pack: Pack, place: PurePosixPath, part: PurePosixPath) -> None:
+async def push(files: Files, pack: Pack, place: PurePosixPath, part: PurePosixPath) -> None:
     """Write a pack beside its place on the board and rename it there.
 
     Args:
-        sftp: asyncssh's client; its errors may pass.
+        files: The way there; its errors may pass.
         pack: What.
         place: Folder that is not there, or a whole one that somebody else pushed meanwhile.
         part: Folder of this push alone, beside it.
     """
-    await sftp.makedirs(str(part), exist_ok=True)
+    await files.make_folder(str(part))
     for name, path in pack.files.items():
-        await sftp.put(str(path), str(part / name))
-    await rename(sftp, part, place)
+        await files.put(path, str(part / name))
+    await files.move(str(part), str(place))
 
 
-async def rename(sftp: Any, part: PurePosixPath, place: PurePosixPath) -> None:
-    """Rename what was written; where somebody was faster, theirs stays."""
-    try:
-        await sftp.rename(str(part), str(place))
-    except sftp_error():
-        if not await sftp.exists(str(place)):
-            raise
-        with suppress(sftp_error()):
-            await (sftp.rmtree if await sftp.isdir(str(part)) else sftp.remove)(str(part))
-
-
-def sftp_error() -> type[Exception]:
-    """What asyncssh's client raises."""
-    from edgekit.transports.ssh.login import library
-
-    error: type[Exception] = library().SFTPError
-    return error
-
-
-def refuse_too_large(pack: Pack, free: int, board: str) -> None:
+def refuse_too_large(pack: Pack, free: int, options: Options) -> None:
     """Compare a pack with what is free on the board.
 
     Raises:
@@ -137,8 +128,9 @@ def refuse_too_large(pack: Pack, free: int, board: str) -> None:
     """
     if pack.bytes + _SPARE_BYTES > free:
         raise DeviceError(
-            f"{board}: {', '.join(pack.files)} would take {pack.bytes:,} bytes, {free:,} are free",
-            hint="free some space there, or choose another place with `folder` in [ssh]",
+            f"{options.shown}: {', '.join(pack.files)} would take {pack.bytes:,} bytes, "
+            f"{free:,} are free",
+            hint=f"free some space there, or choose another place with `folder` in {options.table}",
         )
 
 
@@ -183,11 +175,11 @@ def outputs_of(files: Sequence[Any], expected: str) -> list[Output]:
     return found
 
 
-async def pull(sftp: Any, source: PurePosixPath, output: Output, folder: Path) -> None:
+async def pull(files: Files, source: PurePosixPath, output: Output, folder: Path) -> None:
     """Fetch one file of results, compare it with its digest, and put it in its place.
 
     Args:
-        sftp: asyncssh's client; its errors may pass.
+        files: The way there; its errors may pass.
         source: Folder of outputs on the board.
         output: Which.
         folder: Where outputs lie here.
@@ -196,14 +188,9 @@ async def pull(sftp: Any, source: PurePosixPath, output: Output, folder: Path) -
         DeviceError: Something else came than the board said.
         FileError: It cannot be written.
     """
-
-    def bounded(_source: object, _target: object, done: int, _total: int) -> None:
-        if done > output.bytes:
-            raise DeviceError(f"{output.name}: the device sends more than it said")
-
     scratch = _beside(folder / output.name)
     try:
-        await sftp.get(str(source / output.name), str(scratch), progress_handler=bounded)
+        await files.get(str(source / output.name), scratch, output.bytes)
         _accept(scratch, output, folder / output.name)
     finally:
         _remove(scratch)

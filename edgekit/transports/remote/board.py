@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -24,21 +26,25 @@ from edgekit.agent.cache import AGENTS, FILES, PART, RUNS
 from edgekit.errors import DeviceError, EdgekitError
 from edgekit.fields import Fields, printable
 from edgekit.files import process_lives
-from edgekit.transports.ssh import packs
-from edgekit.transports.ssh.link import Done, Link
-from edgekit.transports.ssh.packs import Pack
+from edgekit.transports.remote import packs
+from edgekit.transports.remote.packs import Pack
+from edgekit.transports.remote.way import Done, Link
 
 OLDEST_PYTHON = (3, 10)
 _CHECKED_S = 1200.0  # for which a pack that was there is taken to be there
 _MOST_RUNS = 10_000
+_TIDYING_S = 3.0
 
 # For any Python from 2.7 on, read from stdin: no shell has to quote it.
 _GREETING = """\
 import hashlib, json, os, sys
 folder, digest = os.path.expanduser(sys.argv[1]), sys.argv[2]
 for place in (folder, os.path.join(folder, "agents"), os.path.join(folder, "runs")):
-    if not os.path.isdir(place):
+    try:
         os.makedirs(place, 0o700)
+    except OSError:
+        if not os.path.isdir(place):
+            raise
 agent = os.path.join(folder, "agents", digest + ".pyz")
 there = False
 if os.path.isfile(agent):
@@ -97,6 +103,7 @@ class Board:
         self._place: Place | None = None
         self._checked: dict[str, float] = {}
         self._left_behind: list[str] = []
+        self._dropped: list[str] = []
         self._one_at_a_time = asyncio.Lock()
 
     async def place(self) -> Place:
@@ -128,6 +135,18 @@ class Board:
             self._place = place
         return self._place
 
+    def drop(self, pack: Pack) -> None:
+        """Have a pack removed when the board is asked for the next one, or by `tidy`."""
+        self._checked.pop(pack.digest, None)
+        self._dropped.append(pack.digest)
+
+    async def tidy(self) -> None:
+        """Remove what is to be dropped; a board that is out of reach keeps it until it is old."""
+        if self._dropped and self._link.is_there:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TIDYING_S), self._one_at_a_time:
+                    await self._look([])
+
     async def deliver(self, *wanted: Pack) -> None:
         """Push the packs that are not there, or not whole.
 
@@ -147,13 +166,13 @@ class Board:
         there, free = await self._look(new)
         absent = [each for each in new if each.digest not in there]
         for pack in absent:
-            packs.refuse_too_large(pack, free, self._link.options.shown)
+            packs.refuse_too_large(pack, free, self._link.options)
             free -= pack.bytes
         if absent:
-            async with self._link.sftp() as sftp:
+            async with self._link.files() as files:
                 for pack in absent:
                     part = place.folder / FILES / f"{PART}{new_name()}"
-                    await packs.push(sftp, pack, place.pack(pack), part)
+                    await packs.push(files, pack, place.pack(pack), part)
             there, _ = await self._look(new)
         for pack in new:
             if pack.digest not in there:
@@ -177,38 +196,40 @@ class Board:
         shown = ".".join(map(str, version))
         if version < OLDEST_PYTHON:
             raise DeviceError(
-                f"{options.shown}: {options.python} is Python {shown} there; 3.10 is needed",
-                hint=f"`python` in [ssh] of {options.where} names another one",
+                f"{options.shown}: {options.python_shown} is Python {shown} there; 3.10 is needed",
+                hint=f"`python` in {options.table} of {options.where} names another one",
             )
         if greeting.optional_text("numpy") is None:
             raise DeviceError(
-                f"{options.shown}: numpy is not installed there for {options.python}",
+                f"{options.shown}: numpy is not installed there for {options.python_shown}",
                 hint=self.install_command("numpy"),
             )
         return greeting
 
     def install_command(self, package: str) -> str:
         """What to run on the board to get a package there."""
-        return f"on the board: {self._link.options.python} -m pip install {package}"
+        return f"on the board: {self._link.options.python_shown} -m pip install {package}"
 
     def _no_python(self, done: Done) -> DeviceError:
         options = self._link.options
         words = [str(printable(line)) for line in done.words.splitlines()[-3:]]
         if done.status in (126, 127):
             return DeviceError(
-                f"{options.shown}: there is no {options.python} there",
+                f"{options.shown}: there is no {options.python_shown} there",
                 *words,
-                hint=f"`python` in [ssh] of {options.where} names the interpreter there",
+                hint=f"`python` in {options.table} of {options.where} names the interpreter there",
             )
         ended = "was killed" if done.status is None else f"ended with status {done.status}"
-        return DeviceError(f"{options.shown}: {options.python} there {ended}", *words)
+        return DeviceError(f"{options.shown}: {options.python_shown} there {ended}", *words)
 
     async def _push_agent(self, agent: bytes, place: Place) -> None:
         part = place.agent.with_name(f"{PART}{new_name()}")
-        async with self._link.sftp() as sftp:
-            async with sftp.open(str(part), "wb") as stream:
-                await stream.write(agent)
-            await packs.rename(sftp, part, place.agent)
+        with tempfile.TemporaryDirectory(prefix="edgekit-agent-") as folder:
+            here = Path(folder) / "agent.pyz"
+            here.write_bytes(agent)
+            async with self._link.files() as files:
+                await files.put(here, str(part))
+                await files.move(str(part), str(place.agent))
 
     async def _look(self, wanted: list[Pack]) -> tuple[set[str], int]:
         options, place = self._link.options, await self._find_place()
@@ -216,10 +237,12 @@ class Board:
             "packs": {pack.digest: [dict(entry) for entry in pack.entries] for pack in wanted},
             "keep_bytes": options.cache_mb * 10**6,
             "end": self._left_behind[:200],
+            "drop": (dropped := self._dropped[:200]),
         }
         command = options.command(str(place.agent), "--cache", str(place.folder))
         done = await self._link.run(command, json.dumps(question).encode())
         self._left_behind = []
+        self._dropped = [digest for digest in self._dropped if digest not in dropped]
         try:
             answer = Fields(_last_line(done), "cache", DeviceError)
         except ValueError:

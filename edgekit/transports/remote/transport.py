@@ -7,39 +7,39 @@ heat, and the answer says on which host it was.
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edgekit.agent.runner import OUTPUTS
 from edgekit.errors import DeviceError, EdgekitError, MissingExtraError
 from edgekit.extras import PACKAGES
+from edgekit.files import digest_json
 from edgekit.job import Job, JobResult
 from edgekit.process import ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
 from edgekit.transports.faults import fault
+from edgekit.transports.remote import packs
+from edgekit.transports.remote.board import Board, Place, new_name
+from edgekit.transports.remote.packs import Pack
+from edgekit.transports.remote.runner import RemoteRunner
+from edgekit.transports.remote.way import Link, Lost, Options
 from edgekit.transports.session import Session
-from edgekit.transports.ssh import packs
-from edgekit.transports.ssh.board import Board, Place, new_name
-from edgekit.transports.ssh.link import Link
-from edgekit.transports.ssh.options import Options, read_options
-from edgekit.transports.ssh.packs import Pack
-from edgekit.transports.ssh.remote import RemoteRunner
-
-if TYPE_CHECKING:
-    from edgekit.device import DeviceProfile
 
 _LONGEST_STEP_S = 600.0
 
 
-class SshTransport(Transport):
-    """Another machine over SSH. Nothing is connected before the first job.
+class RemoteTransport(Transport):
+    """Another machine. Nothing is connected before the first job.
 
     Args:
         options: How it is reached.
     """
+
+    batched = True
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -47,16 +47,19 @@ class SshTransport(Transport):
         self._link: Link | None = None
         self._board: Board | None = None
 
-    @classmethod
-    def from_profile(cls, profile: DeviceProfile) -> SshTransport:
-        """The board that the table `[ssh]` names."""
-        return cls(read_options(profile))
+    @abstractmethod
+    def _new_link(self) -> Link:
+        """The way there."""
 
     def close(self) -> None:
         """End the connections; processes on the board that are still asked end themselves."""
         with self._guard:
-            link, self._link, self._board = self._link, None, None
+            link, board = self._link, self._board
+            self._link = self._board = None
         if link is not None:
+            if board is not None:
+                with suppress(EdgekitError, Lost):
+                    link.call(board.tidy())
             link.close()
 
     def _run(self, job: Job, timeout_s: float | None) -> JobResult:
@@ -71,14 +74,15 @@ class SshTransport(Transport):
         self.refuse_latency()
         link, board = self._opened()
         with self._explained(job, board):
-            runner, there = link.call(self._begin(link, board, job, "session"))
+            inputs = self._samples(job)
+            runner, there = link.call(self._begin(link, board, job, "session", inputs))
 
         def ask(step: dict[str, Any]) -> Mapping[str, Any]:
             with self._explained(job, board):
                 answer = link.call(runner.ask(step, _LONGEST_STEP_S)).answer
             environment = answer.get("environment")
             if isinstance(environment, Mapping):
-                return {**answer, "environment": self._placed(environment, runner)}
+                return {**answer, "environment": link.call(self._placed(link, environment, runner))}
             return answer
 
         try:
@@ -89,14 +93,15 @@ class SshTransport(Transport):
     def _opened(self) -> tuple[Link, Board]:
         with self._guard:
             if self._link is None or self._board is None:
-                self._link = Link(self.options)
+                self._link = self._new_link()
                 self._board = Board(self._link)
             return self._link, self._board
 
     async def _carry(
         self, link: Link, board: Board, job: Job, timeout_s: float | None
     ) -> JobResult:
-        runner, there = await self._begin(link, board, job, "job")
+        inputs = self._samples(job)
+        runner, there = await self._begin(link, board, job, "job", inputs)
         try:
             answered = await runner.ask(there.to_json(), timeout_s)
             result = JobResult.from_json(answered.answer)
@@ -104,22 +109,30 @@ class SshTransport(Transport):
                 await self._fetch(link, job.outputs, there.outputs, answered.files)
         finally:
             await runner.end()
+            if inputs is not None and self.part is not None:
+                board.drop(inputs)
         measurement = result.measurement
         if measurement is not None:
-            measured_in = self._placed(measurement.environment, runner)
+            measured_in = await self._placed(link, measurement.environment, runner)
             measurement = replace(measurement, environment=measured_in)
         return replace(
             result,
-            environment=self._placed(result.environment, runner),
+            environment=await self._placed(link, result.environment, runner),
             measurement=measurement,
         )
 
+    def _samples(self, job: Job) -> Pack | None:
+        """What a job is fed; a part of more under a name of its own, since it is dropped after."""
+        inputs = packs.samples_pack(Path(job.inputs)) if job.inputs else None
+        if inputs is None or self.part is None:
+            return inputs
+        return replace(inputs, digest=digest_json([inputs.digest, new_name()]))
+
     async def _begin(
-        self, link: Link, board: Board, job: Job, kind: str
+        self, link: Link, board: Board, job: Job, kind: str, inputs: Pack | None
     ) -> tuple[RemoteRunner, Job]:
         """A process on the board to be asked, and the job with the paths that it has there."""
         model = packs.model_pack(Path(job.model)) if job.model else None
-        inputs = packs.samples_pack(Path(job.inputs)) if job.inputs else None
         wanted = [pack for pack in (model, inputs) if pack is not None]
 
         async def prepare() -> Place:
@@ -141,14 +154,17 @@ class SshTransport(Transport):
         outputs = packs.outputs_of(files, Path(here).name)
 
         async def fetch() -> None:
-            async with link.sftp() as sftp:
+            async with link.files() as there_files:
                 for output in outputs:
                     source = PurePosixPath(there).parent
-                    await packs.pull(sftp, source, output, Path(here).parent)
+                    await packs.pull(there_files, source, output, Path(here).parent)
 
         await link.patiently(fetch)
 
-    def _placed(self, environment: Mapping[str, Any], runner: RemoteRunner) -> dict[str, Any]:
+    async def _placed(
+        self, _link: Link, environment: Mapping[str, Any], runner: RemoteRunner
+    ) -> dict[str, Any]:
+        """What the agent said of the machine, and which one it is."""
         return {**environment, "host": self.options.host, "nodename": runner.nodename}
 
     @contextmanager

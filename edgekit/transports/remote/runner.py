@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
@@ -19,7 +20,8 @@ from edgekit.agent.runner import VERSION
 from edgekit.errors import DeviceError, DeviceLostError, EdgekitError
 from edgekit.fields import Fields, printable
 from edgekit.job import LONGEST_RESULT
-from edgekit.transports.ssh.link import Channel, Link, Lost
+from edgekit.progress import notice
+from edgekit.transports.remote.way import Channel, Link, Lost
 
 _ENDING_S = 3.0
 _LEAST_ALIVE_S, _MOST_ALIVE_S = 0.2, 20.0
@@ -38,10 +40,12 @@ class Answer:
     Attributes:
         answer: Of the agent; unchecked.
         files: Outputs that lie on the board; unchecked.
+        busy: Who has the turn there, in words; None where the request was carried out.
     """
 
     answer: dict[str, Any]
-    files: tuple[Any, ...]
+    files: tuple[Any, ...] = ()
+    busy: str | None = None
 
 
 class RemoteRunner:
@@ -66,17 +70,42 @@ class RemoteRunner:
     async def ask(self, payload: Mapping[str, Any], limit_s: float | None) -> Answer:
         """Make a request and wait for its answer, over as many connections as it takes.
 
+        While others have the turn on the board, it is asked again for `busy_s`.
+
         Args:
             payload: For the agent.
             limit_s: After which the board ends the process that works on it.
 
         Raises:
             EdgekitError: What went wrong there, rebuilt here.
-            DeviceError: The connection did not come back, the process there is gone, or an answer
-                is malformed.
+            DeviceError: The connection did not come back, the process there is gone, an answer
+                is malformed, or others did not give up their turn.
         """
+        options, told = self._link.options, False
+        end = time.monotonic() + options.busy_s
+        while True:
+            answer = await self._ask(payload, limit_s)
+            if answer.busy is None:
+                return answer
+            if time.monotonic() >= end:
+                raise DeviceError(
+                    f"{options.shown}: the device is busy: {answer.busy}",
+                    f"waited for {options.busy_s:g} s",
+                    limit=f"{options.table.strip('[]')}.busy_s in {options.where}",
+                    hint="run the same command again later",
+                )
+            if not told:
+                notice(f"{options.shown}: the device is busy: {answer.busy}; waiting for our turn")
+            told = True
+
+    async def _ask(self, payload: Mapping[str, Any], limit_s: float | None) -> Answer:
         self._number += 1
-        request = {"number": self._number, "payload": dict(payload), "limit_s": limit_s}
+        request = {
+            "number": self._number,
+            "payload": dict(payload),
+            "limit_s": limit_s,
+            "by": socket.gethostname()[:200],
+        }
         options = self._link.options
         # The board keeps the limit; this one is for a board that does not.
         most = None if limit_s is None else limit_s + 3 * options.patience_s + 60.0
@@ -187,12 +216,23 @@ class RemoteRunner:
             await self._stack.aclose()
 
 
+def _busy(fields: Fields) -> str:
+    """Who has the turn, and for how long: by the board's clock, which may be set meanwhile."""
+    by = str(printable(fields.text("by", "somebody", longest=255))) or "somebody"
+    passed = fields.number("for_s", high=1e12)
+    fields.done()
+    told = f"{passed:.0f} s" if passed < 120 else f"{passed / 60:.0f} min"
+    return f"{by} has been measuring for {told}"
+
+
 def _answer(message: dict[str, Any]) -> Answer:
     fields = Fields(message, "answer", DeviceError)
     fields.integer("number", high=2**53)
     error = fields.optional_mapping("error")
     if error is not None:
         raise EdgekitError.from_json(printable(error))
+    if (busy := fields.optional_mapping("busy")) is not None:
+        return Answer({}, busy=_busy(Fields(busy, "busy", DeviceError)))
     answer = Answer(fields.mapping("answer"), tuple(fields.items("files", (), most=_MOST_FILES)))
     fields.done()
     return answer
