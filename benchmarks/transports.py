@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -162,11 +163,11 @@ def _importable(packages: Path) -> dict[str, str]:
 def _over_ssh(scratch: Path) -> Iterator[dict[str, Transport]]:
     """A real OpenSSH server on this machine, with a line to it and one with a delay."""
     from edgekit.transports.ssh import SshTransport
-    from tests.transports.ssh.conftest import Board
 
     if not (shutil.which("sshd") or shutil.which("/usr/sbin/sshd")):
         raise _Absent("no sshd here: apt-get install openssh-server")
-    board = Board(scratch / "board")
+    # The server that the tests start.
+    board = import_module("tests.transports.ssh.conftest").Board(scratch / "board")
     _install(board.packages)
     line = _DelayingLine((board.address, board.port), DELAY_S)
     board.trust(line.port)
