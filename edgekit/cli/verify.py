@@ -14,7 +14,7 @@ from edgekit.cli import output
 @click.option(
     "--key",
     type=click.Path(path_type=Path),
-    help="Public key (PEM) of whoever must have signed it.",
+    help="Public key (PEM) of whoever signed it.",
 )
 @output.common_options
 def command(*, bundle: Path, key: Path | None, as_json: bool, quiet: bool, verbose: bool) -> None:

@@ -25,9 +25,9 @@ def check_cases(model: Model, document: Mapping[str, Any]) -> int:
 
     held = 0
     for number, case in enumerate(document["pictures"]):
-        (sample,) = model.prepare(model.place(case["picture"])).values()
+        (made,) = model.prepare(model.place(case["picture"])).values()
         wanted = model.golden(case["input"])
-        if sample.dtype != wanted.dtype or not np.array_equal(sample, wanted):
+        if made.dtype != wanted.dtype or not np.array_equal(made, wanted):
             raise ArtifactError(f"golden picture {number}: preprocessing gives other pixels")
         held += 1
     for number, case in enumerate(document["cases"]):

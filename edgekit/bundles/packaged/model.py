@@ -89,10 +89,10 @@ class Model:
         """What the model sees in a sample, best first.
 
         Args:
-            sample: Of a model for pictures: the path of a file, or uint8 [height, width, 3], RGB, as
-                a camera gives it. For text: a str. For sound: the path of a WAV file, or float32
-                [length] in −1…1 at the contract's rate. Otherwise an array of the input's shape,
-                or a mapping of one for each input.
+            sample: Of a model for pictures: the path of a file, or uint8 [height, width, 3], RGB,
+                as a camera gives it. For text: a str. For sound: the path of a WAV file, or
+                float32 [length] in −1…1 at the contract's rate. Otherwise an array of the input's
+                shape, or a mapping of one for each input.
         """
         given, fit = self._sample(sample)
         answer = answer_of(self._contract["answer"], self.run(given))

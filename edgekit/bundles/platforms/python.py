@@ -1,8 +1,8 @@
 """Python: a wheel with the model, what belongs to it, and edgekit's own code for both ends.
 
-The wheel needs numpy and one runtime; no edgekit and no TensorFlow. edgekit's modules go into it as
-they are, under a name of the package's own, so that pictures, texts and answers are made by the code
-that the model was trained and proven with. The same inputs give the same bytes.
+The wheel needs numpy and one runtime; no edgekit and no TensorFlow. edgekit's modules go into it
+as they are, under a name of the package's own, so that pictures, texts and answers are made by the
+code that the model was trained and proven with. The same inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -96,12 +96,13 @@ for found in model.predict({example}):
     print(found.label, found.score, found.box)
 ```
 
-`Model.predict` takes what its docstring says: a file, or an array as a camera gives it. `--check` runs the golden
-cases: preprocessing to the bit, outputs within 5 % of their spread. Every file that is loaded is compared with its
-digest first. It needs {needs}.
+`Model.predict` takes what its docstring says: a file, or an array as a camera gives it.
+`--check` runs the golden cases: preprocessing to the bit, outputs within 5 % of their spread.
+Every file that is loaded is compared with its digest first. It needs {needs}.
 
-`edgekit verify .` looks at every file of this bundle; with `--key` it says who signed it. `contract.json` says what
-happens before and after the model, `golden/` proves it in any language, `bom.cdx.json` is the bill of materials.
+`edgekit verify .` looks at every file of this bundle; with `--key` it says who signed it.
+`contract.json` says what happens before and after the model, `golden/` proves it in any language,
+`bom.cdx.json` is the bill of materials.
 """
 
 
