@@ -32,7 +32,7 @@ def bill_of(contents: Contents, artifacts: Sequence[Artifact]) -> str:
         MissingExtraError: The library is not installed.
     """
     try:
-        from cyclonedx.factory.license import LicenseFactory
+        from cyclonedx.contrib.license.factories import LicenseFactory
         from cyclonedx.model import HashAlgorithm, HashType, Property
         from cyclonedx.model.bom import Bom
         from cyclonedx.model.component import Component, ComponentType

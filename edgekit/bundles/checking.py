@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekit.bundles.contents import (
@@ -20,6 +20,7 @@ from edgekit.bundles.contents import (
     read_contents,
 )
 from edgekit.bundles.signing import Signed, check_signature
+from edgekit.bundles.zipped import unpacked
 from edgekit.errors import ArtifactError
 from edgekit.files import sha256_file
 from edgekit.progress import Progress, Report, silent
@@ -45,8 +46,22 @@ class Verified:
     has_signature: bool
 
 
-def verify(folder: Path, *, key: Path | None = None, report: Report = silent) -> Verified:
-    """Look at every file of a bundle.
+def verify(place: Path, *, key: Path | None = None, report: Report = silent) -> Verified:
+    """Look at every file of a bundle, a folder or a ZIP. Raises as `verify_folder`."""
+    if not place.is_file():
+        return verify_folder(place, key=key, report=report)
+    with unpacked(place) as folder:
+        try:
+            found = verify_folder(folder, key=key, report=report)
+        except ArtifactError as error:
+            # The folder is gone by then; what was asked for is the file.
+            told = error.message.replace(str(folder), str(place))
+            raise ArtifactError(told, *error.details, hint=error.hint) from error
+    return replace(found, folder=place)
+
+
+def verify_folder(folder: Path, *, key: Path | None = None, report: Report = silent) -> Verified:
+    """Look at every file of a bundle's folder.
 
     Args:
         folder: The bundle.

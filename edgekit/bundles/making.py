@@ -12,12 +12,13 @@ from edgekit.artifact import MANIFEST, Artifact
 from edgekit.artifact import TOKENIZER as ARTIFACT_TOKENIZER
 from edgekit.bundles import contents as parts
 from edgekit.bundles.bill import bill_of
-from edgekit.bundles.checking import Verified, verify
+from edgekit.bundles.checking import Verified, verify_folder
 from edgekit.bundles.contents import Contents, Entry, Held, bundle_name, bundle_version
 from edgekit.bundles.contract import contract_of
 from edgekit.bundles.golden import write_golden
 from edgekit.bundles.platforms import Platform, platform_of
 from edgekit.bundles.signing import sign
+from edgekit.bundles.zipped import SUFFIX, pack
 from edgekit.errors import ArtifactError, UsageError
 from edgekit.files import canonical_json, replace_folder, scratch_folder, sha256_file
 from edgekit.progress import Progress, Report, silent
@@ -65,7 +66,7 @@ def make_bundle(
         artifacts: Opened, so their files are what their manifests say; the first is what a loader
             takes where it knows nothing better.
         order: What it is to be.
-        out: Its folder: absent, empty, or an earlier bundle, which is then replaced.
+        out: Its folder, absent, empty, or an earlier bundle, which is then replaced; or a `.zip`.
         key: Private key to sign with; None leaves it unsigned.
         password: Of the key.
         report: Told about progress.
@@ -110,8 +111,11 @@ def make_bundle(
             report(Progress(TASK, 3, steps, "signing"))
             sign(folder, key, password)
         report(Progress(TASK, steps - 1, steps, "verifying"))
-        verified = verify(folder)
-        replace_folder(folder, out)
+        verified = verify_folder(folder)
+        if out.suffix == SUFFIX:
+            pack(folder, out)
+        else:
+            replace_folder(folder, out)
     report(Progress(TASK, steps, steps))
     return replace(verified, folder=out)
 
@@ -137,7 +141,7 @@ def _check(artifacts: Sequence[Artifact], platform: Platform, out: Path) -> None
             )
     if out.is_dir() and any(out.iterdir()) and not (out / parts.CONTENTS).is_file():
         raise UsageError(f"{out}: holds something else than a bundle", hint="-o with a new folder")
-    if out.is_file():
+    if out.is_file() and out.suffix != SUFFIX:
         raise UsageError(f"{out}: a file; a bundle is a folder", hint="-o with a new folder")
 
 

@@ -14,7 +14,11 @@ from edgekit.errors import UsageError
 @click.argument("artifact", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--platform", required=True, help="What the app is built for: python.")
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="The bundle's folder."
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The bundle's folder, or a .zip.",
 )
 @click.option("--name", help="Of the bundle and of the package in it; the model's by default.")
 @click.option("--version", default="1.0.0", show_default=True, help="Of the bundle.")

@@ -32,7 +32,7 @@ class BundleRequest:
     Attributes:
         paths: Artifacts' folders, or folders that hold some; the first artifact is the usual one.
         platform: Of the app.
-        out: The bundle's folder.
+        out: The bundle's folder, or a `.zip`.
         name: Of the bundle; the model's by default.
         version: "MAJOR.MINOR.PATCH".
         choice: Class of device → label of the artifact for it.
