@@ -136,7 +136,7 @@ def test_a_file_of_another_size_is_not_read(bundle):
         "x/" * 17 + "y",
         "a\n",
         "-rf",
-    ],  # fmt: skip
+    ],
 )
 def test_a_path_that_leaves_a_bundle_or_differs_between_systems_is_none(path):
     assert not is_path(path)
