@@ -48,6 +48,9 @@ PACKAGES = (
     Package("pyarrow", "pyarrow", "parquet", "exporting measurements as Parquet"),
     Package("mlflow-skinny", "mlflow", "mlflow", "logging measurements to MLflow"),
     Package("asyncssh", "asyncssh", "ssh", "reaching boards over SSH"),
+    Package("model-signing", "model_signing", "bundle", "signatures of bundles"),
+    Package("pyopenssl", "OpenSSL", "bundle", "signatures of bundles"),
+    Package("cyclonedx-python-lib", "cyclonedx", "bundle", "bills of materials of bundles"),
     Package("tflite-runtime", "tflite_runtime", "legacy", "running TFLite artifacts on old boards"),
 )
 

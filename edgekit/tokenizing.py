@@ -150,16 +150,22 @@ def encode(reference: str, texts: Sequence[str], length: int) -> Array:
         DataError: No such tokenizer, or its file is not in the cache.
         MissingExtraError: `tokenizers` is not installed.
     """
+    place = None if reference == BYTES else tokenizer_file(reference)
+    return encode_by(reference, place, texts, length)
+
+
+def encode_by(reference: str, place: Path | None, texts: Sequence[str], length: int) -> Array:
+    """As `encode`, with the tokenizer's file where it lies; None for "bytes", which has none."""
     import numpy as np
 
     tokens = np.zeros((len(texts), length), np.int32)
-    if reference == BYTES:
+    if place is None:
         for row, text in enumerate(texts):
             # A character is at least one byte; a lone surrogate is no text and becomes "?".
             data = text[:length].encode("utf-8", errors="replace")[:length]
             tokens[row, : len(data)] = np.frombuffer(data, np.uint8).astype(np.int32) + 1
         return tokens
-    tokenizer = _opened(str(tokenizer_file(reference)), _digest(reference))
+    tokenizer = _opened(str(place), _digest(reference))
     cut = [_tokenizable(text, length) for text in texts]
     for row, found in enumerate(tokenizer.encode_batch(cut)):
         numbers = found.ids[:length]

@@ -37,6 +37,8 @@ VERBS = {
     "parity": "Compare ARTIFACTs with reference kernels of the same file.",
     "check": "Check artifacts against the limits of BUDGET.toml.",
     "report": "Write a page of what is known of SOURCE.",
+    "bundle": "Package ARTIFACTs for an app team, with what proves them.",
+    "verify": "Refuse a BUNDLE in which anything was changed.",
     "history": "List, show and export what was measured.",
     "roofline": "Measure this machine's limits and what share ARTIFACTs reach.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",

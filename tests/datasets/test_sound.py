@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.datasets import SPLITS, open_dataset
-from edgekit.datasets.sound import read_wav, spoken_split
+from edgekit.datasets.sound import spoken_split
+from edgekit.datasets.wav import read_wav
 from edgekit.errors import DataError
 from edgekit.spec import InputSpec
 

@@ -1,0 +1,140 @@
+"""What an app does before and after the model, as data: `contract.json`.
+
+    {"version": 1,
+     "inputs": [{"name", "kind", "shape", "dtype", …}],
+     "answer": {"kind": "classes" | "objects" | "tensors", …},
+     "artifacts": {label: {"inputs": [tensor, …], "outputs": [tensor, …]}}}
+
+Three steps, in any language. 1: from a picture, text or sound to a sample, in the model's own units
+(`inputs`). 2: to what the file takes and back (`artifacts`): q = round(x / scale) + zero_point,
+halves to even, cut to the dtype, where a tensor has a scale and the sample another dtype; x = (q −
+zero_point) · scale. 3: from outputs to an answer (`answer`). Each step has golden cases. The words
+are explained in docs/bundles.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgekit import detection
+from edgekit.artifact import Artifact
+from edgekit.datasets.images import LETTERBOX_GREY
+from edgekit.errors import UsageError
+from edgekit.files import canonical_json
+from edgekit.spec import InputSpec
+from edgekit.tensor import TensorInfo
+
+VERSION = 1
+PICTURE, TEXT, SOUND, TENSOR = "picture", "text", "sound", "tensor"
+CLASSES, OBJECTS, TENSORS = "classes", "objects", "tensors"
+_TOP = 5
+_BOXES_AND_SCORES = ("boxes", "scores")
+
+
+def contract_of(artifacts: Sequence[Artifact]) -> dict[str, Any]:
+    """The contract of artifacts that do the same in different files.
+
+    Args:
+        artifacts: Of one model, at least one.
+
+    Raises:
+        UsageError: They take or give something different: they cannot stand for each other.
+    """
+    first = artifacts[0]
+    common = _common(first)
+    for other in artifacts[1:]:
+        if canonical_json(_common(other)) != canonical_json(common) or other.labels != first.labels:
+            raise UsageError(
+                f"{other.path} takes or gives something else than {first.path}",
+                hint="a bundle holds artifacts of one model, with one preprocessing",
+            )
+    return {
+        "version": VERSION,
+        **common,
+        "artifacts": {
+            one.label: {
+                "inputs": [_tensor(tensor) for tensor in one.manifest.inputs],
+                "outputs": [_tensor(tensor) for tensor in one.manifest.outputs],
+            }
+            for one in artifacts
+        },
+    }
+
+
+def kind_of(spec: InputSpec) -> str:
+    """What a sample of an input is made from."""
+    if spec.tokenizer:
+        return TEXT
+    if spec.rate_hz:
+        return SOUND
+    return PICTURE if spec.layout in ("HWC", "CHW") and spec.channels in (1, 3) else TENSOR
+
+
+def is_detector(outputs: Sequence[TensorInfo]) -> bool:
+    """Whether outputs are boxes and logits, as `edgekit.detection` reads them."""
+    return tuple(sorted(one.name for one in outputs)) == _BOXES_AND_SCORES
+
+
+def _common(artifact: Artifact) -> dict[str, Any]:
+    manifest = artifact.manifest
+    return {
+        "inputs": [_input(spec) for spec in manifest.preprocessing],
+        "answer": _answer(artifact),
+    }
+
+
+def _input(spec: InputSpec) -> dict[str, Any]:
+    kind = kind_of(spec)
+    told: dict[str, Any] = {
+        "name": spec.name,
+        "kind": kind,
+        "shape": list(spec.shape),
+        "dtype": spec.dtype,
+    }
+    if kind == PICTURE:
+        axis = 1 if spec.layout == "CHW" else 0
+        told |= {
+            "height": spec.shape[axis],
+            "width": spec.shape[axis + 1],
+            "channels": spec.channels,
+            "layout": spec.layout,
+            "resize": spec.resize or "bilinear",
+            "grey": LETTERBOX_GREY,
+            # What the levels 0 and 255 of each channel become.
+            "ranges": [list(pair) for pair in spec.channel_ranges]
+            or [list(spec.range)] * spec.channels,
+        }
+    elif kind == TEXT:
+        told |= {"length": spec.shape[0], "tokenizer": spec.tokenizer}
+    elif kind == SOUND:
+        told |= {"length": spec.shape[0], "rate_hz": spec.rate_hz, "range": list(spec.range)}
+    else:
+        told |= {"range": list(spec.range)}
+    return told
+
+
+def _answer(artifact: Artifact) -> dict[str, Any]:
+    outputs, labels = artifact.manifest.outputs, artifact.labels
+    if is_detector(outputs):
+        return {
+            "kind": OBJECTS,
+            "threshold": detection.THRESHOLD,
+            "overlap": detection.OVERLAP,
+            "most": detection.MOST,
+            "candidates": detection.CANDIDATES,
+        }
+    last = outputs[-1]
+    if labels and last.shape[-1] == len(labels):
+        # The app applies the activation: "" gives scores as they are.
+        return {
+            "kind": CLASSES,
+            "output": len(outputs) - 1,
+            "activation": artifact.manifest.activation,
+            "top": min(_TOP, len(labels)),
+        }
+    return {"kind": TENSORS}
+
+
+def _tensor(tensor: TensorInfo) -> dict[str, Any]:
+    return tensor.to_json()

@@ -1,0 +1,196 @@
+"""Golden cases of a bundle: what any language must make of them, step by step.
+
+    golden/cases.json
+    golden/samples/3-image.bin         a sample in the model's own units, little-endian
+    golden/samples/3.png               the same as a picture, where it is one
+    golden/outputs/tflite-int8/3-logits.bin    what the artifact's file gave for it
+    golden/pictures/portrait.png       a picture of another size, and
+    golden/pictures/portrait.bin       the sample it must become
+
+Samples are those that every artifact carries: extremes of the range, noise and real ones. Pictures
+are drawn here, so that they are the same everywhere. Runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgekit.artifact import GOLDEN_OUTPUTS, Artifact
+from edgekit.bundles.answers import answer_of
+from edgekit.bundles.contract import PICTURE, kind_of
+from edgekit.datasets import images
+from edgekit.errors import ArtifactError
+from edgekit.feeding import read_samples, samples_at
+from edgekit.files import canonical_json
+from edgekit.job import tensor_file
+from edgekit.spec import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+CASES = "cases.json"
+LEAST = 8
+_SEED = 20_261_122
+# Name → (width, height): other shapes, sizes below and above the input's, and the least there is.
+PICTURES = {
+    "landscape": (317, 190),
+    "portrait": (123, 251),
+    "large": (641, 640),
+    "small": (17, 11),
+    "line": (300, 1),
+    "dot": (1, 1),
+}
+
+
+def write_golden(folder: Path, artifacts: Sequence[Artifact], contract: dict[str, Any]) -> None:
+    """Write all cases below `folder`.
+
+    Args:
+        folder: `golden` of a bundle, made here.
+        artifacts: Of the contract.
+        contract: As `contract_of` made it.
+
+    Raises:
+        ArtifactError: An artifact carries fewer than `LEAST` samples, or others than the first.
+    """
+    folder.mkdir()
+    first = artifacts[0]
+    specs = first.manifest.preprocessing
+    samples = _samples(first)
+    count = len(next(iter(samples.values())))
+    outputs = {one.label: _outputs(one) for one in artifacts}
+    for one in artifacts:
+        _check(one, samples, first)
+    (folder / "samples").mkdir()
+    cases = []
+    for index in range(count):
+        case: dict[str, Any] = {"inputs": {}, "outputs": {}, "answers": {}}
+        for spec in specs:
+            case["inputs"][spec.name] = _write(
+                folder, f"samples/{index}-{_safe(spec.name)}.bin", samples[spec.name][index]
+            )
+        if (picture := _as_picture(specs, samples, index)) is not None:
+            case["picture"] = _write_png(folder, f"samples/{index}.png", picture)
+        for one in artifacts:
+            given = {name: array[index] for name, array in outputs[one.label].items()}
+            case["outputs"][one.label] = {
+                name: _write(folder, f"outputs/{one.label}/{index}-{_safe(name)}.bin", array)
+                for name, array in given.items()
+            }
+            case["answers"][one.label] = answer_of(contract["answer"], given)
+        cases.append(case)
+    pictures = _write_pictures(folder, specs)
+    document = {"version": 1, "cases": cases, "pictures": pictures}
+    (folder / CASES).write_text(canonical_json(document), encoding="utf-8")
+
+
+def _samples(artifact: Artifact) -> dict[str, Array]:
+    place = samples_at(artifact.path / "golden")
+    names = [spec.name for spec in artifact.manifest.preprocessing]
+    found = read_samples(place, names) if place.exists() else {}
+    if not found or len(next(iter(found.values()))) < LEAST:
+        raise ArtifactError(
+            f"{artifact.path}: fewer than {LEAST} golden samples", hint="export it again"
+        )
+    return found
+
+
+def _outputs(artifact: Artifact) -> dict[str, Array]:
+    names = [tensor.name for tensor in artifact.manifest.outputs]
+    place = artifact.path / GOLDEN_OUTPUTS
+    single = place.with_suffix(".npy")
+    if not single.is_file() and not all((place / tensor_file(name)).is_file() for name in names):
+        raise ArtifactError(f"{artifact.path}: no golden outputs", hint="export it again")
+    return read_samples(single if single.is_file() else place, names)
+
+
+def _check(artifact: Artifact, samples: dict[str, Array], first: Artifact) -> None:
+    import numpy as np
+
+    own = _samples(artifact)
+    if any(not np.array_equal(own[name], samples[name]) for name in samples):
+        raise ArtifactError(
+            f"{artifact.path}: other golden samples than {first.path}",
+            hint="export both with the same edgekit, model and data set",
+        )
+
+
+def _as_picture(specs: Sequence[InputSpec], samples: dict[str, Array], index: int) -> Array | None:
+    """A sample as the picture [height, width, 3] that becomes it; None where it is none."""
+    import numpy as np
+
+    spec = specs[0]
+    plain = spec.dtype == "uint8" and spec.range == (0.0, 255.0) and not spec.channel_ranges
+    if len(specs) != 1 or not plain or spec.layout != "HWC" or spec.channels != 3:
+        return None
+    return np.ascontiguousarray(samples[spec.name][index])
+
+
+def _write_pictures(folder: Path, specs: Sequence[InputSpec]) -> list[dict[str, Any]]:
+    spec = specs[0]
+    if len(specs) != 1 or kind_of(spec) != PICTURE:
+        return []
+    (folder / "pictures").mkdir()
+    height, width = images.image_size(spec, owner="the bundle")
+    resize = spec.resize or "bilinear"
+    cases = []
+    for name, (wide, high) in PICTURES.items():
+        file = _write_png(folder, f"pictures/{name}.png", drawn(wide, high))
+        pixels, fit = images.decode(folder / f"pictures/{name}.png", height, width, resize=resize)
+        sample = images.fit_pixels(pixels, spec)
+        case = {
+            "picture": file,
+            "width": wide,
+            "height": high,
+            "input": _write(folder, f"pictures/{name}.bin", sample),
+        }
+        if resize == "letterbox":
+            case["fit"] = {
+                "left": fit.left, "top": fit.top, "width": fit.width, "height": fit.height,
+            }  # fmt: skip
+        cases.append(case)
+    return cases
+
+
+def drawn(width: int, height: int) -> Array:
+    """A picture with slopes, edges and noise: uint8 [height, width, 3]."""
+    import numpy as np
+
+    across = np.linspace(0, 255, width)[None, :, None]
+    down = np.linspace(255, 0, height)[:, None, None]
+    board = 255 * ((np.arange(width)[None, :] // 5 + np.arange(height)[:, None] // 5) % 2)
+    random = np.random.Generator(np.random.Philox(_SEED))
+    noise = random.integers(0, 256, (height, width, 1))
+    parts = (
+        np.broadcast_to(across, (height, width, 1)),
+        np.broadcast_to((down + board[..., None]) / 2, (height, width, 1)),
+        noise,
+    )
+    return np.concatenate(parts, axis=2).astype(np.uint8)
+
+
+def _write(folder: Path, name: str, array: Array) -> dict[str, Any]:
+    import numpy as np
+
+    plain = np.ascontiguousarray(array)
+    little = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(little.tobytes())
+    return {"file": f"golden/{name}", "dtype": plain.dtype.name, "shape": list(plain.shape)}
+
+
+def _write_png(folder: Path, name: str, pixels: Array) -> str:
+    from PIL import Image
+
+    Image.fromarray(pixels).save(folder / name, format="PNG", optimize=False)
+    return f"golden/{name}"
+
+
+def _safe(name: str) -> str:
+    """A tensor's name as a part of a file's."""
+    return tensor_file(name).removesuffix(".npy")

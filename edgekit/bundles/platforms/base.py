@@ -1,0 +1,32 @@
+"""What a platform of bundles offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from edgekit.bundles.contents import Contents
+
+
+class Platform(ABC):
+    """A platform that apps are built for.
+
+    Attributes:
+        name: As `--platform` takes it.
+        targets: Targets whose files run there.
+    """
+
+    name: ClassVar[str]
+    targets: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
+        """Add this platform's files to a bundle.
+
+        Args:
+            folder: The bundle: artifacts, golden cases, contract, labels and bill are there.
+            contents: What it will say of itself; its `files` are not known yet.
+            contract: Of the artifacts.
+        """

@@ -1,0 +1,146 @@
+"""Sign a bundle and check who did, in the format of the OpenSSF Model Signing specification (OMS).
+
+The signature lies in the bundle as `bundle.sig`, a Sigstore bundle with a DSSE envelope around the
+digest of every other file, git's included. It is made with an elliptic-curve key, by the library
+`model-signing`; its command line verifies it, too. Reads no file of the bundle itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundles.contents import SIGNATURE
+from edgekit.errors import ArtifactError, EdgekitError, FileError, UsageError
+from edgekit.extras import missing, owner_of
+
+_MOST_KEY_BYTES = 64 * 1024
+_MOST_SIGNATURE_BYTES = 4 * 1024**2
+_MAKE_KEY = (
+    "openssl ecparam -name prime256v1 -genkey -noout -out key.pem && "
+    "openssl ec -in key.pem -pubout -out key.pub"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signature that was checked.
+
+    Attributes:
+        key: The public key's file.
+        fingerprint: sha256 of the public key (SubjectPublicKeyInfo, DER), in hex.
+    """
+
+    key: Path
+    fingerprint: str
+
+
+def sign(folder: Path, key: Path, password: str | None = None) -> None:
+    """Write the signature of all that lies in a bundle.
+
+    Args:
+        folder: The bundle, finished but for the signature.
+        key: Private elliptic-curve key, PEM.
+        password: Of the key, where it has one.
+
+    Raises:
+        MissingExtraError: The library is not installed.
+        FileError: The key cannot be read.
+        UsageError: It is no such key, or the password is missing or wrong.
+    """
+    library = _library()
+    _read(key, "key")
+    with _as_edgekit(UsageError, f"{key}: no private key to sign with", hint=_MAKE_KEY):
+        library.signing.Config().set_hashing_config(_hashing(library)).use_elliptic_key_signer(
+            private_key=key, password=password
+        ).sign(folder, folder / SIGNATURE)
+
+
+def check_signature(folder: Path, key: Path) -> Signed:
+    """Check that a bundle was signed with the private half of a key, as it lies there.
+
+    Raises:
+        MissingExtraError: The library is not installed.
+        FileError: The key cannot be read.
+        UsageError: It is no public key.
+        ArtifactError: No signature, one by another key, or one of other files.
+    """
+    library = _library()
+    fingerprint = _fingerprint(key)
+    signature = folder / SIGNATURE
+    if signature.is_symlink() or not signature.is_file():
+        raise ArtifactError(
+            f"{folder}: not signed (no {SIGNATURE})",
+            hint="without --key only the digests are checked, which anybody can have made",
+        )
+    if signature.stat().st_size > _MOST_SIGNATURE_BYTES:
+        raise ArtifactError(
+            f"{signature}: {signature.stat().st_size:,} bytes",
+            limit=f"{_MOST_SIGNATURE_BYTES:,} bytes for a signature",
+        )
+    refused = f"{folder}: the signature is not by {key}, or the bundle was changed since"
+    with _as_edgekit(ArtifactError, refused, hint="don't use this bundle"):
+        library.verifying.Config().set_hashing_config(_hashing(library)).use_elliptic_key_verifier(
+            public_key=key
+        ).verify(folder, signature)
+    return Signed(key, fingerprint)
+
+
+def _hashing(library: Any) -> Any:
+    # By its name alone: a path would be told to whoever reads the signature.
+    return library.hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
+
+
+def _fingerprint(key: Path) -> str:
+    import hashlib
+
+    content = _read(key, "--key")
+    with _as_edgekit(UsageError, f"{key}: no public key (PEM)", hint=_MAKE_KEY):
+        from cryptography.hazmat.primitives import serialization
+
+        public = serialization.load_pem_public_key(content)
+        der = public.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    return hashlib.sha256(der).hexdigest()
+
+
+def _read(key: Path, what: str) -> bytes:
+    try:
+        if key.stat().st_size > _MOST_KEY_BYTES:
+            raise UsageError(f"{key}: {key.stat().st_size:,} bytes are no {what}")
+        return key.read_bytes()
+    except OSError as error:
+        raise FileError.from_os_error(error) from error
+
+
+@contextmanager
+def _as_edgekit(kind: type[EdgekitError], message: str, *, hint: str) -> Iterator[None]:
+    """Whatever the library raises about what it was given, as one error."""
+    try:
+        yield
+    except EdgekitError:
+        raise
+    except Exception as error:  # KeyError, ValueError, InvalidSignature, …: it checks no form
+        told = " ".join(str(error).split())[:300] or type(error).__name__
+        raise kind(message, told, hint=hint) from error
+
+
+class _Library:
+    def __init__(self) -> None:
+        from model_signing import hashing, signing, verifying
+
+        self.hashing, self.signing, self.verifying = hashing, signing, verifying
+
+
+def _library() -> _Library:
+    try:
+        return _Library()
+    except ModuleNotFoundError as error:
+        package = owner_of(error.name or "")
+        if package is None:
+            raise
+        raise missing(package) from error

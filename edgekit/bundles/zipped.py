@@ -1,0 +1,130 @@
+"""A bundle as one file: a ZIP that is the same for the same bundle, and is taken apart with care.
+
+Nothing is unpacked before its name, kind and size are those that the bundle's own list gives.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgekit.bundles.contents import (
+    CONTENTS,
+    MOST_CONTENTS_BYTES,
+    MOST_FILES,
+    SIGNATURE,
+    Contents,
+    is_path,
+)
+from edgekit.errors import ArtifactError
+from edgekit.files import write_atomic
+
+SUFFIX = ".zip"
+_DATE = (1980, 1, 1, 0, 0, 0)
+_MODE = (stat.S_IFREG | 0o644) << 16
+_MOST_SIGNATURE_BYTES = 4 * 1024**2
+_REFUSE = "don't use this bundle; get it again from where it was made"
+
+
+def pack(folder: Path, file: Path) -> None:
+    """Write a bundle's folder as a ZIP: sorted, dated 1980."""
+    import io
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _DATE)
+                entry.external_attr = _MODE
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, path.read_bytes())
+    write_atomic(file, packed.getvalue())
+
+
+@contextmanager
+def unpacked(file: Path) -> Iterator[Path]:
+    """A zipped bundle as a folder that is there for a while; its files are not verified yet.
+
+    Raises:
+        ArtifactError: No ZIP, damaged, or it holds names, kinds or sizes that its list does not
+            give: paths that leave it, links, files that are added, missing or larger.
+    """
+    try:
+        with (
+            zipfile.ZipFile(file) as archive,
+            tempfile.TemporaryDirectory(prefix="edgekit-bundle-") as scratch,
+        ):
+            folder = Path(scratch)
+            for entry in _checked(file, archive):
+                target = folder / entry.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(entry) as source, target.open("wb") as sink:
+                    while block := source.read(1024 * 1024):
+                        sink.write(block)
+            yield folder
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ArtifactError(f"{file}: not a readable ZIP: {reason}", hint=_REFUSE) from error
+
+
+def _checked(file: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) > MOST_FILES + 2:
+        raise ArtifactError(
+            f"{file}: {len(entries):,} files", limit=f"{MOST_FILES:,} files for a bundle"
+        )
+    names = [entry.filename for entry in entries]
+    for entry in archive.infolist():
+        if not is_path(entry.filename.rstrip("/") if entry.is_dir() else entry.filename):
+            raise ArtifactError(
+                f"{file}: {entry.filename!r:.200} is no path inside a bundle", hint=_REFUSE
+            )
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            told = f"{file}: {entry.filename} is a link or no plain file"
+            raise ArtifactError(told, hint=_REFUSE)
+    if len({name.lower() for name in names}) < len(names):
+        raise ArtifactError(f"{file}: holds a name twice", hint=_REFUSE)
+    listed = _listed(file, archive)
+    for entry in entries:
+        limit = listed.get(entry.filename)
+        if limit is None:
+            raise ArtifactError(
+                f"{file}: {entry.filename} is not in its {CONTENTS}: it was added", hint=_REFUSE
+            )
+        if entry.file_size > limit:
+            raise ArtifactError(
+                f"{file}: {entry.filename} unpacks to {entry.file_size:,} bytes, more than the "
+                f"{limit:,} it should have",
+                hint=_REFUSE,
+            )
+    return entries
+
+
+def _listed(file: Path, archive: zipfile.ZipFile) -> dict[str, int]:
+    """Path → how many bytes it may have at most."""
+    try:
+        entry = archive.getinfo(CONTENTS)
+    except KeyError:
+        raise ArtifactError(
+            f"{file}: not a bundle (no {CONTENTS})", hint="edgekit bundle makes bundles"
+        ) from None
+    if entry.file_size > MOST_CONTENTS_BYTES:
+        raise ArtifactError(
+            f"{file}: a {CONTENTS} of {entry.file_size:,} bytes",
+            limit=f"{MOST_CONTENTS_BYTES:,} bytes",
+        )
+    try:
+        contents = Contents.from_json(json.loads(archive.read(entry).decode()))
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{file}: {CONTENTS} is not valid JSON: {str(error)[:200]}", hint=_REFUSE
+        ) from error
+    sizes = {path: one.bytes for path, one in contents.files.items()}
+    return {**sizes, CONTENTS: MOST_CONTENTS_BYTES, SIGNATURE: _MOST_SIGNATURE_BYTES}

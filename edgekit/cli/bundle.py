@@ -1,0 +1,97 @@
+"""`edgekit bundle`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgekit.cli import output
+from edgekit.errors import UsageError
+
+
+@click.command("bundle")
+@click.argument("artifact", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--platform", required=True, help="What the app is built for: python.")
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The bundle's folder, or a .zip.",
+)
+@click.option("--name", help="Of the bundle and of the package in it; the model's by default.")
+@click.option("--version", default="1.0.0", show_default=True, help="Of the bundle.")
+@click.option(
+    "--for",
+    "choice",
+    multiple=True,
+    metavar="DEVICE=ARTIFACT",
+    help="A class of device, and the label of the artifact for it: phone=tflite-int8.",
+)
+@click.option("--licence", help="SPDX identifier of the weights; the reference model's by default.")
+@click.option(
+    "--sign", "key", type=click.Path(path_type=Path), help="Private elliptic-curve key, PEM."
+)
+@click.option("--password", envvar="EDGEKIT_KEY_PASSWORD", show_envvar=True, help="Of that key.")
+@output.common_options
+def command(
+    *,
+    artifact: tuple[Path, ...],
+    platform: str,
+    out: Path,
+    name: str | None,
+    version: str,
+    choice: tuple[str, ...],
+    licence: str | None,
+    key: Path | None,
+    password: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Package ARTIFACTs for an app team, with what proves them.
+
+    The bundle holds the artifacts, labels, golden cases, the contract of pre- and postprocessing, a
+    bill of materials, and what the platform needs; edgekit verify looks at every file of it.
+    ARTIFACT is an artifact's folder, or one that holds some; the first is what an app takes
+    where it knows nothing better.
+    """
+    from edgekit.verbs.bundle import BundleRequest, bundle
+
+    request = BundleRequest(
+        artifact,
+        platform,
+        out,
+        name=name,
+        version=version,
+        choice=dict(map(_parse, choice)),
+        key=key,
+        password=password,
+        licence=licence,
+    )
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        made = bundle(request, report=report)
+    if as_json:
+        output.print_json(made.to_json())
+        return
+    contents = made.verified.contents
+    output.print_facts(
+        f"{contents.name} {contents.version} for {contents.platform}",
+        {
+            "folder": str(made.verified.folder),
+            "artifacts": ", ".join(
+                f"{one.label} {one.bytes:,} bytes" for one in contents.artifacts
+            ),
+            "files": f"{len(contents.files)}, {made.bytes:,} bytes",
+            "signed": "yes" if made.verified.has_signature else "no: --sign KEY signs it",
+            "next": f"edgekit verify {made.verified.folder}; {made.verified.folder}/README.md",
+        },
+    )
+
+
+def _parse(text: str) -> tuple[str, str]:
+    device, equals, label = text.partition("=")
+    if not (device and equals and label):
+        raise UsageError(f"--for {text}: expected DEVICE=ARTIFACT", hint="--for phone=tflite-int8")
+    return device, label

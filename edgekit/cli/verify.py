@@ -1,0 +1,47 @@
+"""`edgekit verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgekit.cli import output
+
+
+@click.command("verify")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    help="Public key (PEM) of whoever signed it.",
+)
+@output.common_options
+def command(*, bundle: Path, key: Path | None, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Refuse a BUNDLE in which anything was changed.
+
+    Every file is compared with the bundle's list; with --key the list itself was signed by the
+    owner of that key. Without one the digests alone are checked, which anybody can have made.
+    Exit status 1 if anything differs.
+    """
+    from edgekit.verbs.bundle import told, verify
+
+    with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
+        found = verify(bundle, key=key, report=report)
+    if as_json:
+        output.print_json(told(found))
+        return
+    contents = found.contents
+    signed = "no"
+    if found.signed is not None:
+        signed = f"by {found.signed.key}, sha256 {found.signed.fingerprint}"
+    elif found.has_signature:
+        signed = "yes, and not checked: --key PUBLIC_KEY"
+    output.print_facts(
+        f"{bundle}: whole",
+        {
+            "bundle": f"{contents.name} {contents.version} for {contents.platform}",
+            "files": f"{len(contents.files)}",
+            "signed": signed,
+        },
+    )

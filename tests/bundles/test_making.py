@@ -1,0 +1,147 @@
+"""Bundles are made whole, of what goes together, and alike from the same artifacts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekit.artifact import Artifact
+from edgekit.bundles.checking import verify
+from edgekit.bundles.contents import CONTENTS
+from edgekit.bundles.making import Order, make_bundle
+from edgekit.cli import main
+from edgekit.errors import ArtifactError, UsageError
+
+ORDER = Order("known", "1.0.0", "python", licence="Apache-2.0")
+
+
+def bytes_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_same_artifacts_make_the_same_bytes(artifacts, tmp_path):
+    for name in ("one", "two"):
+        make_bundle(artifacts, ORDER, tmp_path / name)
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+    for name in ("one", "two"):
+        make_bundle(artifacts, ORDER, tmp_path / f"{name}.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_a_bundle_names_no_place_of_the_machine_that_made_it(artifacts, tmp_path):
+    make_bundle(artifacts, ORDER, tmp_path / "bundle")
+    for name, content in bytes_of(tmp_path / "bundle").items():
+        assert str(tmp_path).encode() not in content, name
+
+
+def test_an_artifact_whose_gate_failed_is_refused(artifacts, tmp_path):
+    failed = replace(artifacts[0].manifest, gate={"max_drop": 2.0, "met": False})
+    with pytest.raises(ArtifactError, match=r"does not keep its limit max_drop = 2\.0"):
+        make_bundle([Artifact(artifacts[0].path, failed)], ORDER, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_an_artifact_whose_digest_differs_is_refused(make_artifact, capsys, tmp_path):
+    artifact = make_artifact()
+    with artifact.model_path.open("ab") as stream:
+        stream.write(b"x")
+    words = ["bundle", str(artifact.path), "--platform", "python", "-o", str(tmp_path / "b")]
+    assert main(words) == 1
+    assert "sha256 differs from the manifest's" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+def test_artifacts_with_different_preprocessing_don_t_go_together(artifacts, tmp_path):
+    other = artifacts[1]
+    spec = replace(other.manifest.preprocessing[0], resize="letterbox")
+    changed = Artifact(other.path, replace(other.manifest, preprocessing=(spec,)))
+    with pytest.raises(UsageError, match="takes or gives something else"):
+        make_bundle([artifacts[0], changed], ORDER, tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("name", ["", "Known", "a b", "../x", "a" * 65, "1st", "a--b"])
+def test_a_name_that_no_package_manager_takes_is_refused(artifacts, tmp_path, name):
+    with pytest.raises(ArtifactError, match="is no name for a bundle"):
+        make_bundle(artifacts, replace(ORDER, name=name), tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0-beta", "1.0.0\n"])
+def test_a_version_of_another_form_is_refused(artifacts, tmp_path, version):
+    with pytest.raises(ArtifactError, match="is no version"):
+        make_bundle(artifacts, replace(ORDER, version=version), tmp_path / "bundle")
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(artifacts, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(UsageError, match="holds something else than a bundle"):
+        make_bundle(artifacts, ORDER, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+def test_an_earlier_bundle_is_replaced_whole(artifacts, tmp_path):
+    make_bundle(artifacts, ORDER, tmp_path / "b")
+    make_bundle(artifacts[:1], replace(ORDER, version="2.0.0"), tmp_path / "b")
+    found = verify(tmp_path / "b").contents
+    assert (found.version, [one.label for one in found.artifacts]) == ("2.0.0", ["tflite-int8"])
+
+
+def test_golden_cases_cover_extremes_and_pictures_of_other_sizes(signed_once, artifacts):
+    cases = json.loads((signed_once / "golden" / "cases.json").read_text())
+    assert len(cases["cases"]) >= 8
+    lowest, highest = (
+        np.frombuffer((signed_once / case["inputs"]["image"]["file"]).read_bytes(), np.uint8)
+        for case in cases["cases"][:2]
+    )
+    assert (lowest.max(), highest.min()) == (0, 255)
+    assert {case["picture"].rpartition("/")[2] for case in cases["pictures"]} >= {
+        "portrait.png", "landscape.png", "dot.png",
+    }  # fmt: skip
+    assert set(cases["cases"][0]["outputs"]) == {one.label for one in artifacts}
+
+
+def test_the_bill_of_materials_names_models_digests_licence_and_tools(signed_once, artifacts):
+    bill = json.loads((signed_once / "bom.cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    models = [one for one in bill["components"] if one["type"] == "machine-learning-model"]
+    assert {one["hashes"][0]["content"] for one in models} == {one.sha256 for one in artifacts}
+    assert {one["licenses"][0]["license"]["id"] for one in models} == {"Apache-2.0"}
+    assert "numpy" in {one["name"] for one in bill["components"] if one["type"] == "library"}
+    assert "timestamp" not in bill["metadata"]
+
+
+def test_one_command_makes_and_another_verifies_it(checkout, keys, tmp_path, capsys):
+    known = str(checkout / "devices" / "known" / "tflite-int8")
+    out = str(tmp_path / "out")
+    words = ["bundle", known, "--platform", "python", "-o", out, "--for", "phone=tflite-int8"]
+    assert main([*words, "--sign", str(keys / "mine.pem"), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["name"], made["choice"]) == ("known", {"phone": "tflite-int8"})
+    assert main(["verify", out, "--key", str(keys / "mine.pub"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["signed_by"] is not None
+    assert (tmp_path / "out" / CONTENTS).is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--platform", "pyton"], "did you mean python"),
+        (["--platform", "python", "--for", "phone"], "expected DEVICE=ARTIFACT"),
+        (["--platform", "python", "--for", "phone=onnx-int8"], "no such artifact in this bundle"),
+        (["--platform", "python", "--sign", "missing.pem"], "missing.pem"),
+    ],
+)
+def test_what_was_mistyped_is_one_error_line(checkout, tmp_path, capsys, words, said):
+    known = str(checkout / "devices" / "known" / "tflite-int8")
+    assert main(["bundle", known, "-o", str(tmp_path / "out"), *words]) in (1, 2)
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("error:") == 1
+    assert not (tmp_path / "out").exists()
