@@ -35,8 +35,16 @@ def list_command(*, as_json: bool, quiet: bool, verbose: bool) -> None:
     if as_json:
         output.print_json(found.to_json())
     else:
-        columns = ("device", "transport", "threads", "reachable", "runtimes", "summary")
-        output.print_table("", columns, [_row(entry) for entry in found.devices])
+        here = [entry for entry in found.devices if entry.problem is None]
+        away = [entry for entry in found.devices if entry.problem is not None]
+        if here:
+            columns = ("reachable now", "transport", "threads", "runtimes", "summary")
+            output.print_table("", columns, [_row(entry) for entry in here])
+        if away:
+            if here:
+                click.echo()
+            columns = ("not reachable", "transport", "why", "what is missing")
+            output.print_table("", columns, [_absence(entry) for entry in away])
         output.print_warnings(found.broken)
 
 
@@ -142,10 +150,15 @@ def _row(entry: DeviceEntry) -> tuple[str | int | None, ...]:
         profile.name,
         profile.transport,
         profile.threads,
-        "yes" if entry.problem is None else f"no: {entry.problem}",
         _runtimes(entry) or None,
         profile.summary,
     )
+
+
+def _absence(entry: DeviceEntry) -> tuple[str | None, ...]:
+    assert entry.problem is not None
+    profile = entry.profile
+    return (profile.name, profile.transport, entry.problem.message, entry.problem.hint)
 
 
 def _runtimes(entry: DeviceEntry) -> str:

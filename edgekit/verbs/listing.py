@@ -189,7 +189,9 @@ def _probe(profile: DeviceProfile) -> DeviceEntry:
     try:
         transport = transport_of(profile)
         if transport.unasked is not None:
-            return DeviceEntry(profile, None, DeviceError(f"not asked: {transport.unasked}"))
+            hint = f"edgekit eval ARTIFACT --device {profile.name}"
+            unasked = DeviceError(f"not asked: {transport.unasked}", hint=hint)
+            return DeviceEntry(profile, None, unasked)
         with closing(transport):
             environment = transport.run(question(profile), timeout_s=_PROBE_TIMEOUT_S).environment
     except EdgekitError as error:

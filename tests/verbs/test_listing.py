@@ -152,10 +152,16 @@ def test_a_device_is_described_by_the_path_of_its_file_too(devices):
 
 
 def test_the_devices_command_prints_a_row_a_device(devices):
-    devices(here='transport = "local"\nsummary = "this one"')
+    absent = '[runtime]\nprefer = ["onnxruntime"]\ndelegate = "qnn"'
+    devices(here='transport = "local"\nsummary = "this one"', away=f'transport = "local"\n{absent}')
     done = CliRunner().invoke(devices_command, ["--quiet"])
     row = next(line for line in done.stdout.splitlines() if line.startswith("here"))
-    assert "yes" in row.split()
     assert row.endswith("this one")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("reachable now")
+    beyond = next(number for number, line in enumerate(lines) if line.startswith("not reachable"))
+    (missing,) = [line for line in lines[beyond:] if line.startswith("away")]
+    assert "delegate 'qnn' is not present" in missing
+    assert "it needs a Snapdragon" in missing
     document = json.loads(CliRunner().invoke(devices_command, ["--json"]).stdout)
-    assert document["devices"][0]["reachable"] is True
+    assert [one["reachable"] for one in document["devices"]] == [False, True]

@@ -200,7 +200,10 @@ def _is_locked(asyncssh: Any, key: Path) -> bool:
 
 def _unreachable(options: Options, error: Exception) -> DeviceError:
     if isinstance(error, socket.gaierror):
-        return DeviceError(f"{options.host}: no machine of this name is known")
+        return DeviceError(
+            f"{options.host}: no machine of this name is known",
+            hint="name yours: edgekit devices add NAME --ssh USER@HOST",
+        )
     if isinstance(error, ConnectionRefusedError) or "Connection refused" in str(error):
         return DeviceError(
             f"{options.shown}: port {options.port or 22} refuses connections",
