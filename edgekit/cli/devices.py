@@ -43,8 +43,8 @@ def list_command(*, as_json: bool, quiet: bool, verbose: bool) -> None:
         if away:
             if here:
                 click.echo()
-            columns = ("not reachable", "transport", "why", "what is missing")
-            output.print_table("", columns, [_absence(entry) for entry in away])
+            headings = ("not reachable", "transport", "why", "what is missing")
+            output.print_table("", headings, [_absence(entry) for entry in away])
         output.print_warnings(found.broken)
 
 
