@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,26 @@ def _write_beside(path: Path, content: str | bytes) -> None:
         with suppress(OSError):
             os.unlink(name)
         raise
+
+
+def zip_bytes(contents: Mapping[str, bytes]) -> bytes:
+    """A ZIP that is the same for the same contents: sorted, compressed, dated 1980.
+
+    Args:
+        contents: Path in the archive → bytes of a plain file.
+    """
+    import io
+    import stat
+    import zipfile
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = (stat.S_IFREG | 0o644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    return packed.getvalue()
 
 
 def check_place(file: Path, meant: str) -> None:

@@ -6,11 +6,9 @@ the lower modules it imports, nothing that converts.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
-from edgekit.files import write_atomic
+from edgekit.files import write_atomic, zip_bytes
 
 _SHIPPED = (
     "__init__.py", "errors.py", "extras.py", "fields.py", "job.py", "measure.py", "passes.py",
@@ -22,8 +20,6 @@ from edgekit.agent.__main__ import main
 raise SystemExit(main(sys.argv[1:]))
 """
 _LAUNCH = b"#!/usr/bin/env python3\n"
-_DATE = (1980, 1, 1, 0, 0, 0)
-_MODE = 0o644 << 16
 
 
 def bundle_bytes() -> bytes:
@@ -35,14 +31,7 @@ def bundle_bytes() -> bytes:
     # The host packs; a device has no use for it.
     del contents["edgekit/agent/bundle.py"]
     contents["__main__.py"] = _MAIN.encode()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, data in sorted(contents.items()):
-            entry = zipfile.ZipInfo(name, _DATE)
-            entry.external_attr = _MODE
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-    return _LAUNCH + packed.getvalue()
+    return _LAUNCH + zip_bytes(contents)
 
 
 def write_bundle(path: Path) -> Path:

@@ -23,28 +23,18 @@ from edgekit.bundles.contents import (
     is_path,
 )
 from edgekit.errors import ArtifactError
-from edgekit.files import write_atomic
+from edgekit.files import write_atomic, zip_bytes
 
 SUFFIX = ".zip"
-_DATE = (1980, 1, 1, 0, 0, 0)
-_MODE = (stat.S_IFREG | 0o644) << 16
 _MOST_SIGNATURE_BYTES = 4 * 1024**2
 _REFUSE = "don't use this bundle; get it again from where it was made"
 
 
 def pack(folder: Path, file: Path) -> None:
-    """Write a bundle's folder as a ZIP: sorted, dated 1980."""
-    import io
-
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _DATE)
-                entry.external_attr = _MODE
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, path.read_bytes())
-    write_atomic(file, packed.getvalue())
+    """Write a bundle's folder as a ZIP."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    packed = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    write_atomic(file, zip_bytes(packed))
 
 
 @contextmanager

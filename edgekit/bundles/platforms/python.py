@@ -10,9 +10,7 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
-import io
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +19,11 @@ from typing import Any
 from edgekit import __version__
 from edgekit.bundles.contents import CONTENTS, Contents, Entry
 from edgekit.bundles.platforms.base import Platform
+from edgekit.files import zip_bytes
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = "edgekit.bundles.packaged"
 _VENDORED = "_edgekit"
-_DATE = (1980, 1, 1, 0, 0, 0)
-_MODE = 0o644 << 16
 # What runs a target's files, as in edgekit's own extras.
 _RUNTIMES = {
     "tflite": "ai-edge-litert>=2.1,<3",
@@ -207,14 +204,7 @@ def _wheel(package: str, contents: Contents, files: Mapping[str, bytes], needs: 
         for name, data in sorted(everything.items())
     )
     everything[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, data in sorted(everything.items()):
-            entry = zipfile.ZipInfo(name, _DATE)
-            entry.external_attr = _MODE
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, data)
-    return packed.getvalue()
+    return zip_bytes(everything)
 
 
 def _url_digest(data: bytes) -> str:
