@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgekit.cli import output
+from edgekit.cli import names, output
 from edgekit.errors import UsageError
 
 
@@ -29,6 +29,13 @@ from edgekit.errors import UsageError
     metavar="DEVICE=ARTIFACT",
     help="A class of device, and the label of the artifact for it: phone=tflite-int8.",
 )
+@click.option(
+    "--measured",
+    multiple=True,
+    metavar="DEVICE",
+    shell_complete=names.complete_devices,
+    help="Put the newest figures of this device inside, and choose its fastest artifact for it.",
+)
 @click.option("--licence", help="SPDX identifier of the weights; the reference model's by default.")
 @click.option(
     "--sign", "key", type=click.Path(path_type=Path), help="Private elliptic-curve key, PEM."
@@ -43,6 +50,7 @@ def command(
     name: str | None,
     version: str,
     choice: tuple[str, ...],
+    measured: tuple[str, ...],
     licence: str | None,
     key: Path | None,
     password: str | None,
@@ -66,6 +74,7 @@ def command(
         name=name,
         version=version,
         choice=dict(map(_parse, choice)),
+        measured=measured,
         key=key,
         password=password,
         licence=licence,

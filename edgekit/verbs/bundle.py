@@ -19,9 +19,14 @@ from edgekit.errors import EdgekitError, UsageError
 from edgekit.measuring.contenders import expand
 from edgekit.models import known_models, resolve_model
 from edgekit.progress import Report, silent
+from edgekit.run import Run
+from edgekit.summary import summarise
 
 __all__ = ["Verified", "verify"]
 
+# What says of which machine and runtime a figure is; no name of a host.
+_MACHINE = ("machine", "system", "cpu_model", "runtime_version", "browser", "gpu")
+_FIGURES = ("median_ms", "ci95_ms", "covers_95", "processes", "calls", "peak_rss_bytes")
 _ANSWERS = {"classes": "classification", "objects": "object-detection", "tensors": ""}
 
 
@@ -36,6 +41,8 @@ class BundleRequest:
         name: Of the bundle; the model's by default.
         version: "MAJOR.MINOR.PATCH".
         choice: Class of device → label of the artifact for it.
+        measured: Devices whose newest figures go into the bundle; where `choice` says nothing of
+            one, its fastest artifact is chosen for it.
         key: Private key to sign with.
         password: Of the key.
         licence: SPDX identifier; by default the reference model's.
@@ -47,6 +54,7 @@ class BundleRequest:
     name: str | None = None
     version: str = "1.0.0"
     choice: Mapping[str, str] = field(default_factory=dict)
+    measured: Sequence[str] = ()
     key: Path | None = None
     password: str | None = None
     licence: str | None = None
@@ -95,6 +103,8 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
                 hint=f"one of: {', '.join(labels)}",
             )
     known = _known(model)
+    reports = {device: measured_on(device, artifacts) for device in request.measured}
+    fastest = {device: _fastest(report) for device, report in reports.items()}
     answer = contract_of(artifacts)["answer"]["kind"]
     order = Order(
         name=request.name or model.replace(".", "-").lower(),
@@ -103,7 +113,8 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
         task=known.task or _ANSWERS[answer],
         licence=request.licence if request.licence is not None else known.licence,
         card=known.card,
-        choice=request.choice,
+        choice={**fastest, **request.choice},
+        reports=reports,
     )
     made = make_bundle(
         artifacts,
@@ -115,6 +126,52 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
     )
     total = sum(entry.bytes for entry in made.contents.files.values())
     return Bundled(made, total)
+
+
+def measured_on(device: str, artifacts: Sequence[Artifact]) -> dict[str, Any]:
+    """The newest figures of artifacts on a device, from the store: of one run that had them all.
+
+    Raises:
+        UsageError: They were never measured there together; figures of two runs rank nothing.
+        StoreError: The store cannot be read.
+    """
+    from edgekit.store import Store
+
+    wanted = {one.sha256 for one in artifacts}
+    with Store.open() as store:
+        for stored in store.find(device=device, sha256=artifacts[0].sha256):
+            if wanted.issubset(one.sha256 for one in stored.run.contenders):
+                run = store.load(stored.number)
+                break
+        else:
+            paths = " ".join(str(one.path) for one in artifacts)
+            raise UsageError(
+                f"--measured {device}: no run there had all artifacts of the bundle",
+                hint=f"edgekit profile {paths} --device {device}",
+            )
+    rows = [_row(artifact, run) for artifact in artifacts]
+    return {"device": device, "started": run.started, "artifacts": rows}
+
+
+def _row(artifact: Artifact, run: Run) -> dict[str, Any]:
+    digests = [one.sha256 for one in run.contenders]
+    number = digests.index(artifact.sha256)
+    one, measurements = run.contenders[number], run.measurements_of(number)
+    last = measurements[-1]
+    summary = summarise(measurements).to_json()
+    return {
+        "label": artifact.label,
+        "runtime": one.runtime,
+        "threads": one.threads,
+        "delegate": one.delegate,
+        "ran_on": str(last.placement),
+        "machine": {key: last.environment.get(key) for key in _MACHINE},
+        **{key: summary[key] for key in _FIGURES},
+    }
+
+
+def _fastest(report: Mapping[str, Any]) -> str:
+    return str(min(report["artifacts"], key=lambda one: one["median_ms"])["label"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,27 @@ def test_one_command_makes_and_another_verifies_it(checkout, keys, tmp_path, cap
     assert (tmp_path / "out" / CONTENTS).is_file()
 
 
+def test_figures_of_a_device_go_inside_and_choose_its_fastest_artifact(
+    checkout, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("EDGEKIT_STORE", str(tmp_path / "store.sqlite"))
+    known = [str(checkout / "devices" / "known" / label) for label in ("tflite-int8", "onnx-int8")]
+    out = str(tmp_path / "out")
+    words = ["bundle", *known, "--platform", "python", "-o", out, "--measured", "local-cpu"]
+    assert main(words) == 2
+    assert "no run there had all artifacts" in capsys.readouterr().err
+    measure = ["--rounds", "2", "--seconds", "0.02", "--passes", "none", "-q"]
+    assert main(["profile", *known, *measure]) == 0
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    report = json.loads((tmp_path / "out" / "reports" / "local-cpu.json").read_text())
+    rows = {one["label"]: one for one in report["artifacts"]}
+    assert set(rows) == {"tflite-int8", "onnx-int8"}
+    assert all(one["median_ms"] > 0 and one["processes"] == 2 for one in rows.values())
+    assert made["choice"] == {"local-cpu": min(rows, key=lambda label: rows[label]["median_ms"])}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
