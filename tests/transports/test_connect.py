@@ -46,7 +46,7 @@ def test_a_device_that_is_not_what_its_profile_requires_is_refused(tmp_path):
         (
             'transport = "local"\n[runtime]\nprefer = ["?"]',
             "runtime: prefer: unknown runtime '?'",
-            "one of: litert, ",
+            "one of: benchmark-model, litert, ",
         ),
         (
             'transport = "local"\n[runtime]\nprefer = ["onnxruntime"]\ndelegate = "cudaa"',
