@@ -103,12 +103,24 @@ class DeviceProfile:
             # A plug-in's target runs in a plug-in's runtime.
             if name in able if able else name not in taken:
                 return name
+        if able and self.delegate and self.prefer and not taken.isdisjoint(self.prefer):
+            raise DeviceError(
+                f"{self.name}: the delegate {self.delegate!r} is of {', '.join(self.prefer)}, "
+                f"which runs no {target} files",
+                hint=f"edgekit export MODEL --target {self._targets()}",
+            )
         if not able:
             raise DeviceError(
                 f"no runtime is known for {target} artifacts",
                 hint="name one with --runtime, or with runtime.prefer in the device's TOML file",
             )
         return able[0]
+
+    def _targets(self) -> str:
+        """A target whose files a preferred runtime runs."""
+        return next(
+            name for name, able in RUNTIMES_OF_TARGET.items() if set(able).intersection(self.prefer)
+        )
 
     def check(self, environment: Mapping[str, Any]) -> None:
         """Compare `[require]` with what the device says.

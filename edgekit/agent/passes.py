@@ -47,7 +47,8 @@ def perform_pass(job: Job, tree: Tree | None = None) -> JobResult:
     model = runtime.load(
         Path(job.model), threads=job.threads, delegate=job.delegate, options=job.options
     )
-    refuse_latency(model)
+    if job.action != "placement":
+        refuse_latency(model)
     steps.append(memory.step("load", tree))
     inputs = _inputs(job, model)
     try:

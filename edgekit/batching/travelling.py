@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 * 2**20  # of the samples of a batch
 _PROOF = 16
+_ENOUGH_TIMED = 2
 _LONGEST_FACT = 60
 
 # Samples done, of all (None where they are one job), and what to say of it.
@@ -209,9 +210,12 @@ def _facts_differ(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | No
 
 
 def _left(samples: int, timed: Sequence[tuple[int, float]]) -> str:
-    """How long the rest will take, at the pace of the largest batch."""
-    count, seconds = max(timed)
-    rest = samples * seconds / count
+    """How long the rest will take; "" after one batch, of which a job's own cost is most."""
+    if len(timed) < _ENOUGH_TIMED:
+        return ""
+    (few, short), (many, long) = min(timed), max(timed)
+    grows = many > few and long > short
+    rest = samples * ((long - short) / (many - few) if grows else long / many)
     return f"about {rest:.0f} s left" if rest < 120 else f"about {rest / 60:.0f} min left"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from edgekit.artifact import Artifact
 from edgekit.bundles.contents import Contents
+from edgekit.errors import UsageError
 from edgekit.extras import missing, owner_of
 from edgekit.files import canonical_json, digest_json
 
@@ -30,8 +31,10 @@ def bill_of(contents: Contents, artifacts: Sequence[Artifact]) -> str:
 
     Raises:
         MissingExtraError: The library is not installed.
+        UsageError: The licence is no SPDX expression.
     """
     try:
+        from cyclonedx import spdx
         from cyclonedx.contrib.license.factories import LicenseFactory
         from cyclonedx.model import HashAlgorithm, HashType, Property
         from cyclonedx.model.bom import Bom
@@ -42,6 +45,13 @@ def bill_of(contents: Contents, artifacts: Sequence[Artifact]) -> str:
         if package is None:
             raise
         raise missing(package) from error
+    if contents.licence and not (
+        spdx.is_supported_id(contents.licence) or spdx.is_expression(contents.licence)
+    ):
+        raise UsageError(
+            f"--licence {contents.licence!r:.80}: no SPDX identifier or expression",
+            hint="as in Apache-2.0, MIT, CC-BY-4.0 OR MIT; LicenseRef-NAME for one's own",
+        )
     licences = [LicenseFactory().make_from_string(contents.licence)] if contents.licence else []
     whole = Component(
         type=ComponentType.APPLICATION,

@@ -73,13 +73,15 @@ def verify_folder(folder: Path, *, key: Path | None = None, report: Report = sil
         ArtifactError: Not a bundle; a file that is missing, changed, added, a link, or no plain
             file; or a signature that is missing, forged or somebody else's.
     """
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such bundle", hint="edgekit bundle makes bundles")
     contents = read_contents(folder)
     left = dict(contents.files)
     task = f"verifying {folder}"
-    for done, (path, size) in enumerate(_files(folder)):
-        report(Progress(task, done, len(contents.files), path))
+    for path, size in _files(folder):
         if path in (CONTENTS, SIGNATURE):
             continue
+        report(Progress(task, len(contents.files) - len(left), len(contents.files), path))
         entry = left.pop(path, None)
         if entry is None:
             raise ArtifactError(
@@ -101,7 +103,12 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
     while todo:
         place, here = todo.pop()
         with os.scandir(here) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
+            inside = sorted(entries, key=lambda one: one.name)
+            if not inside and place:
+                raise ArtifactError(
+                    f"{folder}: {place!r:.200} is an empty folder: it was added", hint=_REFUSE
+                )
+            for entry in inside:
                 path = f"{place}{entry.name}"
                 state = entry.stat(follow_symlinks=False)
                 if stat.S_ISDIR(state.st_mode):

@@ -18,7 +18,7 @@ from edgekit.bundles.contract import contract_of
 from edgekit.bundles.golden import write_golden
 from edgekit.bundles.platforms import Platform, platform_of
 from edgekit.bundles.signing import sign
-from edgekit.bundles.zipped import SUFFIX, pack
+from edgekit.bundles.zipped import SUFFIX, has_signature, is_zipped, pack
 from edgekit.errors import ArtifactError, UsageError
 from edgekit.files import canonical_json, replace_folder, scratch_folder, sha256_file
 from edgekit.progress import Progress, Report, silent
@@ -78,7 +78,8 @@ def make_bundle(
         MissingExtraError: A library that this needs is not installed.
     """
     platform = platform_of(order.platform)
-    _check(artifacts, platform, out)
+    _check(artifacts, platform, out, signs=key is not None)
+    platform.check_name(bundle_name(order.name))
     contract = contract_of(artifacts)
     steps = 4 + (key is not None)
     with scratch_folder(out) as scratch:
@@ -120,7 +121,7 @@ def make_bundle(
     return replace(verified, folder=out)
 
 
-def _check(artifacts: Sequence[Artifact], platform: Platform, out: Path) -> None:
+def _check(artifacts: Sequence[Artifact], platform: Platform, out: Path, *, signs: bool) -> None:
     if not artifacts:
         raise UsageError("no artifact was named", hint="edgekit bundle build/MODEL/tflite-int8")
     labels = [one.label for one in artifacts]
@@ -141,8 +142,15 @@ def _check(artifacts: Sequence[Artifact], platform: Platform, out: Path) -> None
             )
     if out.is_dir() and any(out.iterdir()) and not (out / parts.CONTENTS).is_file():
         raise UsageError(f"{out}: holds something else than a bundle", hint="-o with a new folder")
-    if out.is_file() and out.suffix != SUFFIX:
-        raise UsageError(f"{out}: a file; a bundle is a folder", hint="-o with a new folder")
+    if out.is_file() and (out.suffix != SUFFIX or not is_zipped(out)):
+        raise UsageError(
+            f"{out}: a file, and no bundle", hint="-o with a new folder, or a new .zip"
+        )
+    if not signs and has_signature(out):
+        raise UsageError(
+            f"{out}: a signed bundle, which an unsigned one would replace",
+            hint="--sign KEY, or -o with another name",
+        )
 
 
 def _limit(gate: Mapping[str, object]) -> str:

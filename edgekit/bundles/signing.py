@@ -7,6 +7,7 @@ digest of every other file, git's included. It is made with an elliptic-curve ke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from edgekit.extras import missing, owner_of
 
 _MOST_KEY_BYTES = 64 * 1024
 _MOST_SIGNATURE_BYTES = 4 * 1024**2
+# No name that somebody's own key may have: what is pasted overwrites.
 _MAKE_KEY = (
-    "openssl ecparam -name prime256v1 -genkey -noout -out key.pem && "
-    "openssl ec -in key.pem -pubout -out key.pub"
+    "a new pair: openssl ecparam -name prime256v1 -genkey -noout -out NEW-KEY.pem; "
+    "openssl ec -in NEW-KEY.pem -pubout -out NEW-KEY.pub"
 )
+_CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,12 @@ def sign(folder: Path, key: Path, password: str | None = None) -> None:
         UsageError: It is no such key, or the password is missing or wrong.
     """
     library = _library()
-    _read(key, "key")
+    _check_private(key, password)
     with _as_edgekit(UsageError, f"{key}: no private key to sign with", hint=_MAKE_KEY):
         library.signing.Config().set_hashing_config(_hashing(library)).use_elliptic_key_signer(
-            private_key=key, password=password
+            private_key=key,
+            # The library hands it on as it comes, and bytes are what is read there.
+            password=None if password is None else password.encode(),
         ).sign(folder, folder / SIGNATURE)
 
 
@@ -94,6 +99,31 @@ def _hashing(library: Any) -> Any:
     return library.hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
 
 
+def _check_private(key: Path, password: str | None) -> None:
+    """Say what is wrong with a key before the library does."""
+    from cryptography.hazmat.primitives import serialization
+
+    content = _read(key, "key")
+    given = None if password is None else password.encode()
+    try:
+        private = serialization.load_pem_private_key(content, given)
+    except TypeError as error:  # one is given and not needed, or the other way round
+        needed = "needs a password" if password is None else "has no password"
+        hint = "--password, or EDGEKIT_KEY_PASSWORD" if password is None else "leave --password out"
+        raise UsageError(f"{key}: the key {needed}", hint=hint) from error
+    except Exception as error:
+        if password is not None:
+            raise UsageError(f"{key}: the password is wrong, or it is no private key") from error
+        raise UsageError(f"{key}: no private key (PEM)", hint=_MAKE_KEY) from error
+    _check_curve(key, private)
+
+
+def _check_curve(key: Path, loaded: Any) -> None:
+    curve = getattr(loaded, "curve", None)
+    if curve is None or curve.name not in _CURVES:
+        raise UsageError(f"{key}: no elliptic-curve key of {', '.join(_CURVES)}", hint=_MAKE_KEY)
+
+
 def _fingerprint(key: Path) -> str:
     import hashlib
 
@@ -102,6 +132,7 @@ def _fingerprint(key: Path) -> str:
         from cryptography.hazmat.primitives import serialization
 
         public = serialization.load_pem_public_key(content)
+        _check_curve(key, public)
         der = public.public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -125,8 +156,17 @@ def _as_edgekit(kind: type[EdgekitError], message: str, *, hint: str) -> Iterato
     except EdgekitError:
         raise
     except Exception as error:  # KeyError, ValueError, InvalidSignature, …: it checks no form
-        told = " ".join(str(error).split())[:300] or type(error).__name__
-        raise kind(message, told, hint=hint) from error
+        raise kind(message, _told(error), hint=hint) from error
+
+
+def _told(error: Exception) -> str:
+    """What the library found, for people."""
+    text = " ".join(str(error).split())
+    if found := re.search(r"Hash mismatch for '([^']{1,200})'", text):
+        return f"{found[1]} is not what was signed"
+    if isinstance(error, KeyError | TypeError | AttributeError) or not text:
+        return "the signature has not the form of one"
+    return text[:300]
 
 
 class _Library:

@@ -37,6 +37,25 @@ def pack(folder: Path, file: Path) -> None:
     write_atomic(file, zip_bytes(packed))
 
 
+def is_zipped(file: Path) -> bool:
+    """Whether a file is a ZIP with a bundle's list. Nothing is verified."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return CONTENTS in archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def has_signature(place: Path) -> bool:
+    """Whether a bundle, a folder or a ZIP, has a signature. Nothing is verified."""
+    if place.is_dir():
+        return (place / SIGNATURE).is_file()
+    if not is_zipped(place):
+        return False
+    with zipfile.ZipFile(place) as archive:
+        return SIGNATURE in archive.namelist()
+
+
 @contextmanager
 def unpacked(file: Path) -> Iterator[Path]:
     """A zipped bundle as a folder that is there for a while; its files are not verified yet.
@@ -64,19 +83,22 @@ def unpacked(file: Path) -> Iterator[Path]:
 
 
 def _checked(file: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    _refuse_surroundings(file, archive)
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) < len(archive.infolist()):
+        raise ArtifactError(f"{file}: holds folders of their own", hint=_REFUSE)
     if len(entries) > MOST_FILES + 2:
         raise ArtifactError(
             f"{file}: {len(entries):,} files", limit=f"{MOST_FILES:,} files for a bundle"
         )
     names = [entry.filename for entry in entries]
-    for entry in archive.infolist():
-        if not is_path(entry.filename.rstrip("/") if entry.is_dir() else entry.filename):
+    for entry in entries:
+        if not is_path(entry.filename):
             raise ArtifactError(
                 f"{file}: {entry.filename!r:.200} is no path inside a bundle", hint=_REFUSE
             )
         kind = stat.S_IFMT(entry.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        if kind not in (0, stat.S_IFREG):
             told = f"{file}: {entry.filename} is a link or no plain file"
             raise ArtifactError(told, hint=_REFUSE)
     if len({name.lower() for name in names}) < len(names):
@@ -95,6 +117,17 @@ def _checked(file: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
                 hint=_REFUSE,
             )
     return entries
+
+
+def _refuse_surroundings(file: Path, archive: zipfile.ZipFile) -> None:
+    """A ZIP may have anything before and behind it; what is one whole has not."""
+    first = min((entry.header_offset for entry in archive.infolist()), default=0)
+    with file.open("rb") as stream:
+        begins = stream.read(4)
+        stream.seek(-22, 2)
+        ends = stream.read(4)
+    if first or begins != b"PK\x03\x04" or ends != b"PK\x05\x06":
+        raise ArtifactError(f"{file}: holds more than a ZIP", hint=_REFUSE)
 
 
 def _listed(file: Path, archive: zipfile.ZipFile) -> dict[str, int]:

@@ -88,13 +88,13 @@ def command(
     output.print_facts(
         f"{contents.name} {contents.version} for {contents.platform}",
         {
-            "folder": str(made.verified.folder),
+            "file" if made.verified.folder.is_file() else "folder": str(made.verified.folder),
             "artifacts": ", ".join(
                 f"{one.label} {one.bytes:,} bytes" for one in contents.artifacts
             ),
             "files": f"{len(contents.files)}, {made.bytes:,} bytes",
             "signed": "yes" if made.verified.has_signature else "no: --sign KEY signs it",
-            "next": f"edgekit verify {made.verified.folder}; {made.verified.folder}/README.md",
+            "next": f"edgekit verify {made.verified.folder}; README.md in it",
         },
     )
 

@@ -172,6 +172,8 @@ def _facts(entry: DeviceEntry) -> dict[str, str]:
         "file": str(profile.path),
         "transport": profile.transport,
         "reachable": "yes" if entry.problem is None else f"no: {entry.problem}",
+        "besides": "; ".join(entry.problem.details) if entry.problem else "",
+        "what is missing": (entry.problem.hint or "") if entry.problem else "",
         "runtimes": _runtimes(entry),
     }
     for key, value in (entry.environment or {}).items():

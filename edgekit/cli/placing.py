@@ -24,7 +24,7 @@ def print_placement(found: PlacementExplained, top: int) -> None:
         top: Transfers to list.
     """
     placed = found.placed
-    runs = "would run" if found.estimate else "runs"
+    runs = "would run" if found.estimate else "run" if placed.wanted == "kernels" else "runs"
     whom = "kept in integers are" if placed.wanted == "integers" else f"{placed.wanted} {runs}"
     click.secho(
         f"{found.contender.name} on {found.device}, {found.runtime}: {whom} "
@@ -45,15 +45,17 @@ def print_placement(found: PlacementExplained, top: int) -> None:
             facts["fix"] = _BY_ITSELF
         output.print_facts(one.kind, {key: value for key, value in facts.items() if value})
     click.echo(f"read from: {placed.evidence}")
-    if placed.elsewhere:
+    if placed.elsewhere and placed.blockers:
         click.echo(
-            f"{placed.elsewhere} of the {placed.ops} ops are fused or made by the runtime: what "
-            "they stand for in the file counts as its neighbours"
+            f"{placed.elsewhere} of the {placed.ops} ops are fused or made by the runtime, under "
+            "names that the file does not have"
         )
 
 
 def _print_transfers(found: PlacementExplained, top: int) -> None:
     transfers = found.placed.transfers
+    if not found.placed.blockers:
+        return
     if transfers is None:
         click.echo("transfers: not known; the runtime's ops have other names than the file's")
         return

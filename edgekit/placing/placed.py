@@ -176,14 +176,20 @@ def _sides(
 ) -> list[bool | None]:
     """For each node of the file whether the wanted executor runs it; None of what is constant.
 
-    What the runtime fused away counts as the node whose output it takes, or else as the one that
-    takes its own.
+    What the runtime fused away is where it was wanted, if all that was left out is found in the
+    file; else it counts as the node whose output it takes, or as the one that takes its own.
     """
     sides: list[bool | None] = [None] * len(graph.nodes)
     for op, place in zip(ops, nodes, strict=True):
         if place is not None:
             sides[place] = bool(op["taken"]) and sides[place] is not False
     constant = _constant(graph)
+    if all(op["taken"] or place is not None for op, place in zip(ops, nodes, strict=True)):
+        # Every op that was left out is known: what was fused or renamed is where it was wanted.
+        return [
+            None if not constant.isdisjoint(node.outputs) else side is not False
+            for node, side in zip(graph.nodes, sides, strict=True)
+        ]
     maker = {
         name: number
         for number, node in enumerate(graph.nodes)

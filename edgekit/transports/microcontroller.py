@@ -161,7 +161,10 @@ def _own_words(error: EdgekitError, model: Path) -> RuntimeFault:
     """The interpreter's last words as the error, where its process was ended."""
     _, mark, ended = error.message.rpartition(" was ended by ")
     if not mark:
-        return RuntimeFault(error.message, *error.details, hint=error.hint)
+        hint = error.hint
+        if "type UINT8" in error.message:
+            hint = "edgekit export MODEL --int8 --io int8, or --io float"
+        return RuntimeFault(error.message, *error.details, hint=hint)
     words = [printable(line) for line in error.details]
     last = words[-1] if words else "without a word"
     return RuntimeFault(

@@ -15,7 +15,7 @@ from typing import Any
 
 from edgekit import registry, shelf
 from edgekit.device import RUNTIMES_OF_TARGET, DeviceProfile, read_device_toml
-from edgekit.errors import UsageError
+from edgekit.errors import EdgekitError, UsageError
 from edgekit.fields import printable, toml_string
 from edgekit.files import check_place, write_atomic
 from edgekit.progress import Progress, Report, silent
@@ -94,7 +94,12 @@ def add_device(
     with tempfile.TemporaryDirectory(prefix="edgekit-device-") as folder:
         first = Path(folder) / f"{name}.toml"
         first.write_text("\n".join(head), encoding="utf-8")
-        device = connect(str(first))
+        try:
+            device = connect(str(first))
+        except EdgekitError as error:
+            # What was written there is gone with the folder; the person wrote options.
+            error.message = error.message.replace(str(first), name)
+            raise
     report(Progress(task, 1, 1))
     environment = device.environment
     device.transport.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 from edgekit import shelf
 from edgekit.device import DeviceProfile, read_device_toml
-from edgekit.errors import DeviceError, EdgekitError, ModelError
+from edgekit.errors import DeviceError, EdgekitError, ModelError, UsageError
 from edgekit.models import known_models, resolve_model
 from edgekit.progress import Progress, Report, silent
 from edgekit.spec import ModelSpec, Scalar
@@ -180,9 +180,17 @@ def describe_device(reference: str) -> DeviceEntry:
 
     Raises:
         UsageError: No such name.
-        DeviceError: The file cannot be read. A device that is not there is no error but an answer.
+        DeviceError: The file cannot be read, or its transport refuses what it says. A device that
+            is not there is no error but an answer.
     """
-    return _probe(find_profile(reference))
+    profile = find_profile(reference)
+    try:
+        transport_of(profile).close()
+    except (DeviceError, UsageError):
+        raise
+    except Exception:  # noqa: S110  a missing extra, a broken plug-in: the answer below says it
+        pass
+    return _probe(profile)
 
 
 def _probe(profile: DeviceProfile) -> DeviceEntry:

@@ -240,3 +240,24 @@ def test_a_key_that_is_none_is_one_error(bundle, tmp_path, keys):
         verify(bundle, key=tmp_path / "no.pub")
     with pytest.raises(UsageError, match="no public key"):
         verify(bundle, key=keys / "mine.pem")
+
+
+@pytest.mark.parametrize("where", ["before", "behind"])
+def test_a_zip_with_something_around_it_is_refused(bundle, tmp_path, where):
+    target = tmp_path / "a.zip"
+    pack(bundle, target)
+    data = target.read_bytes()
+    target.write_bytes(b"x" * 600 + data if where == "before" else data + b"x" * 600)
+    with pytest.raises(ArtifactError, match=r"holds more than a ZIP|not a readable ZIP"):
+        verify(target)
+
+
+def test_an_empty_folder_that_was_added_is_refused(bundle):
+    (bundle / "golden" / "more").mkdir()
+    with pytest.raises(ArtifactError, match="is an empty folder"):
+        verify(bundle)
+
+
+def test_a_place_where_nothing_is_is_no_bundle(tmp_path):
+    with pytest.raises(ArtifactError, match="no such bundle"):
+        verify(tmp_path / "nowhere")

@@ -93,6 +93,61 @@ def test_an_earlier_bundle_is_replaced_whole(artifacts, tmp_path):
     assert (found.version, [one.label for one in found.artifacts]) == ("2.0.0", ["tflite-int8"])
 
 
+def test_a_file_that_is_no_bundle_is_left_alone(artifacts, tmp_path):
+    (tmp_path / "notes.zip").write_text("not a zip")
+    with pytest.raises(UsageError, match="a file, and no bundle"):
+        make_bundle(artifacts, ORDER, tmp_path / "notes.zip")
+    assert (tmp_path / "notes.zip").read_text() == "not a zip"
+
+
+@pytest.mark.parametrize("name", ["b", "b.zip"])
+def test_an_unsigned_bundle_does_not_replace_a_signed_one(artifacts, keys, tmp_path, name):
+    make_bundle(artifacts[:1], ORDER, tmp_path / name, key=keys / "mine.pem")
+    with pytest.raises(UsageError, match="an unsigned one would replace"):
+        make_bundle(artifacts[:1], ORDER, tmp_path / name)
+    assert verify(tmp_path / name, key=keys / "mine.pub").signed is not None
+
+
+@pytest.mark.parametrize("name", ["import", "numpy", "json", "onnxruntime"])
+def test_a_name_that_python_has_already_is_refused(artifacts, tmp_path, name):
+    with pytest.raises(UsageError, match="Python has"):
+        make_bundle(artifacts, replace(ORDER, name=name), tmp_path / "bundle")
+
+
+def test_a_licence_that_is_no_spdx_expression_is_refused(artifacts, tmp_path):
+    with pytest.raises(UsageError, match="no SPDX identifier"):
+        make_bundle(artifacts, replace(ORDER, licence="Foo bar"), tmp_path / "bundle")
+
+
+def test_keys_are_refused_with_what_is_wrong_with_them(artifacts, tmp_path):
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    def write(name, key, encryption):
+        content = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+        )
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    curve = ec.generate_private_key(ec.SECP256R1())
+    plain = serialization.NoEncryption()
+    locked = write("locked.pem", curve, serialization.BestAvailableEncryption(b"secret"))
+    opened = write("open.pem", curve, plain)
+    other = write("rsa.pem", rsa.generate_private_key(65537, 2048), plain)
+    out = tmp_path / "out"
+    for key, password, said in (
+        (locked, None, "the key needs a password"),
+        (locked, "wrong", "the password is wrong"),
+        (opened, "secret", "the key has no password"),
+        (other, None, "no elliptic-curve key"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            make_bundle(artifacts[:1], ORDER, out, key=key, password=password)
+        assert not out.exists()
+    assert make_bundle(artifacts[:1], ORDER, out, key=locked, password="secret").has_signature
+
+
 def test_golden_cases_cover_extremes_and_pictures_of_other_sizes(signed_once, artifacts):
     cases = json.loads((signed_once / "golden" / "cases.json").read_text())
     assert len(cases["cases"]) >= 8

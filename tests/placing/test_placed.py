@@ -91,14 +91,17 @@ def test_what_is_computed_from_constants_alone_is_no_transfer():
     assert found.transfers == ()
 
 
-def test_what_a_runtime_fused_away_counts_as_its_neighbour():
-    graph = chain(4)
-    found = put_together(document([True, False], names=["n0", "n2"]), graph)
+def test_what_a_runtime_fused_away_is_where_it_was_wanted_if_all_that_is_left_out_is_known():
+    found = put_together(document([True, False], names=["n0", "n2"]), chain(4))
+    assert [(one.tensor, one.to_wanted) for one in found.transfers] == [("t2", False), ("t3", True)]
+
+
+def test_it_counts_as_its_neighbour_where_some_of_what_is_left_out_is_not_in_the_file():
+    ops = document([True, False, False], names=["n0", "n2", "a fused op"])
+    found = put_together(ops, chain(4))
     # n1 goes with n0, n3 with n2.
     assert [one.tensor for one in found.transfers] == ["t2"]
-    fused = put_together(document([True, False], names=["n0", "a fused op"]), graph)
-    assert fused.elsewhere == 1
-    assert fused.blockers[0].takes == ""
+    assert found.elsewhere == 1
 
 
 def test_transfers_are_not_known_where_no_op_is_found_again():

@@ -22,6 +22,7 @@ from edgekit.agent.runtimes.words import caught
 from edgekit.errors import DeviceError
 from edgekit.fields import Setting, printable
 from edgekit.measure import Placement
+from edgekit.passes import Document
 from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ GPU, NPU = "gpu", "npu"
 ACCELERATORS = (GPU, NPU)
 
 # A Vulkan driver that is none of the system's, by the path of its JSON file.
+_EVIDENCE = "LiteRT: fully accelerated, with the processor forbidden"
 _DRIVER = "vulkan_driver"
 _LIBRARIES = ("dispatch_library_path", "compiler_plugin_path")
 
@@ -259,8 +261,16 @@ class _AcceleratedModel(LoadedModel):
             delegated=self._ops,
             partitions=1,
             executors={self._executor: self._ops},
-            evidence="LiteRT: fully accelerated, with the processor forbidden",
+            evidence=_EVIDENCE,
         )
+
+    def placed(self) -> Document:
+        # All of a file runs there, or it was refused: LiteRT tells of no op.
+        ops = [
+            {"name": "", "place": place, "kind": "", "executor": self._executor, "taken": True}
+            for place in range(self._ops)
+        ]
+        return {"wanted": self._executor, "ops": ops, "reasons": {}, "evidence": _EVIDENCE}
 
 
 def _described(

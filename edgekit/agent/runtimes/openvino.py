@@ -43,6 +43,7 @@ _DTYPES = {
 # generated code.
 _AS_WRITTEN = {"LP_TRANSFORMS_MODE": "NO", "SNIPPETS_MODE": "DISABLE"}
 _COMPILATIONS = 5
+_CHOOSING = ("AUTO", "BATCH", "HETERO", "MULTI")
 _MOST_REFUSED = 8
 _FLOATS = ("f32", "f16", "bf16")
 _NOT_COMPUTED = ("Input", "Output")
@@ -111,8 +112,13 @@ class Openvino(Runtime):
     def _device(self, core: Any, delegate: str | None) -> str:
         if delegate in (None, NO_DELEGATE, REFERENCE):
             return _CPU
-        # AUTO, HETERO and MULTI choose silently, so only devices themselves are accepted.
         wanted = str(delegate).upper()
+        if wanted.partition(":")[0] in _CHOOSING:
+            raise DeviceError(
+                f"openvino: {delegate} chooses a device for itself, so that nobody knows whose a "
+                "figure is",
+                hint=f"name one: {', '.join(core.available_devices)}",
+            )
         if wanted not in core.available_devices:
             raise self.no_such_delegate(str(delegate), core.available_devices)
         return wanted

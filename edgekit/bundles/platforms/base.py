@@ -21,6 +21,13 @@ class Platform(ABC):
     name: ClassVar[str]
     targets: ClassVar[tuple[str, ...]]
 
+    def check_name(self, name: str) -> None:  # noqa: B027  most platforms take every name
+        """Raise where a bundle's name cannot be a package's on this platform.
+
+        Raises:
+            UsageError: It is taken, or a word of the language.
+        """
+
     @abstractmethod
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
         """Add this platform's files to a bundle.

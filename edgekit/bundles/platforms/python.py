@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
+import keyword
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 from edgekit import __version__
 from edgekit.bundles.contents import CONTENTS, Contents, Entry
 from edgekit.bundles.platforms.base import Platform
+from edgekit.errors import UsageError
 from edgekit.files import zip_bytes
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +33,11 @@ _RUNTIMES = {
     "onnx": "onnxruntime>=1.23,<2",
     "openvino": "openvino>=2025.3",
 }
+# Modules that the wheel or its user may need.
+_TAKEN = (
+    "ai_edge_litert", "numpy", "onnxruntime", "openvino", "pil", "pillow", "pip", "setuptools",
+    "tensorflow", "tokenizers", "wheel",
+)  # fmt: skip
 _FOR_INPUT = {
     "picture": ("pillow>=11,<14",),
     "text": ("tokenizers>=0.21,<1",),
@@ -41,6 +49,16 @@ class PythonPlatform(Platform):
 
     name = "python"
     targets = ("tflite", "onnx", "openvino")
+
+    def check_name(self, name: str) -> None:
+        package = name.replace("-", "_")
+        taken = {*sys.stdlib_module_names, *_TAKEN}
+        if keyword.iskeyword(package) or package in taken:
+            raise UsageError(
+                f"--name {name}: Python has {package} already: a word of it, a module, or what the "
+                "package itself needs",
+                hint=f"--name {name}-model",
+            )
 
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
         package = contents.name.replace("-", "_")

@@ -57,8 +57,16 @@ export async function open(bytes, { backend, threads }) {
     },
     // Where each node is: the document of the pass "placement" of edgekit/passes.py.
     async placed() {
-      const nodes = readNodes(await talk());
+      const lines = await talk();
       const wanted = onGpu ? "WebGPU" : "wasm";
+      let nodes = readNodes(lines);
+      if (!nodes.length) {
+        // Where all nodes are in one place, the log counts them and lists none.
+        const counts = Object.entries(readPlacement(lines, onGpu).executors);
+        nodes = counts.flatMap(([executor, count]) =>
+          Array.from({ length: count }, () => ({ name: "", kind: "", executor })),
+        );
+      }
       const ops = nodes.map(({ name, kind, executor }) => ({
         name,
         place: null,
