@@ -171,13 +171,28 @@ function keepForOffline() {
   }
   navigator.serviceWorker
     .register(new URL("sw.js", BASE))
-    .then(() => navigator.serviceWorker.ready)
+    .then(installed)
     .then(() => {
       place.offline.textContent =
         "Kept on this device: it works without a network. Nothing that you show it leaves it.";
       document.documentElement.dataset.offline = "ready";
     })
     .catch((error) => trouble(new Error(`Not kept for offline use: ${error.message}`)));
+}
+
+// Waits for a first release to be kept; one that replaces another may take its time.
+function installed(registration) {
+  const worker = registration.installing ?? registration.waiting;
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      if (registration.active) resolve();
+      else if (worker.state === "redundant") {
+        reject(new Error("a file of the bundle was changed, or is not there."));
+      }
+    };
+    worker?.addEventListener("statechange", look);
+    look();
+  });
 }
 
 async function start() {
