@@ -190,7 +190,6 @@ def test_a_path_that_leaves_the_bundle_is_refused(app, modules, served, path):
     listed = json.loads((app / "bundle.json").read_text())
     listed["files"][path] = {"sha256": "0" * 64, "bytes": 1}
     body = """
-    globalThis.fetch = ((own) => (url, options) => own(url, options))(globalThis.fetch);
     const own = globalThis.fetch;
     globalThis.fetch = async () => new Response(given.text);
     try { await it.Bundle.open(given.address); return "taken"; }

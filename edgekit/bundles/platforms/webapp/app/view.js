@@ -10,6 +10,7 @@ const stage = document.getElementById("stage");
 stage.classList.add("blank");
 
 const MOST_SHOWN = 20;
+const MOST_NAMED = 8; // boxes with a name in the picture: more would hide it
 const LARGEST = 1280; // pixels of a side of what is drawn
 const COLOURS = ["#ffb000", "#5ad1ff", "#ff7ab6", "#8ce99a", "#c9a7ff", "#ffd8a8", "#74e0c9", "#ff8787"];
 const colourOf = (index) => COLOURS[index % COLOURS.length];
@@ -82,7 +83,7 @@ export function drawPicture(source, width, height, found, labels) {
   stage.classList.remove("blank");
   canvas.setAttribute("aria-label", `The picture. ${summaryOf(found, labels)}`);
   const unit = Math.max(canvas.width, canvas.height) / 320;
-  context.lineWidth = 2 * unit;
+  context.lineWidth = 1.5 * unit;
   context.font = `600 ${11 * unit}px system-ui, sans-serif`;
   context.textBaseline = "top";
   // The best one last, on top of the others.
@@ -91,6 +92,7 @@ export function drawPicture(source, width, height, found, labels) {
     const [top, bottom] = [box[1] * canvas.height, box[3] * canvas.height];
     context.strokeStyle = colourOf(found.classes[at]);
     context.strokeRect(left, top, right - left, bottom - top);
+    if (at >= MOST_NAMED) return;
     const text = `${nameOf(found.classes[at], labels)} ${Math.round(100 * found.scores[at])}`;
     const wide = context.measureText(text).width + 6 * unit;
     const x = Math.min(left, canvas.width - wide);
