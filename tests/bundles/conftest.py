@@ -71,11 +71,13 @@ class Files(http.server.SimpleHTTPRequestHandler):
     """Any static server; what is in `changed` is sent instead of the file."""
 
     def do_GET(self):
-        changed = self.server.changed.get(urlsplit(self.path).path.lstrip("/"))
+        name = urlsplit(self.path).path.lstrip("/")
+        changed = self.server.changed.get(name)
         if changed is None:
             super().do_GET()
             return
         self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(name))
         self.send_header("Content-Length", str(len(changed)))
         self.end_headers()
         self.wfile.write(changed)

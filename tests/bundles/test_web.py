@@ -250,3 +250,38 @@ def test_what_no_browser_takes_is_refused(checkout, web_order, tmp_path):
     with pytest.raises(UsageError, match=r"LiteRT\.js takes no int8"):
         make_bundle([known], web_order, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_new_release_replaces_the_one_that_is_kept_once_it_is_whole(opened, app, serving):
+    release = b'self.RELEASE = "2";\n'
+    name = "golden/samples/1.png"
+    with serving(app) as server:
+        page = opened(address=server.address)
+        wait_for(page, "html[data-offline]")
+        (old,) = page.evaluate("caches.keys()")
+        # One that is damaged is not taken, and the old one goes on.
+        server.changed |= changed_list(app, {"release.js": release})
+        server.changed[name] = flipped((app / name).read_bytes(), 20)
+        assert page.evaluate(UPDATE) == "redundant"
+        assert page.evaluate("caches.keys()") == [old]
+        del server.changed[name]
+        assert page.evaluate(UPDATE) == "installed"
+        page.goto("about:blank")  # the last page of the old one
+        page.goto(server.address)
+        wait_for(page, "html[data-offline]")
+        (new,) = page.evaluate("caches.keys()")
+    assert old != new
+    assert new.endswith(":2")
+
+
+UPDATE = """
+async () => {
+  const registration = await navigator.serviceWorker.ready;
+  await registration.update().catch(() => {});
+  const worker = registration.installing ?? registration.waiting;
+  while (worker && !["installed", "redundant"].includes(worker.state)) {
+    await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
+  }
+  return worker?.state ?? "none";
+}
+"""

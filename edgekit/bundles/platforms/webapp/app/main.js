@@ -170,7 +170,8 @@ function keepForOffline() {
     return;
   }
   navigator.serviceWorker
-    .register(new URL("sw.js", BASE))
+    // Past the browser's cache, which could hide a new release.
+    .register(new URL("sw.js", BASE), { updateViaCache: "none" })
     .then(installed)
     .then(() => {
       place.offline.textContent =
