@@ -6,13 +6,18 @@ from pathlib import Path
 
 import click
 
+from edgekit.bundles import platforms
 from edgekit.cli import names, output
 from edgekit.errors import UsageError
 
 
 @click.command("bundle")
 @click.argument("artifact", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--platform", required=True, help="What the app is built for: python.")
+@click.option(
+    "--platform",
+    required=True,
+    help=f"What the app is built for: {', '.join(platforms.names())}.",
+)
 @click.option(
     "-o",
     "--out",

@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+import functools
+import http.server
 import shutil
+import threading
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edgekit.bundles.making import Order, make_bundle
+from edgekit.errors import DeviceError
+from edgekit.transports.web.chromium import NAMES
+from edgekit.transports.web.files import runtime_versions
+
+QUIET = (
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream", "--enable-unsafe-swiftshader",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +65,120 @@ def signed_once(artifacts, keys, tmp_path_factory):
 def bundle(signed_once, tmp_path):
     """A signed bundle of one's own, to be broken."""
     return shutil.copytree(signed_once, tmp_path / "bundle")
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Any static server; what is in `changed` is sent instead of the file."""
+
+    def do_GET(self):
+        name = urlsplit(self.path).path.lstrip("/")
+        changed = self.server.changed.get(name)
+        if changed is None:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(name))
+        self.send_header("Content-Length", str(len(changed)))
+        self.end_headers()
+        self.wfile.write(changed)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def _serving(folder, changed=None):
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Files, directory=str(folder))
+    )
+    server.changed = changed or {}
+    server.address = f"http://127.0.0.1:{server.server_port}/"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Serves a folder for a while: `serving(folder, {path: other bytes})`."""
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def web_order():
+    return Order("known", "1.2.3", "web", task="image-classification", licence="Apache-2.0")
+
+
+@pytest.fixture(scope="session")
+def app(artifacts, keys, web_order, tmp_path_factory):
+    """A signed bundle of a small network for both runtimes."""
+    try:
+        runtime_versions()
+    except DeviceError:
+        pytest.skip("no LiteRT.js and onnxruntime-web here: make web, which needs npm")
+    out = tmp_path_factory.mktemp("web") / "app"
+    make_bundle(artifacts, web_order, out, key=keys / "mine.pem")
+    return out
+
+
+@pytest.fixture(scope="session")
+def browser():
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    if executable is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=executable, args=list(QUIET))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def served(app):
+    with _serving(app) as server:
+        yield server.address
+
+
+@pytest.fixture
+def opened(browser, served):
+    """Opens the app; afterwards it must have asked nobody else and complained of nothing."""
+    contexts, asked, said = [], [], []
+
+    def at(query="", *, size=None, scheme="light", address=served, ready=True):
+        context = browser.new_context(
+            viewport=size or {"width": 430, "height": 932}, color_scheme=scheme,
+            device_scale_factor=2, has_touch=True, is_mobile=True, permissions=["camera"],
+        )  # fmt: skip
+        contexts.append(context)
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.on("console", lambda message: said.append((message.type, message.text)))
+        page.on("pageerror", lambda error: said.append(("error", str(error))))
+        page.goto(address + query)
+        if ready:
+            page.wait_for_selector("html[data-ready]", state="attached")
+        return page
+
+    yield at
+    for context in contexts:
+        context.close()
+    assert {urlsplit(url).hostname for url in asked if not url.startswith("blob:")} == {"127.0.0.1"}
+    assert said == []
+
+
+@pytest.fixture(scope="session")
+def modules(browser, served):
+    """Calls a function of the app's modules; one page serves all."""
+    page = browser.new_page()
+    page.goto(served + "contract.json")  # any document of that origin
+
+    def call(module, body, given=None):
+        return page.evaluate(
+            f"async (given) => {{ const it = await import('/app/{module}.js'); {body} }}", given
+        )
+
+    yield call
+    page.close()

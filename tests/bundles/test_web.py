@@ -1,0 +1,287 @@
+"""The app for the web in a real browser: proven, offline, alone, and readable for everybody."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib import resources
+
+import pytest
+
+from edgekit.artifact import Artifact
+from edgekit.bundles.checking import verify
+from edgekit.bundles.making import make_bundle
+from edgekit.errors import UsageError
+
+pytestmark = pytest.mark.browser
+
+SMALL = {"width": 360, "height": 640}
+LARGE = {"width": 430, "height": 932}
+
+
+def wait_for(page, selector):
+    page.wait_for_selector(selector, state="attached", timeout=20_000)
+
+
+def result_of(page):
+    wait_for(page, "#checked[data-result]")
+    return json.loads(page.locator("#checked").get_attribute("data-result"))
+
+
+@pytest.mark.parametrize("label", ["tflite-int8", "onnx-int8"])
+def test_every_golden_case_holds_in_both_runtimes(opened, app, label):
+    found = result_of(opened(f"?check&artifact={label}"))
+    cases = json.loads((app / "golden" / "cases.json").read_text())
+    assert found["mismatches"] == []
+    assert found["artifact"] == label
+    assert found["pictures"] == len(cases["pictures"]) + len(cases["cases"]) == 18
+    assert found["outputs"] == found["answers"] == len(cases["cases"])
+    assert found["furthest"] <= 0.05
+
+
+def test_the_check_can_fail(opened, app, serving):
+    cases = json.loads((app / "golden" / "cases.json").read_text())
+    for at, case in enumerate(cases["pictures"]):
+        case["input"] = cases["pictures"][at - 1]["input"]
+    cases["cases"][3]["answers"]["tflite-int8"]["classes"].reverse()
+    cases["cases"][3]["outputs"] = cases["cases"][9]["outputs"]
+    with serving(
+        app, changed_list(app, {"golden/cases.json": json.dumps(cases).encode()})
+    ) as other:
+        found = result_of(opened("?check", address=other.address))
+    told = "\n".join(found["mismatches"])
+    assert "golden/pictures/portrait.png: " in told
+    assert "case 3: logits is " in told
+    assert "case 3: another answer" in told
+
+
+def changed_list(app, changed):
+    """Files of a bundle that are changed, with a list that was made to fit."""
+    listed = json.loads((app / "bundle.json").read_text())
+    for name, data in changed.items():
+        entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        listed["files"][name] = entry
+    return {**changed, "bundle.json": json.dumps(listed).encode()}
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(SMALL, "light"), (LARGE, "dark")])
+def test_an_example_is_classified_on_a_phone(opened, app, size, scheme):
+    page = opened(size=size, scheme=scheme)
+    page.get_by_role("button", name="Example").click()
+    wait_for(page, "#results li")
+    cases = json.loads((app / "golden" / "cases.json").read_text())["cases"]
+    labels = (app / "labels.txt").read_text().splitlines()
+    wanted = cases[-1]["answers"]["tflite-int8"]
+    assert page.locator("#results .name").all_inner_texts() == [
+        labels[index] for index in wanted["classes"]
+    ]
+    best = f"{labels[wanted['classes'][0]]}, {100 * wanted['scores'][0]:.1f} %."
+    assert page.get_by_role("status").first.inner_text() == best
+    assert page.locator("#latency").inner_text().startswith("this call ")
+    assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
+    targets = page.locator("button:visible, label.button:visible").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().height)"
+    )
+    assert min(targets) >= 44
+    assert len(page.screenshot()) > 10_000
+
+
+def test_a_file_of_one_s_own_is_classified_and_a_text_file_is_told_off(opened, app):
+    page = opened()
+    picture = (app / "golden" / "pictures" / "portrait.png").read_bytes()
+    page.set_input_files("#file", {"name": "p.png", "mimeType": "image/png", "buffer": picture})
+    wait_for(page, "#results li")
+    canvas = page.evaluate("[canvas.width, canvas.height]")
+    assert canvas[1] / canvas[0] == pytest.approx(251 / 123, rel=0.01)
+    page.set_input_files("#file", {"name": "p.png", "mimeType": "image/png", "buffer": b"text"})
+    page.get_by_role("alert").wait_for()
+    assert "no picture that this browser reads" in page.get_by_role("alert").inner_text()
+
+
+def test_the_camera_is_looked_at_until_it_is_stopped(opened):
+    page = opened()
+    page.get_by_role("button", name="Camera").click()
+    wait_for(page, "#results li")
+    stop = page.get_by_role("button", name="Stop camera")
+    assert stop.get_attribute("aria-pressed") == "true"
+    stop.click()
+    page.get_by_text("Camera stopped.").wait_for()
+    assert page.evaluate("video.srcObject") is None
+
+
+def test_it_works_when_its_server_is_gone(opened, app, serving):
+    with serving(app) as server:
+        page = opened("?artifact=onnx-int8", address=server.address)
+        wait_for(page, "html[data-offline]")
+    page.goto(server.address + "?check&artifact=onnx-int8")
+    assert result_of(page)["mismatches"] == []
+    page.goto(server.address)
+    wait_for(page, "html[data-ready]")
+    page.locator("summary").click()
+    page.get_by_role("button", name="Verify files").click()
+    page.get_by_text("files are what the bundle says").wait_for()
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("name", ["artifacts/tflite-int8/model.tflite", "contract.json"])
+def test_a_changed_file_is_refused(opened, app, name, serving):
+    changed = {name: flipped((app / name).read_bytes(), 100)}
+    with serving(app, changed) as other:
+        page = opened("?check", address=other.address, ready=False)
+        wait_for(page, "html[data-trouble]")
+        told = page.get_by_role("alert").inner_text()
+    assert told == f"{name} was changed: its sha256 differs from the bundle's"
+    assert page.locator("#file").is_disabled()
+    assert page.locator("html[data-ready]").count() == 0
+
+
+def test_a_bundle_is_not_kept_when_any_file_of_it_was_changed(opened, app, serving):
+    name = "golden/samples/0.png"
+    with serving(app, {name: flipped((app / name).read_bytes(), 20)}) as other:
+        page = opened(address=other.address)
+        page.get_by_text("Not kept for offline use").wait_for()
+        assert page.evaluate("caches.keys()") == []
+
+
+OPEN = """
+try {
+  const bundle = await it.Bundle.open(given.address, { key: given.key });
+  await bundle.verify(["contract.json"]);
+  return "taken";
+} catch (error) {
+  return `${error.constructor.name}: ${error.message}`;
+}
+"""
+
+
+def test_a_signature_is_checked_in_the_browser(browser, app, keys, served, serving):
+    page = browser.new_page()
+    page.goto(served + "contract.json")  # any document of that origin
+    mine, theirs = ((keys / f"{name}.pub").read_text() for name in ("mine", "theirs"))
+
+    def ask(key, address=None):
+        given = {"key": key, "address": address or page.evaluate("location.origin + '/'")}
+        return page.evaluate(
+            f"async (given) => {{ const it = await import('/app/verify.js'); {OPEN} }}", given
+        )
+
+    assert ask(mine) == ask(None) == "taken"
+    assert "the signature is not by this key" in ask(theirs)
+    # A list that was made to fit, another signature, and one whose files are not named.
+    contract = flipped((app / "contract.json").read_bytes(), 50)
+    forged = changed_list(app, {"contract.json": contract})
+    bundle = json.loads((app / "bundle.sig").read_text())
+    envelope = bundle["dsseEnvelope"]
+    envelope["payload"] = base64.b64encode(
+        flipped(base64.b64decode(envelope["payload"]), 400)
+    ).decode()
+    for changed in (forged, {"bundle.sig": json.dumps(bundle).encode()}, {"bundle.sig": b"{}"}):
+        with serving(app, changed) as other:
+            page.goto(other.address + "contract.json")
+            assert ask(mine, other.address).startswith("RefusedError: the signature is not by")
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a//b", "http://example.org/x", "a/../b"])
+def test_a_path_that_leaves_the_bundle_is_refused(app, modules, served, path):
+    listed = json.loads((app / "bundle.json").read_text())
+    listed["files"][path] = {"sha256": "0" * 64, "bytes": 1}
+    body = """
+    const own = globalThis.fetch;
+    globalThis.fetch = async () => new Response(given.text);
+    try { await it.Bundle.open(given.address); return "taken"; }
+    catch (error) { return error.message; }
+    finally { globalThis.fetch = own; }
+    """
+    told = modules("verify", body, {"text": json.dumps(listed), "address": served})
+    assert "is no path inside a bundle" in told
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_complain_of(opened, scheme):
+    try:
+        source = resources.files("axe_playwright_python").joinpath("axe.min.js")
+    except ModuleNotFoundError:
+        pytest.skip("no axe here: pip install axe-playwright-python")
+    page = opened("?check", size=SMALL, scheme=scheme)
+    result_of(page)
+    page.get_by_role("button", name="Example").click()
+    wait_for(page, "#results li")
+    # Through the debugger, which the page's policy does not bind.
+    page.evaluate(source.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    wrong = [
+        (rule["id"], node["html"][:200], node["failureSummary"][:300])
+        for rule in found["violations"]
+        for node in rule["nodes"][:3]
+    ]
+    assert wrong == []
+    assert len(found["passes"]) > 15  # it did look
+
+
+def test_the_keyboard_reaches_every_control(opened):
+    page = opened()
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert reached[:5] == ["A", "file", "camera", "example", "SUMMARY"]
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") is not None
+
+
+def test_only_the_runtime_that_is_needed_goes_in(app, artifacts, web_order, tmp_path):
+    make_bundle(artifacts[:1], web_order, tmp_path / "one")
+    names = verify(tmp_path / "one").contents.files
+    assert not [name for name in names if "onnxruntime" in name or "jspi" in name]
+    both = verify(app).contents.files
+    assert {name for name in both if name.endswith(".wasm")} > {
+        name for name in names if name.endswith(".wasm")
+    }
+    # The worker asks its service worker for a release that changes with any file.
+    releases = {(place / "release.js").read_text() for place in (app, tmp_path / "one")}
+    assert len(releases) == 2
+
+
+def test_what_no_browser_takes_is_refused(checkout, web_order, tmp_path):
+    known = Artifact.open(checkout / "devices" / "known" / "tflite-int8-int8")
+    with pytest.raises(UsageError, match=r"LiteRT\.js takes no int8"):
+        make_bundle([known], web_order, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_new_release_replaces_the_one_that_is_kept_once_it_is_whole(opened, app, serving):
+    release = b'self.RELEASE = "2";\n'
+    name = "golden/samples/1.png"
+    with serving(app) as server:
+        page = opened(address=server.address)
+        wait_for(page, "html[data-offline]")
+        (old,) = page.evaluate("caches.keys()")
+        # One that is damaged is not taken, and the old one goes on.
+        server.changed |= changed_list(app, {"release.js": release})
+        server.changed[name] = flipped((app / name).read_bytes(), 20)
+        assert page.evaluate(UPDATE) == "redundant"
+        assert page.evaluate("caches.keys()") == [old]
+        del server.changed[name]
+        assert page.evaluate(UPDATE) == "installed"
+        page.goto("about:blank")  # the last page of the old one
+        page.goto(server.address)
+        wait_for(page, "html[data-offline]")
+        (new,) = page.evaluate("caches.keys()")
+    assert old != new
+    assert new.endswith(":2")
+
+
+UPDATE = """
+async () => {
+  const registration = await navigator.serviceWorker.ready;
+  await registration.update().catch(() => {});
+  const worker = registration.installing ?? registration.waiting;
+  while (worker && !["installed", "redundant"].includes(worker.state)) {
+    await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
+  }
+  return worker?.state ?? "none";
+}
+"""
