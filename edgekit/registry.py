@@ -7,7 +7,7 @@ it is selected, so a broken plug-in breaks nothing but itself. Does not know wha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -17,6 +17,8 @@ EXPORTERS = "edgekit.exporters"
 RUNTIMES = "edgekit.runtimes"
 TRANSPORTS = "edgekit.transports"
 DATASETS = "edgekit.datasets"
+# How alike a name must be to be meant, 0–1, and how much less than the nearest one.
+_NEAR, _APART = 0.5, 0.2
 SHELVES = "edgekit.shelves"  # folders of model folders and device profiles
 
 
@@ -67,11 +69,18 @@ def resolve(name: str, known: Iterable[str], *, what: str) -> str:
         return meant[0]
     if prefixed:
         raise UsageError(f"{what} {name!r} is ambiguous: {', '.join(prefixed)}")
-    close = _without_variants(get_close_matches(name, names, n=len(names) or 1, cutoff=0.5))[:3]
+    close = _without_variants(_closest(name, names))[:3]
     hint = f"one of: {', '.join(names)}" if names else None
     if close:
         hint = f"did you mean {' or '.join(close)}?"
     raise UsageError(f"unknown {what} {name!r}", hint=hint)
+
+
+def _closest(name: str, names: Sequence[str]) -> list[str]:
+    """Names that are about as near as the nearest, the nearest first."""
+    found = get_close_matches(name, names, n=len(names) or 1, cutoff=_NEAR)
+    nearness = [SequenceMatcher(None, one, name).ratio() for one in found]
+    return [one for one, near in zip(found, nearness, strict=True) if near >= nearness[0] - _APART]
 
 
 def _without_variants(names: Sequence[str]) -> list[str]:

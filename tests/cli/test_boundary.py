@@ -88,7 +88,7 @@ def test_a_verbs_help_begins_with_the_line_that_the_list_shows(verb):
         (["completion"], "missing argument", "edgekit completion --help"),
         (["completion", "csh"], "invalid value for", "edgekit completion --help"),
         (["models", "moblienet"], "unknown model 'moblienet'", "did you mean mobilenet?"),
-        (["devices", "lokal-cpu"], "unknown device 'lokal-cpu'", "did you mean local-cpu"),
+        (["devices", "lokal-cpu"], "unknown device 'lokal-cpu'", "did you mean local-cpu?"),
     ],
 )
 def test_a_wrong_command_line_is_one_error_line_a_hint_and_status_two(arguments, error, hint):
