@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from edgekit.bundles.platforms.base import Platform
+from edgekit.bundles.platforms.cpp import CppPlatform
 from edgekit.bundles.platforms.python import PythonPlatform
 from edgekit.registry import resolve
 
-_KNOWN: dict[str, type[Platform]] = {"python": PythonPlatform}
+_KNOWN: dict[str, type[Platform]] = {"cpp": CppPlatform, "python": PythonPlatform}
 
 __all__ = ["Platform", "names", "platform_of"]
 
