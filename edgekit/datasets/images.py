@@ -5,7 +5,7 @@ data sets.
 
 Letterbox, exactly: with s = min(width / w, height / h) for a picture of w × h pixels in an input of
 width × height, the picture is resized to max(1, round(w·s)) × max(1, round(h·s)) (halves to even),
-bilinear and antialiased, and pasted at ((width − w') // 2, (height − h') // 2) on grey (114, 114,
+bilinear and antialiased (rows, then columns), and pasted at ((width − w') // 2, (height − h') // 2) on grey (114, 114,
 114).
 """
 
@@ -136,7 +136,9 @@ def decode(
     if upright.has_transparency_data:
         rgba = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    colour = upright.convert("RGB").resize((fit.width, fit.height), Image.Resampling.BILINEAR)
+    # Rows, then columns, in any version: Pillow 13 takes the other order for tall pictures.
+    rows = upright.convert("RGB").resize((fit.width, upright.height), Image.Resampling.BILINEAR)
+    colour = rows.resize((fit.width, fit.height), Image.Resampling.BILINEAR)
     if (fit.width, fit.height) == (width, height):
         return np.asarray(colour), fit
     pixels = np.full((height, width, 3), LETTERBOX_GREY, np.uint8)
