@@ -1,7 +1,7 @@
 """C++: a CMake project over OpenVINO, and over ONNX Runtime where there is one.
 
-The project lies in `cpp_project/`, as it is but for its name. It reads the contract from the bundle,
-and golden pictures as PPM, which needs no decoder.
+The project lies in `cpp_project/`, as it is but for its name. It reads the contract from the
+bundle, and golden pictures as PPM, which needs no decoder.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from edgekit.errors import UsageError
 
 _PROJECT = Path(__file__).parent / "cpp_project"
 _DTYPES = ("uint8", "int8", "int32", "int64", "float32")
-# Names that are words of C++17, or of the library's and CMake's own.
-_TAKEN = frozenset(
-    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const "
-    "constexpr const_cast continue decltype default delete do double dynamic_cast else enum "
-    "explicit export extern false float for friend goto if inline int long main mutable namespace "
-    "new noexcept not not_eq nullptr operator or or_eq private protected public register "
-    "reinterpret_cast return short signed sizeof static static_assert static_cast std struct "
-    "switch template test this throw true try typedef typeid typename union unsigned using "
-    "virtual void volatile wchar_t while xor xor_eq".split()
-)
+# Words of C++17, and of the library's and CMake's own: no namespace, no target.
+_WORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
+constexpr const_cast continue decltype default delete do double dynamic_cast else enum explicit
+export extern false float for friend goto if inline int long mutable namespace new noexcept not
+not_eq nullptr operator or or_eq private protected public register reinterpret_cast return short
+signed sizeof static static_assert static_cast struct switch template this throw true try typedef
+typeid typename union unsigned using virtual void volatile while xor xor_eq
+all clean detail help install main package std test
+"""
 
 
 class CppPlatform(Platform):
@@ -36,7 +36,7 @@ class CppPlatform(Platform):
 
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
         package = contents.name.replace("-", "_")
-        if package in _TAKEN:
+        if package in _WORDS.split():
             raise UsageError(
                 f"{contents.name} is a word of C++ or CMake, so it names no library",
                 hint=f"--name {contents.name}-model",

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <stdexcept>
 
 #include "answers.hpp"
 #include "json.hpp"
@@ -99,7 +101,7 @@ bool same_best(const std::vector<Found>& found, const Json& wanted) {
 
 }  // namespace
 
-Checked Model::check() {
+Checked Model::check() try {
   const Contents& contents = parts_->contents;
   const std::string text = contents.read("golden/cases.json");
   const Json told = Json::parse(text, "golden/cases.json");
@@ -143,6 +145,8 @@ Checked Model::check() {
     ++checked.cases;
   }
   return checked;
+} catch (const std::out_of_range&) {
+  throw Error("golden/cases.json: a case without an output or a corner of a box");
 }
 
 }  // namespace bundle_name

@@ -109,8 +109,7 @@ Pixels heightened(const Pixels& from, int height) {
 
 // One channel is ITU-R 601 luma.
 std::uint8_t luma(const std::uint8_t* rgb) {
-  const float sum = 0.299F * rgb[0] + 0.587F * rgb[1] + 0.114F * rgb[2];
-  return static_cast<std::uint8_t>(rounded(sum));
+  return static_cast<std::uint8_t>(rounded((299 * rgb[0] + 587 * rgb[1] + 114 * rgb[2]) / 1000.0));
 }
 
 // What each of the 256 levels becomes; computed in double.

@@ -1,5 +1,6 @@
 #include "sha256.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
