@@ -8,7 +8,6 @@ import random
 import shutil
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ LABELS = ("onnx-int8", "tflite-int8", "openvino-int8", "tflite-int8-int8", "open
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("cmake") and shutil.which("g++")),
-    reason="no cmake or g++ here; apt-get install cmake g++",
+    reason="no cmake or g++ here; apt-get install cmake g++ make",
 )
 
 
@@ -34,10 +33,8 @@ def run(*words, status=0):
     """What a command printed; its errors besides where it is to fail."""
     done = subprocess.run(
         [str(word) for word in words],
-        env={
-            **os.environ,
-            "TBB_ENABLE_SANITIZERS": "1",
-        },  # TBB loads a library deep-bound otherwise
+        # Otherwise TBB loads a library deep-bound, which the address sanitizer refuses.
+        env={**os.environ, "TBB_ENABLE_SANITIZERS": "1"},
         capture_output=True,
         text=True,
         check=False,
@@ -46,47 +43,15 @@ def run(*words, status=0):
     return done.stdout if status == 0 else done.stdout + done.stderr
 
 
-def openvino_dir():
-    openvino = pytest.importorskip("openvino.utils")
-    return openvino.get_cmake_path()
-
-
 @pytest.fixture(scope="session")
-def known(request):
-    folder = request.config.rootpath / "devices" / "known"
-    return [Artifact.open(folder / label) for label in LABELS]
-
-
-@pytest.fixture(scope="session")
-def built(made_once, known):
-    """bundle/ as it was made, build/ beside it with sanitizers: built once a run."""
-
-    def fill(folder):
-        # CMake's build folder knows its own place, which a folder of `made_once` changes.
-        place = folder.with_name("cpp-built")
-        shutil.rmtree(place, ignore_errors=True)
-        make_bundle(known, replace(ORDER, choice={"laptop": "openvino-int8"}), place / "bundle")
-        run(
-            "cmake", "-S", place / "bundle", "-B", place / "build", "-DCMAKE_BUILD_TYPE=None",
-            "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror -O0 -fsanitize=address,undefined "
-            "-fno-sanitize-recover=all",
-            f"-DOpenVINO_DIR={openvino_dir()}",
-        )  # fmt: skip
-        run("cmake", "--build", place / "build", "--parallel", "2")
-        (folder / "place").write_text(str(place))
-
-    return Path((made_once("cpp", fill) / "place").read_text())
-
-
-@pytest.fixture(scope="session")
-def program(built):
-    return built / "build" / "known_glyphs_cli"
+def program(cpp_built):
+    return cpp_built / "build" / "known_glyphs_cli"
 
 
 @pytest.fixture
-def bundle(built, tmp_path):
+def bundle(cpp_built, tmp_path):
     """A copy to be broken."""
-    return shutil.copytree(built / "bundle", tmp_path / "bundle")
+    return shutil.copytree(cpp_built / "bundle", tmp_path / "bundle")
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -97,8 +62,8 @@ def test_golden_cases_hold_to_the_bit_of_every_picture(program, label):
     assert f"pictures: 0 of {6 * 24 * 24 * 3} values differ" in said
 
 
-def test_ctest_runs_the_golden_cases(built):
-    said = run("ctest", "--test-dir", built / "build", "--verbose")
+def test_ctest_runs_the_golden_cases(cpp_built):
+    said = run("ctest", "--test-dir", cpp_built / "build", "--verbose")
     assert "18 golden cases hold" in said
     assert "100% tests passed" in said
 
@@ -109,7 +74,7 @@ def test_a_class_of_device_takes_its_artifact_and_any_other_the_first(program):
 
 
 @pytest.mark.parametrize("size", [(24, 24), (25, 23), (9, 400), (400, 9), (211, 24), (24, 211)])
-def test_pictures_of_any_shape_get_python_s_answer(built, program, tmp_path, size):
+def test_pictures_of_any_shape_get_python_s_answer(cpp_built, program, tmp_path, size):
     from edgekit.bundles.answers import answer_of
     from edgekit.bundles.packaged.runtimes import load
 
@@ -117,11 +82,11 @@ def test_pictures_of_any_shape_get_python_s_answer(built, program, tmp_path, siz
     Image.fromarray(drawn(*size)).save(tmp_path / "a.png")
     said = run(program, "--artifact", "openvino-int8", tmp_path / "a.ppm")
     pixels, _ = images.decode(tmp_path / "a.png", 24, 24)
-    file = built / "bundle/artifacts/openvino-int8/model.xml"
+    file = cpp_built / "bundle/artifacts/openvino-int8/model.xml"
     (logits,) = load("openvino", file, 1, ["logits"])({"image": pixels[None]})
-    contract = json.loads((built / "bundle/contract.json").read_text())
+    contract = json.loads((cpp_built / "bundle/contract.json").read_text())
     answer = answer_of(contract["answer"], {"logits": logits[0]})
-    labels = (built / "bundle/labels.txt").read_text().splitlines()
+    labels = (cpp_built / "bundle/labels.txt").read_text().splitlines()
     wanted = [
         f"{tmp_path}/a.ppm  {labels[number]}  {score:.3f}"
         for number, score in zip(answer["classes"], answer["scores"], strict=True)
@@ -132,8 +97,8 @@ def test_pictures_of_any_shape_get_python_s_answer(built, program, tmp_path, siz
 # -- trust -----------------------------------------------------------------------------------------
 
 
-def test_every_file_is_what_the_bundle_says(program, built, bundle):
-    files = json.loads((built / "bundle" / CONTENTS).read_text())["files"]
+def test_every_file_is_what_the_bundle_says(program, cpp_built, bundle):
+    files = json.loads((cpp_built / "bundle" / CONTENTS).read_text())["files"]
     assert f": {len(files)} files are" in run(program, "--verify")
     digest = run("sha256sum", bundle / CONTENTS).split()[0]
     run(program, "--verify", "--digest", digest)
@@ -238,12 +203,12 @@ target_link_libraries(app PRIVATE known_glyphs::known_glyphs)
 """
 
 
-def test_an_app_finds_the_installed_package_and_its_data(built, tmp_path):
-    run("cmake", "--install", built / "build", "--prefix", tmp_path / "installed")
+def test_an_app_finds_the_installed_package_and_its_data(cpp_built, openvino_dir, tmp_path):
+    run("cmake", "--install", cpp_built / "build", "--prefix", tmp_path / "installed")
     (tmp_path / "app.cpp").write_text(APP)
     (tmp_path / "CMakeLists.txt").write_text(LISTS)
     run(
-        "cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DOpenVINO_DIR={openvino_dir()}",
+        "cmake", "-S", tmp_path, "-B", tmp_path / "build", openvino_dir,
         f"-DCMAKE_PREFIX_PATH={tmp_path / 'installed'}",
         "-DCMAKE_CXX_FLAGS=-fsanitize=address,undefined",
     )  # fmt: skip
@@ -252,8 +217,8 @@ def test_an_app_finds_the_installed_package_and_its_data(built, tmp_path):
     assert said == "5 classes, 18 cases, onnx-int8\n"
 
 
-def test_a_missing_runtime_is_said_with_what_brings_it(built, tmp_path):
-    bundle = built / "bundle"
+def test_a_missing_runtime_is_said_with_what_brings_it(cpp_built, tmp_path):
+    bundle = cpp_built / "bundle"
     bare = ("cmake", "-S", bundle, "-B", tmp_path / "b", "-DCMAKE_DISABLE_FIND_PACKAGE_OpenVINO=ON")
     assert "-DOpenVINO_DIR=" in run(*bare, status=1)
     assert "No runtime" in run(*bare, "-DWITH_OPENVINO=OFF", status=1)
@@ -264,8 +229,8 @@ def test_a_missing_runtime_is_said_with_what_brings_it(built, tmp_path):
 # -- making ----------------------------------------------------------------------------------------
 
 
-def test_what_cpp_has_no_code_for_is_refused(known, tmp_path):
-    one = known[0]
+def test_what_cpp_has_no_code_for_is_refused(cpp_artifacts, tmp_path):
+    one = cpp_artifacts[0]
     spec = replace(one.manifest.preprocessing[0], dtype="float16")
     halves = Artifact(one.path, replace(one.manifest, preprocessing=(spec,)))
     with pytest.raises(UsageError, match="not float16"):
@@ -275,13 +240,13 @@ def test_what_cpp_has_no_code_for_is_refused(known, tmp_path):
     assert not (tmp_path / "bundle").exists()
 
 
-def test_no_placeholder_is_left_in_a_bundle(built):
-    for path in (built / "bundle").rglob("*"):
+def test_no_placeholder_is_left_in_a_bundle(cpp_built):
+    for path in (cpp_built / "bundle").rglob("*"):
         if path.suffix in (".txt", ".hpp", ".cpp", ".md", ".in"):
             assert "bundle_name" not in path.read_text().lower(), path
 
 
-def test_golden_pictures_lie_there_as_ppm_too(built):
-    for png in (built / "bundle/golden/pictures").glob("*.png"):
+def test_golden_pictures_lie_there_as_ppm_too(cpp_built):
+    for png in (cpp_built / "bundle/golden/pictures").glob("*.png"):
         with Image.open(png) as one, Image.open(png.with_suffix(".ppm")) as other:
             assert np.array_equal(np.asarray(one), np.asarray(other))

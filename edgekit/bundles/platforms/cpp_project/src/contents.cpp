@@ -1,6 +1,7 @@
 #include "contents.hpp"
 
 #include <fstream>
+#include <system_error>
 
 #include "bundle_name/model.hpp"
 #include "json.hpp"
@@ -115,7 +116,7 @@ int verify(const std::filesystem::path& bundle, const std::string& digest) {
   try {
     for (auto at = fs::recursive_directory_iterator(bundle);
          at != fs::recursive_directory_iterator(); ++at) {
-      const std::string path = at->path().lexically_relative(bundle).generic_u8string();
+      const std::string path = at->path().lexically_relative(bundle).generic_string();
       const fs::file_status status = at->symlink_status();
       if (fs::is_directory(status)) {
         if (at.depth() > detail::kMostDepth) throw Error(bundle.string() + ": folders too deep");
@@ -129,7 +130,7 @@ int verify(const std::filesystem::path& bundle, const std::string& digest) {
       contents.verified(path);
       ++seen;
     }
-  } catch (const fs::filesystem_error& error) {
+  } catch (const std::system_error& error) {
     throw Error(bundle.string() + ": " + error.code().message());
   }
   if (seen != contents.files.size())

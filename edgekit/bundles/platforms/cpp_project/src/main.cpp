@@ -1,5 +1,6 @@
 // BUNDLE_TITLE on the command line: what it sees, and whether this build computes as it should.
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <iterator>

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <sstream>
 
 #include "answers.hpp"
 #include "parts.hpp"
 #include "pictures.hpp"
+#include "samples.hpp"
 
 namespace bundle_name {
 namespace {
@@ -51,36 +51,6 @@ std::string without_suffix(const std::string& path) {
   return dot == std::string::npos || path[dot] == '/' ? path : path.substr(0, dot);
 }
 
-template <typename T>
-void narrow(const std::vector<double>& values, Tensor& tensor) {
-  tensor.bytes.resize(values.size() * sizeof(T));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    T value;
-    if constexpr (std::is_integral_v<T>) {
-      // The highest int64 is no double: what is not below it is cut to it.
-      constexpr T low = std::numeric_limits<T>::min();
-      constexpr T high = std::numeric_limits<T>::max();
-      value = values[i] >= static_cast<double>(high)  ? high
-              : values[i] <= static_cast<double>(low) ? low
-                                                      : static_cast<T>(values[i]);
-    } else {
-      value = static_cast<T>(values[i]);
-    }
-    std::memcpy(tensor.bytes.data() + i * sizeof(T), &value, sizeof(T));
-  }
-}
-
-Tensor narrowed(const std::vector<double>& values, const std::string& dtype,
-                std::vector<std::int64_t> shape) {
-  Tensor tensor{dtype, std::move(shape), {}};
-  if (dtype == "uint8") narrow<std::uint8_t>(values, tensor);
-  else if (dtype == "int8") narrow<std::int8_t>(values, tensor);
-  else if (dtype == "int32") narrow<std::int32_t>(values, tensor);
-  else if (dtype == "int64") narrow<std::int64_t>(values, tensor);
-  else narrow<float>(values, tensor);
-  return tensor;
-}
-
 // A sample in the model's units as the file takes it, with batch axis.
 Tensor taken(const Tensor& sample, const Port& port) {
   std::vector<std::int64_t> shape = sample.shape;
@@ -96,7 +66,7 @@ Tensor taken(const Tensor& sample, const Port& port) {
       value = detail::rounded(steps) + static_cast<double>(*port.zero_point);
     }
   }
-  return narrowed(values, port.dtype, shape);
+  return detail::narrowed(values, port.dtype, shape);
 }
 
 // What the file gives as real values, without batch axis.
@@ -110,7 +80,7 @@ Tensor real(const Tensor& found, const Port& port) {
   const std::int64_t zero = port.zero_point.value_or(0);
   for (double& value : values)
     value = static_cast<float>(static_cast<std::int64_t>(value) - zero) * *port.scale;
-  return narrowed(values, "float32", output.shape);
+  return detail::narrowed(values, "float32", output.shape);
 }
 
 std::string one_line(std::string text) {
@@ -173,27 +143,12 @@ Tensors Model::prepare(const Picture& picture) const {
 
 Tensors Model::prepare(std::string_view text) const {
   const Input& input = parts_->only_input("text");
-  if (input.tokenizer != "bytes")
-    throw Error("tokenizer " + input.tokenizer + ": this program reads bytes; give tensors");
-  // A byte is its number plus one; 0 fills up.
-  std::vector<double> tokens(static_cast<std::size_t>(input.length), 0.0);
-  for (std::size_t i = 0; i < std::min(tokens.size(), text.size()); ++i)
-    tokens[i] = 1.0 + static_cast<unsigned char>(text[i]);
-  return {{input.name, narrowed(tokens, input.dtype, input.shape)}};
+  return {{input.name, detail::tokens_of(text, input)}};
 }
 
 Tensors Model::prepare(const float* samples, std::size_t count) const {
   const Input& input = parts_->only_input("sound");
-  std::vector<double> wave(static_cast<std::size_t>(input.length), 0.0);
-  std::copy_n(samples, std::min(count, wave.size()), wave.begin());
-  const auto [low, high] = input.ranges.front();
-  if (low != -1.0 || high != 1.0) {
-    // In float32, as numpy computes it.
-    const auto half = static_cast<float>((high - low) / 2);
-    for (double& value : wave)
-      value = static_cast<float>(low) + (static_cast<float>(value) + 1.0F) * half;
-  }
-  return {{input.name, narrowed(wave, input.dtype, input.shape)}};
+  return {{input.name, detail::wave_of(samples, count, input)}};
 }
 
 Tensors Model::run(const Tensors& sample) try {
