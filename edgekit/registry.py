@@ -18,7 +18,7 @@ RUNTIMES = "edgekit.runtimes"
 TRANSPORTS = "edgekit.transports"
 DATASETS = "edgekit.datasets"
 # How alike a name must be to be meant, 0–1, and how much less than the nearest one.
-_NEAR, _APART = 0.5, 0.2
+_NEAR, _APART = 0.5, 0.12
 SHELVES = "edgekit.shelves"  # folders of model folders and device profiles
 
 

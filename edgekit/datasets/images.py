@@ -6,7 +6,7 @@ data sets.
 Letterbox, exactly: with s = min(width / w, height / h) for a picture of w × h pixels in an input of
 width × height, the picture is resized to max(1, round(w·s)) × max(1, round(h·s)) (halves to even),
 bilinear and antialiased, and pasted at ((width − w') // 2, (height − h') // 2) on grey (114, 114,
-114).
+114). Resizing is Pillow's in two passes: all rows to their width, then all columns.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ def decode(
     if upright.has_transparency_data:
         rgba = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    colour = upright.convert("RGB").resize((fit.width, fit.height), Image.Resampling.BILINEAR)
+    # Rows, then columns, in any version: Pillow 13 takes the other order for tall pictures.
+    rows = upright.convert("RGB").resize((fit.width, upright.height), Image.Resampling.BILINEAR)
+    colour = rows.resize((fit.width, fit.height), Image.Resampling.BILINEAR)
     if (fit.width, fit.height) == (width, height):
         return np.asarray(colour), fit
     pixels = np.full((height, width, 3), LETTERBOX_GREY, np.uint8)
@@ -253,7 +255,7 @@ def fit_pixels(pixels: Array, spec: InputSpec) -> Array:
     Args:
         pixels: uint8 [..., height, width, 3], RGB.
         spec: Value range, dtype and channels wanted; 0…255 becomes `spec.range` linearly, and one
-            channel is ITU-R 601 luma.
+            channel is ITU-R 601 luma, (299 R + 587 G + 114 B) / 1000, halves to even.
 
     Returns:
         [..., height, width, channels] of `spec.dtype`, channels first where the layout is "CHW";
@@ -269,8 +271,9 @@ def _levels(pixels: Array, spec: InputSpec) -> Array:
     import numpy as np
 
     if (spec.channels or spec.shape[-1]) == 1:
-        luma = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-        pixels = np.rint(luma)[..., None].astype(np.uint8)
+        # In integers: a sum of floats rounds otherwise from processor to processor.
+        luma = pixels.astype(np.int32) @ np.array([299, 587, 114], np.int32)
+        pixels = np.rint(luma / 1000)[..., None].astype(np.uint8)
     if spec.dtype == "uint8" and spec.range == (0.0, 255.0) and not spec.channel_ranges:
         return pixels
     if spec.channel_ranges:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -133,6 +134,27 @@ def test_the_sides_of_a_letterbox_are_grey_and_the_picture_is_not_stretched():
     assert (pixels[:10] == LETTERBOX_GREY).all()
     assert (pixels[30:] == LETTERBOX_GREY).all()
     assert (decode(png(wide), 40, 40)[0] == 255).all()
+
+
+@pytest.mark.parametrize("size", [(123, 251), (30, 900), (317, 190), (24, 24)])
+def test_rows_are_resized_before_columns_in_every_version_of_pillow(size):
+    scene = np.random.default_rng(1).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    bilinear = Image.Resampling.BILINEAR
+    rows = Image.fromarray(scene).resize((24, size[1]), bilinear)
+    pixels, _ = decode(png(scene), 24, 24)
+    assert np.array_equal(pixels, np.asarray(rows.resize((24, 24), bilinear)))
+
+
+def test_luma_is_exact_with_halves_to_even():
+    colours = np.random.default_rng(2).integers(0, 256, (500, 4, 3), np.uint8)
+    colours[0, :2] = [[0, 100, 100], [0, 0, 250]]  # 70.1 and, a half, 28.5
+    found = fit_pixels(colours, InputSpec("x", "uint8", (500, 4, 1), "HWC"))
+    exact = [
+        round(Fraction(299 * int(r) + 587 * int(g) + 114 * int(b), 1000))
+        for r, g, b in colours.reshape(-1, 3)
+    ]
+    assert found.reshape(-1).tolist() == exact
+    assert exact[:2] == [70, 28]
 
 
 def test_a_large_jpeg_on_its_side_is_fitted_as_it_is_seen(tmp_path):

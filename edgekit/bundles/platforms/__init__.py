@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from edgekit.bundles.platforms.base import Platform
+from edgekit.bundles.platforms.cpp import CppPlatform
 from edgekit.bundles.platforms.python import PythonPlatform
 from edgekit.bundles.platforms.web import WebPlatform
 from edgekit.registry import resolve
 
-_KNOWN: dict[str, type[Platform]] = {"python": PythonPlatform, "web": WebPlatform}
+_KNOWN: dict[str, type[Platform]] = {
+    "cpp": CppPlatform,
+    "python": PythonPlatform,
+    "web": WebPlatform,
+}
 
 __all__ = ["Platform", "names", "platform_of"]
 

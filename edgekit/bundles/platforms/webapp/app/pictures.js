@@ -1,12 +1,10 @@
 // From pixels to a sample, to the bit as edgekit does it. Knows arrays; no canvas and no file.
 //
-// Resizing is Pillow's antialiased bilinear filter (of its version 13): a horizontal and a vertical
-// pass, 8 bits between them, weights in double, then in 22-bit fixed point. Where the height shrinks
-// by more than twice what the width does, the vertical pass comes first.
+// Resizing is Pillow's antialiased bilinear filter: all rows, then all columns, 8 bits between them,
+// weights in double, then in 22-bit fixed point.
 import { ARRAYS, roundHalfEven } from "./numbers.js";
 
 const BITS = 32 - 8 - 2;
-const LUMA = [0.299, 0.587, 0.114].map(Math.fround);
 
 /**
  * A picture as the model takes it.
@@ -75,10 +73,7 @@ export function resize(rgb, width, height, outWidth, outHeight) {
     outWidth === width ? pixels : horizontal(pixels, width, high, outWidth);
   const down = (pixels, wide) =>
     outHeight === height ? pixels : vertical(pixels, wide, height, outHeight);
-  const lost = height - outHeight;
-  return lost > 0 && lost > 2 * (width - outWidth)
-    ? across(down(rgb, width), outHeight)
-    : down(across(rgb, height), outWidth);
+  return down(across(rgb, height), outWidth);
 }
 
 // Weights of each output pixel: where they begin, how many, and the fixed-point numbers.
@@ -178,11 +173,9 @@ function levels(rgb, spec) {
   return made;
 }
 
-// ITU-R 601, in float32 with fused additions.
+// ITU-R 601, in integers: no sum of floats rounds otherwise elsewhere.
 function luma(rgb, at) {
-  let sum = Math.fround(rgb[at] * LUMA[0]);
-  sum = Math.fround(sum + rgb[at + 1] * LUMA[1]);
-  return roundHalfEven(Math.fround(sum + rgb[at + 2] * LUMA[2]));
+  return roundHalfEven((299 * rgb[at] + 587 * rgb[at + 1] + 114 * rgb[at + 2]) / 1000);
 }
 
 function table([low, high], dtype) {

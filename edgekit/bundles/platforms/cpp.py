@@ -1,0 +1,94 @@
+"""C++: a CMake project over OpenVINO, and over ONNX Runtime where there is one.
+
+The project lies in `cpp_project/`, as it is but for its name. It reads the contract from the
+bundle, and golden pictures as PPM, which needs no decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgekit.bundles.contents import GOLDEN, Contents
+from edgekit.bundles.platforms.base import Platform
+from edgekit.errors import UsageError
+
+_PROJECT = Path(__file__).parent / "cpp_project"
+_DTYPES = ("uint8", "int8", "int32", "int64", "float32")
+# Words of C++17, and of the library's and CMake's own: no namespace, no target.
+_WORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
+constexpr const_cast continue decltype default delete do double dynamic_cast else enum explicit
+export extern false float for friend goto if inline int long mutable namespace new noexcept not
+not_eq nullptr operator or or_eq private protected public register reinterpret_cast return short
+signed sizeof static static_assert static_cast struct switch template this throw true try typedef
+typeid typename union unsigned using virtual void volatile while xor xor_eq
+all clean detail help install main package std test
+"""
+
+
+class CppPlatform(Platform):
+    """A CMake project."""
+
+    name = "cpp"
+    targets = ("onnx", "openvino", "tflite")
+
+    def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
+        package = contents.name.replace("-", "_")
+        if package in _WORDS.split():
+            raise UsageError(
+                f"{contents.name} is a word of C++ or CMake, so it names no library",
+                hint=f"--name {contents.name}-model",
+            )
+        _check(contract)
+        for source in sorted(path for path in _PROJECT.rglob("*") if path.is_file()):
+            text = source.read_text(encoding="utf-8")
+            place = source.relative_to(_PROJECT).as_posix().replace("bundle_name", package)
+            target = folder / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(_named(text, package, contents), encoding="utf-8", newline="\n")
+        for picture in sorted((folder / GOLDEN / "pictures").glob("*.png")):
+            _write_ppm(picture)
+
+
+def _named(text: str, package: str, contents: Contents) -> str:
+    return (
+        text.replace("bundle_name", package)
+        .replace("BUNDLE_NAME", package.upper())
+        .replace("BUNDLE_TITLE", contents.name)
+        .replace("BUNDLE_VERSION", contents.version)
+    )
+
+
+def _check(contract: Mapping[str, Any]) -> None:
+    """Refuse what the project does not read.
+
+    Raises:
+        UsageError: A tokenizer, or numbers of a kind, that it has no code for.
+    """
+    for spec in contract["inputs"]:
+        if spec["kind"] == "text" and spec["tokenizer"] != "bytes":
+            raise UsageError(
+                f"input {spec['name']}: no tokenizer {spec['tokenizer'].partition(':')[0]!r} "
+                "in C++, only bytes",
+                hint="--platform python has it",
+            )
+    tensors = [
+        tensor
+        for one in contract["artifacts"].values()
+        for tensor in (*one["inputs"], *one["outputs"])
+    ]
+    for tensor in (*contract["inputs"], *tensors):
+        if tensor["dtype"] not in _DTYPES:
+            raise UsageError(
+                f"{tensor['name']}: C++ reads {', '.join(_DTYPES)}, not {tensor['dtype']}",
+                hint="--platform python reads it",
+            )
+
+
+def _write_ppm(picture: Path) -> None:
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        image.convert("RGB").save(picture.with_suffix(".ppm"), format="PPM")

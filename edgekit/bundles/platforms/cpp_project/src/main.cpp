@@ -1,0 +1,100 @@
+// BUNDLE_TITLE on the command line: what it sees, and whether this build computes as it should.
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "bundle_name/model.hpp"
+#include "ppm.hpp"
+
+namespace {
+
+constexpr const char* kUsage =
+    "usage: bundle_name_cli [--bundle DIR] [--artifact LABEL] [--device CLASS] [--threads N]\n"
+    "                       [--digest SHA256] (--check | --verify | --text TEXT... | PICTURE.ppm...)\n";
+
+std::string bytes_of(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw bundle_name::Error(file + ": cannot be read");
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+void print(const std::string& sample, const std::vector<bundle_name::Found>& found) {
+  for (const bundle_name::Found& one : found) {
+    std::printf("%s  %s  %.3f", sample.c_str(), one.label.c_str(), one.score);
+    if (one.box)
+      std::printf("  %.0f %.0f %.0f %.0f", one.box->left, one.box->top, one.box->right,
+                  one.box->bottom);
+    std::printf("\n");
+  }
+}
+
+struct Asked {
+  std::string bundle = BUNDLE_NAME_FOLDER;
+  bundle_name::Options options;
+  bool check = false;
+  bool verify = false;
+  bool text = false;
+  std::vector<std::string> samples;
+};
+
+// Whether the words could be understood.
+bool parsed(const std::vector<std::string>& words, Asked& asked) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--check") asked.check = true;
+    else if (word == "--verify") asked.verify = true;
+    else if (word == "--text") asked.text = true;
+    else if (word.rfind("--", 0) != 0) asked.samples.push_back(word);
+    else if (i + 1 == words.size()) return false;
+    else if (word == "--bundle") asked.bundle = words[++i];
+    else if (word == "--artifact") asked.options.artifact = words[++i];
+    else if (word == "--device") asked.options.device = words[++i];
+    else if (word == "--digest") asked.options.digest = words[++i];
+    else if (word == "--threads") asked.options.threads = std::atoi(words[++i].c_str());
+    else return false;
+  }
+  return asked.check || asked.verify || !asked.samples.empty();
+}
+
+void act(const Asked& asked) {
+  if (asked.verify)
+    std::printf("%s: %d files are what bundle.json says\n", asked.bundle.c_str(),
+                bundle_name::verify(asked.bundle, asked.options.digest));
+  if (!asked.check && asked.samples.empty()) return;
+  bundle_name::Model model(asked.bundle, asked.options);
+  if (asked.check) {
+    const bundle_name::Checked checked = model.check();
+    std::printf("%s on %s: %d golden cases hold\n", model.artifact().c_str(),
+                model.runtime().c_str(), checked.cases);
+    if (checked.values > 0)
+      std::printf("pictures: 0 of %zu values differ\n", checked.values);
+    std::printf("outputs: at most %.2g %% of their spread apart\n", 100 * checked.worst);
+  }
+  for (const std::string& sample : asked.samples) {
+    if (asked.text) {
+      print(sample, model.predict(std::string_view(sample)));
+      continue;
+    }
+    const bundle_name::detail::Ppm ppm(bytes_of(sample), sample);
+    print(sample, model.predict(ppm.picture()));
+  }
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  Asked asked;
+  if (!parsed({words + 1, words + count}, asked)) {
+    std::cerr << kUsage;
+    return 2;
+  }
+  try {
+    act(asked);
+  } catch (const bundle_name::Error& error) {
+    std::cerr << "error: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}

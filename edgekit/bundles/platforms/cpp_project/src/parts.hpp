@@ -1,0 +1,27 @@
+// What a loaded model consists of.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bundle_name/model.hpp"
+#include "contents.hpp"
+#include "contract.hpp"
+#include "runtime.hpp"
+
+namespace bundle_name {
+
+struct Model::Parts {
+  Parts(const std::filesystem::path& bundle, const Options& options);
+
+  const detail::Input& only_input(const char* kind) const;
+
+  detail::Contents contents;
+  detail::Held held;
+  detail::Contract contract;
+  std::vector<std::string> labels;
+  std::unique_ptr<detail::Runtime> runtime;
+};
+
+}  // namespace bundle_name

@@ -1,0 +1,68 @@
+#include "samples.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+namespace bundle_name::detail {
+namespace {
+
+template <typename T>
+void narrow(const std::vector<double>& values, Tensor& tensor) {
+  tensor.bytes.resize(values.size() * sizeof(T));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    T value;
+    if constexpr (std::is_integral_v<T>) {
+      // The highest int64 is no double: what is not below it is cut to it. NaN has no integer.
+      constexpr T low = std::numeric_limits<T>::min();
+      constexpr T high = std::numeric_limits<T>::max();
+      if (std::isnan(values[i])) throw Error("NaN in a sample of whole numbers");
+      value = values[i] >= static_cast<double>(high)  ? high
+              : values[i] <= static_cast<double>(low) ? low
+                                                      : static_cast<T>(values[i]);
+    } else {
+      value = static_cast<T>(values[i]);
+    }
+    std::memcpy(tensor.bytes.data() + i * sizeof(T), &value, sizeof(T));
+  }
+}
+
+}  // namespace
+
+Tensor narrowed(const std::vector<double>& values, const std::string& dtype,
+                std::vector<std::int64_t> shape) {
+  Tensor tensor{dtype, std::move(shape), {}};
+  if (dtype == "uint8") narrow<std::uint8_t>(values, tensor);
+  else if (dtype == "int8") narrow<std::int8_t>(values, tensor);
+  else if (dtype == "int32") narrow<std::int32_t>(values, tensor);
+  else if (dtype == "int64") narrow<std::int64_t>(values, tensor);
+  else narrow<float>(values, tensor);
+  return tensor;
+}
+
+Tensor tokens_of(std::string_view text, const Input& input) {
+  if (input.tokenizer != "bytes")
+    throw Error("tokenizer " + input.tokenizer + ": this program reads bytes; give tensors");
+  // A byte is its number plus one; 0 fills up.
+  std::vector<double> tokens(static_cast<std::size_t>(input.length), 0.0);
+  for (std::size_t i = 0; i < std::min(tokens.size(), text.size()); ++i)
+    tokens[i] = 1.0 + static_cast<unsigned char>(text[i]);
+  return narrowed(tokens, input.dtype, input.shape);
+}
+
+Tensor wave_of(const float* samples, std::size_t count, const Input& input) {
+  std::vector<double> wave(static_cast<std::size_t>(input.length), 0.0);
+  std::copy_n(samples, std::min(count, wave.size()), wave.begin());
+  const auto [low, high] = input.ranges.front();
+  if (low != -1.0 || high != 1.0) {
+    // In float32, as numpy computes it.
+    const auto half = static_cast<float>((high - low) / 2);
+    for (double& value : wave)
+      value = static_cast<float>(low) + (static_cast<float>(value) + 1.0F) * half;
+  }
+  return narrowed(wave, input.dtype, input.shape);
+}
+
+}  // namespace bundle_name::detail
