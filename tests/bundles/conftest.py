@@ -184,6 +184,8 @@ def modules(browser, served):
 
     yield call
     page.close()
+
+
 # -- C++ -------------------------------------------------------------------------------------------
 
 CPP_LABELS = ("onnx-int8", "tflite-int8", "openvino-int8", "tflite-int8-int8", "openvino-fp32")
