@@ -67,6 +67,12 @@ class LocalTransport(Transport):
                     raise
                 raise fault(job, error) from error
             except ChildFailed as error:
+                if "No module named 'numpy'" in error.message and not self._is_own():
+                    raise DeviceError(
+                        f"the interpreter {self._python} has no numpy",
+                        hint=f"{self._python} -m pip install numpy, or another `python` in "
+                        f"{self._named_in}",
+                    ) from error
                 raise fault(job, error) from error
         return JobResult.from_json(answer)
 

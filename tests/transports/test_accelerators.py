@@ -170,6 +170,11 @@ def test_sixteen_bits_on_a_gpu_have_to_be_asked_for(tiny_models, tmp_path, swift
     [
         ("float.tflite", ("litert", "npu", {"colour": 1}), "'npu' has no option 'colour'"),
         ("float.tflite", ("litert", "gpu", {"enforce": 1}), "'gpu' has no option 'enforce'"),
+        (
+            "float.tflite",
+            ("litert", "gpu", {"enforce_f32": "perhaps"}),
+            "'gpu': enforce_f32 is 'perhaps'",
+        ),
         ("float.tflite", ("litert", "none", {"a": 1}), "the delegate 'none' has no options"),
         ("float.onnx", ("onnxruntime", None, {"a": 1}), "options of no delegate: a"),
         ("float.onnx", ("onnxruntime", "tensorrt", {"allow_cuda": 2}), "allow_cuda: 2 is no flag"),

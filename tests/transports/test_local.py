@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def model(tmp_path):
     path = tmp_path / "model.bin"
     path.write_bytes(b"model")
     return str(path)
+
+
+def test_an_interpreter_without_numpy_is_told_with_what_adds_it(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    with pytest.raises(DeviceError, match="has no numpy") as caught:
+        LocalTransport(python, named_in="board.toml").run(Job("probe"))
+    assert f"{python} -m pip install numpy" in caught.value.hint
+    assert "board.toml" in caught.value.hint
 
 
 def run_job(tiny_models, tmp_path, **changes):

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 GPU, NPU = "gpu", "npu"
 ACCELERATORS = (GPU, NPU)
 
-# A Vulkan driver that is none of the system's, by the path of its JSON file.
 _EVIDENCE = "LiteRT: fully accelerated, with the processor forbidden"
+# Kind of an option → how it is written in TOML.
+_KINDS = {bool: "true or false", int: "a whole number", str: "text"}
+# A Vulkan driver that is none of the system's, by the path of its JSON file.
 _DRIVER = "vulkan_driver"
 _LIBRARIES = ("dispatch_library_path", "compiler_plugin_path")
 
@@ -192,6 +194,14 @@ def _settings(
         # The loader of Vulkan has had two names for it.
         os.environ["VK_DRIVER_FILES"] = os.environ["VK_ICD_FILENAMES"] = str(driver)
     # By default a GPU computes in 16 bits, which changes results.
+    usual = package.GpuOptions()
+    for name in known.intersection(options):
+        kind_of_value = type(getattr(usual, name))
+        if kind_of_value in (bool, int, str) and type(options[name]) is not kind_of_value:
+            raise DeviceError(
+                f"litert: the delegate {accelerator!r}: {name} is {options[name]!r}",
+                hint=f"runtime.options.{name} in the device's TOML file: {_KINDS[kind_of_value]}",
+            )
     wanted = {"enforce_f32": True, **{name: options[name] for name in options if name in known}}
     return package.Options(
         hardware_accelerators=kind.GPU, gpu_options=package.GpuOptions(**wanted)

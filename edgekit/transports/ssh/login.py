@@ -78,9 +78,7 @@ async def _explained(
             return _untrusted(asyncssh, options, where)
     if isinstance(error, TimeoutError) and reached:
         return DeviceError(f"{options.shown}: connected, and no login within {_LOGIN_S:g} s")
-    if isinstance(error, asyncssh.Error):
-        return DeviceError(f"{options.shown}: {getattr(error, 'reason', '') or error}")
-    return _unreachable(options, error)
+    return _unreachable(asyncssh, options, error)
 
 
 def library() -> Any:
@@ -198,7 +196,14 @@ def _is_locked(asyncssh: Any, key: Path) -> bool:
     return False
 
 
-def _unreachable(options: Options, error: Exception) -> DeviceError:
+def _unreachable(asyncssh: Any, options: Options, error: Exception) -> DeviceError:
+    if isinstance(error, asyncssh.KeyImportError) and options.key is not None:
+        return DeviceError(
+            f"{options.key}: {error}",
+            hint=f"`key` under [ssh] in {options.where} names a private key",
+        )
+    if isinstance(error, asyncssh.Error):
+        return DeviceError(f"{options.shown}: {getattr(error, 'reason', '') or error}")
     if isinstance(error, socket.gaierror):
         return DeviceError(
             f"{options.host}: no machine of this name is known",

@@ -149,6 +149,13 @@ def test_a_key_that_is_not_there_is_named_with_the_file_that_names_it(board, tmp
     assert error.limit == "ssh.key in board.toml"
 
 
+def test_a_file_that_is_no_key_is_named(board, tmp_path):
+    (tmp_path / "board.toml").write_text('transport = "ssh"\n')
+    error = refusal(board.options(key=tmp_path / "board.toml"))
+    assert error.message.startswith(f"{tmp_path}/board.toml: ")
+    assert "names a private key" in error.hint
+
+
 def test_a_board_that_is_not_there_is_one_short_line(board):
     assert "refuses connections" in refusal(board.options(port=1)).message
     error = refusal(board.options(host="no-such-board.invalid", port=None))
