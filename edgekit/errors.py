@@ -165,6 +165,14 @@ class DamagedError(StoreError):
     """A run or evaluation in the store that cannot be read back; all others can."""
 
 
+# Beside TensorFlow and numpy 2 it would break both.
+_ON_ITS_OWN = (
+    "an environment of its own: python -m venv legacy && legacy/bin/python -m pip install "
+    "tflite-runtime==2.14.0 'numpy<2'; then python = \"…/legacy/bin/python\" in the device's TOML "
+    "file"
+)
+
+
 class MissingExtraError(EdgekitError):
     """An optional package is not installed.
 
@@ -175,9 +183,8 @@ class MissingExtraError(EdgekitError):
     """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(
-            f"{purpose} needs {package}, which is not installed", hint=install_command(extra)
-        )
+        hint = _ON_ITS_OWN if extra == "legacy" else install_command(extra)
+        super().__init__(f"{purpose} needs {package}, which is not installed", hint=hint)
 
 
 def install_command(extra: str) -> str:

@@ -126,7 +126,7 @@ def app(artifacts, keys, web_order, tmp_path_factory):
     return out
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     executable = next(filter(None, map(shutil.which, NAMES)), None)
     if executable is None:
@@ -138,7 +138,7 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(app):
     with _serving(app) as server:
         yield server.address
@@ -171,7 +171,7 @@ def opened(browser, served):
     assert said == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def modules(browser, served):
     """Calls a function of the app's modules; one page serves all."""
     page = browser.new_page()

@@ -162,12 +162,7 @@ class TfliteRuntime(Litert):
         import numpy as np
 
         if importlib.util.find_spec("tflite_runtime") is None:
-            # Its extra is no help: beside TensorFlow and numpy 2 it would break both.
-            raise DeviceError(
-                "tflite-runtime is not installed in this environment, nor can it live beside "
-                "TensorFlow",
-                hint=f"an environment of its own: {_OWN_ENVIRONMENT}",
-            )
+            return  # the import below says that it is missing
         if "tensorflow" in sys.modules:
             raise RuntimeFault(
                 "tflite-runtime cannot run in a process that imported TensorFlow",
