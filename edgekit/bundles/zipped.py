@@ -6,6 +6,7 @@ Nothing is unpacked before its name, kind and size are those that the bundle's o
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import tempfile
 import zipfile
@@ -64,19 +65,23 @@ def unpacked(file: Path) -> Iterator[Path]:
         ArtifactError: No ZIP, damaged, or it holds names, kinds or sizes that its list does not
             give: paths that leave it, links, files that are added, missing or larger.
     """
+    with tempfile.TemporaryDirectory(prefix="edgekit-bundle-") as scratch:
+        folder = Path(scratch)
+        _unpack(file, folder)
+        # What goes wrong from here on is no fault of the ZIP.
+        yield folder
+
+
+def _unpack(file: Path, folder: Path) -> None:
     try:
-        with (
-            zipfile.ZipFile(file) as archive,
-            tempfile.TemporaryDirectory(prefix="edgekit-bundle-") as scratch,
-        ):
-            folder = Path(scratch)
+        with zipfile.ZipFile(file) as archive:
             for entry in _checked(file, archive):
                 target = folder / entry.filename
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, target.open("wb") as sink:
-                    while block := source.read(1024 * 1024):
-                        sink.write(block)
-            yield folder
+                    shutil.copyfileobj(source, sink)
+    # What zipfile raises about others' files: encrypted ones RuntimeError, unknown compression
+    # NotImplementedError.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ArtifactError(f"{file}: not a readable ZIP: {reason}", hint=_REFUSE) from error

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from importlib import resources
 
 import pytest
 
 from edgekit.reporting.building import Sourced, facts_of
 from edgekit.reporting.html import to_html
 from edgekit.reporting.sections import page_of
+from tests.pages import violations
 
 pytestmark = pytest.mark.browser
 
@@ -116,21 +116,8 @@ def test_a_small_screen_has_charts_of_its_own_and_their_text_can_be_read(opened)
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")])
 def test_axe_finds_nothing_to_complain_of(opened, size, scheme):
-    try:
-        source = resources.files("axe_playwright_python").joinpath("axe.min.js")
-    except ModuleNotFoundError:
-        pytest.skip("no axe here: pip install axe-playwright-python")
     page = opened(size, scheme)
-    # Through the debugger, which the page's policy does not bind.
-    page.evaluate(source.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    wrong = [
-        (rule["id"], node["html"][:200], node["failureSummary"][:300])
-        for rule in found["violations"]
-        for node in rule["nodes"][:3]
-    ]
-    assert wrong == []
-    assert len(found["passes"]) > 20  # it did look
+    assert violations(page, least=20) == []
 
 
 def test_the_keyboard_reaches_the_skip_link_first_and_tables_can_be_scrolled(opened):

@@ -9,7 +9,6 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from edgekit.progress import noticed_by
 from edgekit.transports.connect import Device
 from edgekit.transports.local import LocalTransport
 from edgekit.transports.phone import PhoneTransport, own_address
+from tests.pages import until, violations
 
 pytestmark = pytest.mark.browser
 
@@ -43,15 +43,6 @@ def browser(chromium):
         opened = started.chromium.launch(executable_path=chromium, args=list(QUIET))
         yield opened
         opened.close()
-
-
-def until(page, holds):
-    """Wait for something; the page's policy forbids what Playwright's own waiting evaluates."""
-    for _ in range(1000):
-        if holds():
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError("it never came to be")
 
 
 class Phone:
@@ -344,11 +335,6 @@ def test_a_model_that_was_changed_on_its_way_is_refused(phone, job_for, tmp_path
         finish(page)
 
 
-def test_nobody_came_is_one_error_that_says_how_long(runtimes):
-    with pytest.raises(DeviceError, match="the phone has not opened the page within 1 s"):
-        PhoneTransport(wait_s=1.0).run(Job(action="probe"))
-
-
 def test_threads_and_webgpu_over_http_are_refused_and_the_reason_is_told(phone, job_for):
     if own_address() == "127.0.0.1":
         pytest.skip("this machine has no address on a network: loopback is trusted")
@@ -380,13 +366,6 @@ def test_https_brings_threads_and_a_fine_clock(phone, job_for, tmp_path):
     assert facts["clock_resolution_ns"] <= 20_000
 
 
-def test_a_certificate_that_is_none_is_one_error(runtimes, tmp_path):
-    (tmp_path / "page.pem").write_text("no certificate")
-    transport = PhoneTransport(certificate=(tmp_path / "page.pem", tmp_path / "page.pem"))
-    with pytest.raises(DeviceError, match=r"page\.pem: no certificate and key"):
-        transport.run(Job(action="probe"))
-
-
 def shown(phone, job_for, scheme, device):
     """A page that has run samples and timed blocks."""
     one = phone()
@@ -407,21 +386,8 @@ def shown(phone, job_for, scheme, device):
 def test_axe_finds_nothing_to_complain_of_and_no_screen_is_too_narrow(
     phone, job_for, scheme, device
 ):
-    try:
-        source = resources.files("axe_playwright_python").joinpath("axe.min.js")
-    except ModuleNotFoundError:
-        pytest.skip("no axe here: pip install axe-playwright-python")
     page = shown(phone, job_for, scheme, device)
-    # Through the debugger, which the page's policy does not bind.
-    page.evaluate(source.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    wrong = [
-        (rule["id"], node["html"][:200], node["failureSummary"][:300])
-        for rule in found["violations"]
-        for node in rule["nodes"][:3]
-    ]
-    assert wrong == []
-    assert len(found["passes"]) > 15  # it did look
+    assert violations(page, least=15) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= device["viewport"]["width"]
     page.set_viewport_size({"width": 320, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -6,6 +6,7 @@ import pytest
 
 from edgekit.device import read_device_toml
 from edgekit.errors import DeviceError
+from edgekit.job import Job
 from edgekit.transports.phone import PhoneTransport, qr_code
 from edgekit.verbs.listing import describe_device
 
@@ -38,3 +39,15 @@ def test_a_wrong_profile_names_file_key_and_what_is_accepted(tmp_path, table, co
     path.write_text(f'transport = "phone"\n[phone]\n{table}\n')
     with pytest.raises(DeviceError, match=rf"mine\.toml: {complaint}"):
         PhoneTransport.from_profile(read_device_toml(path))
+
+
+def test_nobody_came_is_one_error_that_says_how_long(runtimes):
+    with pytest.raises(DeviceError, match="the phone has not opened the page within 1 s"):
+        PhoneTransport(wait_s=1.0).run(Job(action="probe"))
+
+
+def test_a_certificate_that_is_none_is_one_error(runtimes, tmp_path):
+    (tmp_path / "page.pem").write_text("no certificate")
+    transport = PhoneTransport(certificate=(tmp_path / "page.pem", tmp_path / "page.pem"))
+    with pytest.raises(DeviceError, match=r"page\.pem: no certificate and key"):
+        transport.run(Job(action="probe"))
