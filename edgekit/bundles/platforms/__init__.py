@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from edgekit.bundles.platforms.base import Platform
 from edgekit.bundles.platforms.cpp import CppPlatform
+from edgekit.bundles.platforms.ios import IosPlatform
 from edgekit.bundles.platforms.python import PythonPlatform
 from edgekit.bundles.platforms.web import WebPlatform
 from edgekit.registry import resolve
 
 _KNOWN: dict[str, type[Platform]] = {
     "cpp": CppPlatform,
+    "ios": IosPlatform,
     "python": PythonPlatform,
     "web": WebPlatform,
 }

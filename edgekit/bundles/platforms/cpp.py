@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.bundles.contents import GOLDEN, Contents
+from edgekit.bundles.contents import Contents
 from edgekit.bundles.platforms.base import Platform
+from edgekit.bundles.platforms.netpbm import write_ppm
 from edgekit.errors import UsageError
 
 _PROJECT = Path(__file__).parent / "cpp_project"
@@ -48,8 +49,7 @@ class CppPlatform(Platform):
             target = folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(_named(text, package, contents), encoding="utf-8", newline="\n")
-        for picture in sorted((folder / GOLDEN / "pictures").glob("*.png")):
-            _write_ppm(picture)
+        write_ppm(folder)
 
 
 def _named(text: str, package: str, contents: Contents) -> str:
@@ -85,10 +85,3 @@ def _check(contract: Mapping[str, Any]) -> None:
                 f"{tensor['name']}: C++ reads {', '.join(_DTYPES)}, not {tensor['dtype']}",
                 hint="--platform python reads it",
             )
-
-
-def _write_ppm(picture: Path) -> None:
-    from PIL import Image
-
-    with Image.open(picture) as image:
-        image.convert("RGB").save(picture.with_suffix(".ppm"), format="PPM")
