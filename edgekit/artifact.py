@@ -96,16 +96,17 @@ class Artifact:
     @property
     def bytes(self) -> int:
         """Size of the model itself: what an app has to carry."""
-        return sum(int(entry["bytes"]) for entry in self._model_files.values())
+        return sum(int(entry["bytes"]) for entry in self.model_files.values())
 
     @property
     def sha256(self) -> str:
         """Digest of the model: of its file, or of all of them where it has weights beside it."""
-        digests = {name: str(entry["sha256"]) for name, entry in self._model_files.items()}
+        digests = {name: str(entry["sha256"]) for name, entry in self.model_files.items()}
         return digests.popitem()[1] if len(digests) == 1 else digest_json(digests)
 
     @property
-    def _model_files(self) -> dict[str, Mapping[str, Any]]:
+    def model_files(self) -> dict[str, Mapping[str, Any]]:
+        """Path → digest and size of each file that the model consists of."""
         stem = Path(self.manifest.model_file).stem
         return {
             relative: entry

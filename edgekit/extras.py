@@ -48,6 +48,7 @@ PACKAGES = (
     Package("pyarrow", "pyarrow", "parquet", "exporting measurements as Parquet"),
     Package("mlflow-skinny", "mlflow", "mlflow", "logging measurements to MLflow"),
     Package("asyncssh", "asyncssh", "ssh", "reaching boards over SSH"),
+    Package("coremltools", "coremltools", "coreml", "Core ML in bundles for iOS"),
     Package("model-signing", "model_signing", "bundle", "signatures of bundles"),
     Package("pyopenssl", "OpenSSL", "bundle", "signatures of bundles"),
     Package("cyclonedx-python-lib", "cyclonedx", "bundle", "bills of materials of bundles"),

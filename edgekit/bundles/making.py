@@ -161,9 +161,7 @@ def _copy(artifact: Artifact, folder: Path) -> Held:
     """Copy the model's own files and its manifest; labels and the tokenizer go to the top."""
     manifest = artifact.manifest
     place = f"{parts.ARTIFACTS}/{artifact.label}"
-    stem = Path(manifest.model_file).stem
-    names = [n for n in manifest.files if Path(n).stem == stem and "/" not in n]
-    for name in (*names, MANIFEST):
+    for name in (*artifact.model_files, MANIFEST):
         target = folder / place / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(artifact.path / name, target)

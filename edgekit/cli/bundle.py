@@ -43,6 +43,15 @@ from edgekit.errors import UsageError
 )
 @click.option("--licence", help="SPDX identifier of the weights; the reference model's by default.")
 @click.option(
+    "--core-ml",
+    is_flag=True,
+    help="iOS: put the artifacts' source inside as Core ML, too; nothing here can prove it.",
+)
+@click.option("--source", help="Model that the artifacts were exported from, for --core-ml.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="Weights of that model, for --core-ml."
+)
+@click.option(
     "--sign", "key", type=click.Path(path_type=Path), help="Private elliptic-curve key, PEM."
 )
 @click.option("--password", envvar="EDGEKIT_KEY_PASSWORD", show_envvar=True, help="Of that key.")
@@ -57,6 +66,9 @@ def command(
     choice: tuple[str, ...],
     measured: tuple[str, ...],
     licence: str | None,
+    core_ml: bool,
+    source: str | None,
+    weights: Path | None,
     key: Path | None,
     password: str | None,
     as_json: bool,
@@ -70,7 +82,11 @@ def command(
     ARTIFACT is an artifact's folder, or one that holds some; the first is what an app takes
     where it knows nothing better.
     """
+    from edgekit.bundles.coreml import UNPROVEN
     from edgekit.verbs.bundle import BundleRequest, bundle
+
+    if (source or weights) and not core_ml:
+        raise UsageError("--source and --weights say what --core-ml converts")
 
     request = BundleRequest(
         artifact,
@@ -83,6 +99,9 @@ def command(
         key=key,
         password=password,
         licence=licence,
+        core_ml=core_ml,
+        source=source,
+        weights=weights,
     )
     with output.progress(quiet=quiet, as_json=as_json, verbose=verbose) as report:
         made = bundle(request, report=report)
@@ -98,6 +117,11 @@ def command(
                 f"{one.label} {one.bytes:,} bytes" for one in contents.artifacts
             ),
             "files": f"{len(contents.files)}, {made.bytes:,} bytes",
+            **(
+                {"unproven": f"Core ML: {UNPROVEN}; swift test on a Mac proves it"}
+                if core_ml
+                else {}
+            ),
             "signed": "yes" if made.verified.has_signature else "no: --sign KEY signs it",
             "next": f"edgekit verify {made.verified.folder}; README.md in it",
         },

@@ -6,7 +6,9 @@ is `edgekit.bundles`'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from typing import Any
 from edgekit.artifact import Artifact
 from edgekit.bundles.checking import Verified, verify
 from edgekit.bundles.contract import contract_of
+from edgekit.bundles.coreml import PRECISION, TARGET, make_core_ml
 from edgekit.bundles.making import Order, make_bundle
+from edgekit.bundles.platforms import platform_of
 from edgekit.errors import EdgekitError, UsageError
 from edgekit.measuring.contenders import expand
 from edgekit.models import known_models, resolve_model
@@ -46,6 +50,9 @@ class BundleRequest:
         key: Private key to sign with.
         password: Of the key.
         licence: SPDX identifier; by default the reference model's.
+        core_ml: Convert the first artifact's source to Core ML, too.
+        source: Name or path of that source; by default the artifact's own name.
+        weights: Of that source, where it is not a reference model with its own.
     """
 
     paths: Sequence[Path]
@@ -58,6 +65,9 @@ class BundleRequest:
     key: Path | None = None
     password: str | None = None
     licence: str | None = None
+    core_ml: bool = False
+    source: str | None = None
+    weights: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,9 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
     artifacts = [Artifact.open(path) for path in expand(request.paths)]
     model = artifacts[0].manifest.model
     labels = [one.label for one in artifacts]
+    if request.core_ml:
+        _check_core_ml(request)
+        labels.append(f"{TARGET}-{PRECISION}")
     for device, label in request.choice.items():
         if label not in labels:
             raise UsageError(
@@ -116,16 +129,36 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
         choice={**fastest, **request.choice},
         reports=reports,
     )
-    made = make_bundle(
-        artifacts,
-        order,
-        request.out,
-        key=request.key,
-        password=request.password,
-        report=report,
-    )
+    with _with_core_ml(request, artifacts, report) as held:
+        made = make_bundle(
+            held, order, request.out, key=request.key, password=request.password, report=report
+        )
     total = sum(entry.bytes for entry in made.contents.files.values())
     return Bundled(made, total)
+
+
+def _check_core_ml(request: BundleRequest) -> None:
+    if TARGET not in platform_of(request.platform).targets:
+        raise UsageError(f"--core-ml: Core ML files don't run on {request.platform}")
+
+
+@contextmanager
+def _with_core_ml(
+    request: BundleRequest, artifacts: Sequence[Artifact], report: Report
+) -> Iterator[Sequence[Artifact]]:
+    """The artifacts, and Core ML behind them where it was asked for: what is unproven comes last."""
+    if not request.core_ml:
+        yield artifacts
+        return
+    with tempfile.TemporaryDirectory(prefix="edgekit-core-ml-") as scratch:
+        made = make_core_ml(
+            artifacts[0],
+            Path(scratch) / f"{TARGET}-{PRECISION}",
+            model=request.source,
+            weights=request.weights,
+            report=report,
+        )
+        yield [*artifacts, made]
 
 
 def measured_on(device: str, artifacts: Sequence[Artifact]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bundles.contents import ARTIFACTS, CONTENTS, CONTRACT, GOLDEN, LABELS, Contents
+from edgekit.bundles.coreml import TARGET
 from edgekit.bundles.platforms.base import Platform
 from edgekit.bundles.platforms.netpbm import write_ppm
 from edgekit.errors import UsageError
@@ -43,7 +44,7 @@ class IosPlatform(Platform):
     """A Swift package."""
 
     name = "ios"
-    targets = ("tflite",)
+    targets = ("tflite", TARGET)
 
     def check_name(self, name: str) -> None:
         if module_name(name).lower() in _MODULES:
