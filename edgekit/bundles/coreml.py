@@ -1,6 +1,6 @@
 """Core ML beside the other artifacts of a bundle: made of the same model, and unproven.
 
-No file of Core ML's runs outside Apple's systems, so nothing here proves one. What is shown instead:
+No file of Core ML's runs outside Apple's systems, so nothing here proves one. What is shown:
 the source it is made of gives, on the artifact's golden samples, what the artifact says its source
 gave; and the finished file takes and gives what the contract says. Its golden outputs are the
 source's, for the bundle's own tests on a Mac or a phone. The conversion is `coreml_worker`'s.

@@ -179,7 +179,7 @@ def _library() -> Any:
         raise missing(package) from error
 
     def erfc(context: Any, node: Any) -> None:
-        """It knows erf alone: erfc(x) = 1 - erf(x)."""
+        """Of `erf`, which it knows: 1 - erf(x)."""
         found = Builder.erf(x=context[node.inputs[0]])
         context.add(node.name, Builder.sub(x=1.0, y=found, name=node.name))
 

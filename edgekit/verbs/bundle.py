@@ -146,7 +146,7 @@ def _check_core_ml(request: BundleRequest) -> None:
 def _with_core_ml(
     request: BundleRequest, artifacts: Sequence[Artifact], report: Report
 ) -> Iterator[Sequence[Artifact]]:
-    """The artifacts, and Core ML behind them where it was asked for: what is unproven comes last."""
+    """The artifacts; behind them, as it is unproven, Core ML where it was asked for."""
     if not request.core_ml:
         yield artifacts
         return

@@ -1,6 +1,6 @@
 """iOS: a Swift package over LiteRT, and Core ML where the bundle holds it.
 
-The package lies in `swift_package/`, as it is but for its names. What needs no library of Apple's is
+The package lies in `swift_package/`, as it is but for its names. What needs no library of Apple is
 a target of its own, which Swift builds on other systems, too. Golden pictures are PPM besides PNG.
 """
 
@@ -26,18 +26,16 @@ _PROOFS = (GOLDEN,)
 _SOURCES = ("Package.swift", "Sources", "Tests")
 # Modules of Apple's, of Swift's and of this package, and its types, in small letters: a module of
 # such a name would hide the other.
-_MODULES = frozenset(
-    """
-    accelerate answer arkit array artifact avfoundation avfaudio avkit box bundle bundleerror checked
-    cloudkit combine contacts contents contract coreaudio coredata coregraphics coreimage
-    corelocation coreml coremotion coretext corevideo cryptokit darwin data dispatch dtype fit found
-    foundation foundationmodels glibc golden imageio int litert mapkit metal mlcompute model
-    naturallanguage network observation options os packagedescription photos picture publickey
-    quartzcore regexbuilder runtime runtimes security signaturekey soundanalysis speech spritekit
-    storekit string swift swiftdata swiftui synchronization tensor tensorflowlite testing type uikit
-    url vision visionkit wav wordpiece xctest
-    """.split()
-)
+_MODULES = """
+accelerate answer arkit array artifact avfoundation avfaudio avkit box bundle bundleerror checked
+cloudkit combine contacts contents contract coreaudio coredata coregraphics coreimage corelocation
+coreml coremotion coretext corevideo cryptokit darwin data dispatch dtype fit found foundation
+foundationmodels glibc golden imageio int litert mapkit metal mlcompute model naturallanguage
+network observation options os packagedescription photos picture publickey quartzcore regexbuilder
+runtime runtimes security signaturekey soundanalysis speech spritekit storekit string swift
+swiftdata swiftui synchronization tensor tensorflowlite testing type uikit url vision visionkit wav
+wordpiece xctest
+"""
 
 
 class IosPlatform(Platform):
@@ -47,7 +45,7 @@ class IosPlatform(Platform):
     targets = ("tflite", TARGET)
 
     def check_name(self, name: str) -> None:
-        if module_name(name).lower() in _MODULES:
+        if module_name(name).lower() in _MODULES.split():
             raise UsageError(
                 f"{name} is a module or type of Swift's, Apple's or LiteRT's, so it names no other",
                 hint=f"--name {name}-model",
