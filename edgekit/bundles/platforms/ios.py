@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.bundles.contents import ARTIFACTS, CONTENTS, CONTRACT, GOLDEN, LABELS, Contents
+from edgekit.bundles.contents import ARTIFACTS, CONTENTS, CONTRACT, GOLDEN, LABELS, WORDPIECE, Contents
 from edgekit.bundles.coreml import TARGET
 from edgekit.bundles.platforms.base import Platform
 from edgekit.bundles.platforms.netpbm import write_ppm
@@ -19,9 +19,8 @@ from edgekit.errors import UsageError
 
 _PACKAGE = Path(__file__).parent / "swift_package"
 _DTYPES = ("uint8", "int8", "int32", "int64", "float32")
-_WORDPIECE = "wordpiece.json"
 # What the model needs in an app; what its tests need besides.
-_RESOURCES = (CONTENTS, CONTRACT, LABELS, _WORDPIECE, ARTIFACTS)
+_RESOURCES = (CONTENTS, CONTRACT, LABELS, WORDPIECE, ARTIFACTS)
 _PROOFS = (GOLDEN,)
 _SOURCES = ("Package.swift", "Sources", "Tests")
 # Modules of Apple's, of Swift's and of this package, and its types, in small letters: a module of

@@ -4,7 +4,7 @@ import Foundation
 public struct Checked: Sendable {
   /// Cases that hold.
   public var cases = 0
-  /// Numbers of pictures that were prepared, each the same to the bit.
+  /// Numbers that pictures, texts and sounds became, each the same to the bit.
   public var values = 0
   /// Part of its spread by which an output was apart at most.
   public var worst = 0.0
@@ -23,6 +23,8 @@ public struct Golden {
   private struct Document: Decodable {
     let cases: [Case]
     let pictures: [Drawn]
+    let texts: [Written]
+    let sounds: [Heard]
   }
 
   private struct Case: Decodable {
@@ -33,6 +35,16 @@ public struct Golden {
 
   private struct Drawn: Decodable {
     let picture: String
+    let input: Entry
+  }
+
+  private struct Written: Decodable {
+    let text: String
+    let input: Entry
+  }
+
+  private struct Heard: Decodable {
+    let sound: String
     let input: Entry
   }
 
@@ -59,13 +71,11 @@ public struct Golden {
     }
   }
 
-  /// Runs what needs no runtime: pictures, and answers from an artifact's golden outputs.
+  /// Runs what needs no runtime: pictures, texts and sounds, and answers from an artifact's golden outputs.
   public func checkSteps(_ label: String) throws -> Checked {
     var checked = Checked()
-    for one in document.pictures {
-      let name = String(one.picture.dropLast(3)) + "ppm"
-      let sample = try contract.inputs[0].prepare(Picture(ppm: contents.read(name))).sample
-      guard sample == (try tensor(one.input)) else {
+    for (name, sample, wanted) in try originals() {
+      guard sample == wanted else {
         throw BundleError("\(name): preprocessing gives other numbers")
       }
       checked.values += try Tensor.count(of: sample.shape)
@@ -80,6 +90,25 @@ public struct Golden {
       checked.cases += 1
     }
     return checked
+  }
+
+  /// Pictures, texts and sounds as samples, and the samples that they must become.
+  private func originals() throws -> [(name: String, sample: Tensor, wanted: Tensor)] {
+    let input = contract.inputs[0]
+    let pictures = try document.pictures.map { one -> (String, Tensor, Tensor) in
+      let name = String(one.picture.dropLast(3)) + "ppm"
+      let picture = try Picture(ppm: contents.read(name))
+      return (name, try input.prepare(picture).sample, try tensor(one.input))
+    }
+    let wordPiece = try contract.wordPiece(contents)
+    let texts = try document.texts.enumerated().map { number, one in
+      ("text \(number)", try input.tokens(one.text, wordPiece: wordPiece), try tensor(one.input))
+    }
+    let sounds = try document.sounds.map { one -> (String, Tensor, Tensor) in
+      let wav = try Wav(contents.read(one.sound), most: input.length ?? 0)
+      return (one.sound, try input.wave(wav), try tensor(one.input))
+    }
+    return pictures + texts + sounds
   }
 
   /// Runs all steps of a loaded model.

@@ -106,6 +106,9 @@ public final class Model {
   /// What the model hears in a sound, one channel in -1…1 at `rateHz`, best first.
   public func predict(_ samples: [Float]) throws -> [Found] { try predict(prepare(samples)) }
 
+  /// What the model hears in a WAV file of its rate, best first.
+  public func predict(wav: Data) throws -> [Found] { try predict(prepare(wav: wav)) }
+
   /// What the model makes of a sample in its own units, best first.
   public func predict(_ sample: [String: Tensor]) throws -> [Found] { try answer(run(sample)) }
 
@@ -127,6 +130,11 @@ public final class Model {
   public func prepare(_ samples: [Float]) throws -> [String: Tensor] {
     let input = try only(.sound)
     return [input.name: try input.wave(samples)]
+  }
+
+  public func prepare(wav: Data) throws -> [String: Tensor] {
+    let input = try only(.sound)
+    return [input.name: try input.wave(Wav(wav, most: input.length ?? 0))]
   }
 
   /// Real values without batch axis, by the name of the output.

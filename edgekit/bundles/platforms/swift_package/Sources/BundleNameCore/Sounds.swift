@@ -15,6 +15,16 @@ extension Contract.Input {
   }
 }
 
+extension Contract.Input {
+  /// The beginning of a WAV file, at the model's rate.
+  func wave(_ wav: Wav) throws -> Tensor {
+    guard rateHz == 0 || wav.rateHz == rateHz else {
+      throw BundleError("a WAV file of \(wav.rateHz) Hz; the model takes \(rateHz ?? 0) Hz")
+    }
+    return try wave(wav.samples)
+  }
+}
+
 /// A WAV file: PCM of 8 to 32 bits. No more of it is read than is wanted; nothing is resampled.
 public struct Wav {
   public let rateHz: Int

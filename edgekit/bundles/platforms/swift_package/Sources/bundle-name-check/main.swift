@@ -16,7 +16,7 @@ func check(_ words: [String]) throws {
     guard Runtimes.known[held.target] != nil else {
       let checked = try golden.checkSteps(held.label)
       print("\(held.label): \(checked.cases) golden cases hold; no runtime for it here")
-      print("pictures: 0 of \(checked.values) values differ")
+      print("samples: 0 of \(checked.values) numbers differ")
       continue
     }
     var options = Options()
@@ -24,7 +24,7 @@ func check(_ words: [String]) throws {
     let model = try Model(bundle: folder, runtimes: .known, options: options)
     let checked = try model.check()
     print("\(held.label) on \(model.runtime.name): \(checked.cases) golden cases hold")
-    print("pictures: 0 of \(checked.values) values differ")
+    print("samples: 0 of \(checked.values) numbers differ")
     print("outputs: at most \(100 * checked.worst) % of their spread apart")
   }
 }
