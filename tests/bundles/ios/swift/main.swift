@@ -81,6 +81,25 @@ func told(_ found: [Found]) -> [UInt8] {
   }.withUnsafeBytes(Array.init)
 }
 
+/// What is said when a bit of a file is another: "path byte bit".
+func flipped(_ item: Data, in folder: URL, key: SignatureKey) throws -> String {
+  let words = String(decoding: item, as: UTF8.self).split(separator: " ").map(String.init)
+  let place = folder.appendingPathComponent(words[0])
+  let whole = try Data(contentsOf: place)
+  defer { try? whole.write(to: place) }
+  var changed = whole
+  changed[Int(words[1])!] ^= 1 << UInt8(words[2])!
+  try changed.write(to: place)
+  do {
+    let contents = try Contents(folder: folder)
+    try contents.checkSignature(key: key)
+    if contents.files[words[0]] != nil { _ = try contents.read(words[0]) }
+    return "accepted"
+  } catch let error as BundleError {
+    return error.isRefusal ? "refused" : "said \(error)"
+  }
+}
+
 func main(_ words: [String]) throws {
   let folder = URL(fileURLWithPath: words[1])
   switch words[0] {
@@ -90,6 +109,9 @@ func main(_ words: [String]) throws {
     let key = try OpenSSLKey(pem: Data(contentsOf: URL(fileURLWithPath: words[2])))!
     try Contents(folder: folder).checkSignature(key: key)
     print("signed")
+  case "flips":
+    let key = try OpenSSLKey(pem: Data(contentsOf: URL(fileURLWithPath: words[2])))!
+    while let data = item() { give(Array(try flipped(data, in: folder, key: key).utf8)) }
   case "check":
     var options = Options()
     options.artifact = words[2]

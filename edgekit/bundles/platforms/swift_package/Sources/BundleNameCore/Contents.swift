@@ -47,12 +47,7 @@ public struct Contents: Sendable {
     if let digest, sha256(listing) != digest {
       throw BundleError.refused("bundle.json: sha256 differs from the one that is expected")
     }
-    let told: Document
-    do {
-      told = try JSONDecoder().decode(Document.self, from: listing)
-    } catch {
-      throw BundleError.refused("bundle.json: \(reason(error))")
-    }
+    let told: Document = try decoded(listing, Contents.name)
     self.folder = folder
     (artifacts, choice, files) = (told.artifacts, told.choice, told.files)
     guard told.format == 1 else {

@@ -84,11 +84,7 @@ public struct Contract: Decodable, Sendable {
   }
 
   public init(json: Data) throws {
-    do {
-      self = try JSONDecoder().decode(Contract.self, from: json)
-    } catch {
-      throw BundleError.refused("contract.json: \(reason(error))")
-    }
+    self = try decoded(json, "contract.json")
     try check()
   }
 
@@ -149,17 +145,4 @@ extension Contract.Answer {
     }
     guard holds else { throw BundleError.refused("contract.json: no answer of kind \(kind)") }
   }
-}
-
-/// A decoder's complaint in one line.
-func reason(_ error: Error) -> String {
-  let text: String
-  switch error as? DecodingError {
-  case .keyNotFound(let key, _): text = "no \(key.stringValue)"
-  case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-    let place = context.codingPath.map(\.stringValue).joined(separator: ".")
-    text = place.isEmpty ? "not valid JSON" : "\(place): \(context.debugDescription)"
-  default: text = "not valid JSON"
-  }
-  return String(text.replacingOccurrences(of: "\n", with: " ").prefix(300))
 }

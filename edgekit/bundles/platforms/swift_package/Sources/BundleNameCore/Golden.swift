@@ -63,12 +63,7 @@ public struct Golden {
   public init(_ contents: Contents, _ contract: Contract) throws {
     self.contents = contents
     self.contract = contract
-    do {
-      let json = try contents.read("golden/cases.json")
-      document = try JSONDecoder().decode(Document.self, from: json)
-    } catch let error as DecodingError {
-      throw BundleError.refused("golden/cases.json: \(reason(error))")
-    }
+    document = try decoded(contents.read("golden/cases.json"), "golden/cases.json")
   }
 
   /// Runs what needs no runtime: pictures, texts and sounds, and answers from an artifact's golden outputs.

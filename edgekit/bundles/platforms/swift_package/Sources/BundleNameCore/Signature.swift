@@ -47,9 +47,10 @@ extension Contents {
     }
     let place = folder.appendingPathComponent(Contents.signature)
     let file = try Contents.bytes(of: place, most: Contents.mostSignature)
-    guard let envelope = try? JSONDecoder().decode(Signed.self, from: file).dsseEnvelope,
+    guard let signed: Signed = try? decoded(file, Contents.signature),
+      case let envelope = signed.dsseEnvelope,
       envelope.payloadType == "application/vnd.in-toto+json",
-      let statement = try? JSONDecoder().decode(Statement.self, from: envelope.payload),
+      let statement: Statement = try? decoded(envelope.payload, Contents.signature),
       statement.predicateType == "https://model_signing/signature/v1.0"
     else { throw refused("bundle.sig has another form") }
     let type = envelope.payloadType

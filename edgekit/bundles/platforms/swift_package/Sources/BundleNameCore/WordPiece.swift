@@ -27,12 +27,7 @@ struct WordPiece: Sendable {
   }
 
   init(json: Data) throws {
-    let told: Document
-    do {
-      told = try JSONDecoder().decode(Document.self, from: json)
-    } catch {
-      throw BundleError.refused("wordpiece.json: \(reason(error))")
-    }
+    let told: Document = try decoded(json, "wordpiece.json")
     guard told.version == 1, (1...1000).contains(told.longest), (1...1000).contains(told.cut) else {
       throw BundleError.refused("wordpiece.json: another version than 1, or limits that are none")
     }
