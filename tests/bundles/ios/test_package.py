@@ -111,7 +111,7 @@ def test_core_ml_is_for_ios_alone_and_its_source_for_core_ml(request, capsys, tm
 @pytest.mark.swift
 def test_the_package_builds_without_a_warning_and_its_tests_pass(bundle, swift, tmp_path):
     shutil.copytree(bundle, tmp_path / "package")
-    line = "swift test --package-path package --scratch-path built --disable-index-store 2>&1"
+    line = "swift test --package-path package --scratch-path built 2>&1"
     said = swift(tmp_path, line).decode()
     assert "warning:" not in said
     assert "testPicturesAndAnswersAreThoseOfTheGoldenCases' passed" in said

@@ -24,6 +24,7 @@
 #if canImport(CoreGraphics)
   import BundleNameCore
   import CoreGraphics
+  import Foundation
 
   extension Picture {
     /// A decoded picture, drawn upright in sRGB: `UIImage.cgImage`, or ImageIO's.
