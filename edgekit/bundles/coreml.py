@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from edgekit.artifact import (
 )
 from edgekit.errors import ArtifactError, ModelError
 from edgekit.exporters.worker import Preparation
+from edgekit.extras import missing, owner_of
 from edgekit.feeding import read_samples, samples_at
 from edgekit.files import canonical_json, sha256_file
 from edgekit.models import ModelSource, resolve_model
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 TARGET, PRECISION = "coreml", "fp32"
 SUFFIX = ".mlpackage"
 UNPROVEN = "made, and run nowhere: no system but Apple's runs Core ML"
+_LIBRARY = "coremltools"
 _ENTRY = "edgekit.bundles.coreml_worker:handler"
 _TASK = "converting to Core ML"
 # Part of an output's spread: float32 on another processor, or another TensorFlow.
@@ -81,6 +84,8 @@ def make_core_ml(
         MissingExtraError: `coremltools` is not installed.
         ArtifactError: The artifact has no golden samples.
     """
+    if (package := owner_of(_LIBRARY)) is not None and find_spec(_LIBRARY) is None:
+        raise missing(package)  # before a model is built for nothing
     source, weights = _source(artifact, model, weights)
     folder.mkdir()
     preparation = Preparation(

@@ -15,7 +15,6 @@ from typing import Any
 from edgekit.errors import ConversionError
 from edgekit.exporters.tracing import Trace
 from edgekit.exporters.worker import Worker
-from edgekit.extras import missing, owner_of
 from edgekit.files import canonical_json, sha256_file
 from edgekit.process import Handler
 from edgekit.spec import InputSpec
@@ -169,14 +168,8 @@ def _versions() -> dict[str, str]:
 
 
 def _library() -> Any:
-    try:
-        import coremltools
-        from coremltools.converters.mil import Builder, register_tf_op
-    except ModuleNotFoundError as error:
-        package = owner_of(error.name or "")
-        if package is None:
-            raise
-        raise missing(package) from error
+    import coremltools
+    from coremltools.converters.mil import Builder, register_tf_op
 
     def erfc(context: Any, node: Any) -> None:
         """Of `erf`, which it knows: 1 - erf(x)."""
