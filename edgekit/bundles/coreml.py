@@ -84,8 +84,8 @@ def make_core_ml(
         MissingExtraError: `coremltools` is not installed.
         ArtifactError: The artifact has no golden samples.
     """
-    if (package := owner_of(_LIBRARY)) is not None and find_spec(_LIBRARY) is None:
-        raise missing(package)  # before a model is built for nothing
+    if (needed := owner_of(_LIBRARY)) is not None and find_spec(_LIBRARY) is None:
+        raise missing(needed)  # before a model is built for nothing
     source, weights = _source(artifact, model, weights)
     folder.mkdir()
     preparation = Preparation(

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.bundles.contents import ARTIFACTS, CONTENTS, CONTRACT, GOLDEN, LABELS, WORDPIECE, Contents
+from edgekit.bundles.contents import (
+    ARTIFACTS,
+    CONTENTS,
+    CONTRACT,
+    GOLDEN,
+    LABELS,
+    WORDPIECE,
+    Contents,
+)
 from edgekit.bundles.coreml import TARGET
 from edgekit.bundles.platforms.base import Platform
 from edgekit.bundles.platforms.netpbm import write_ppm

@@ -1,4 +1,4 @@
-"""Swift bundles are built and run by a real compiler, in a root that `devices/swift-root.sh` makes."""
+"""Swift bundles are built and run by a real compiler, in a root of `devices/swift-root.sh`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LABELS = ("tflite-int8", "tflite-fp32", "tflite-int8-int8")
 ORDER = Order("known-glyphs", "1.2.3", "ios", licence="Apache-2.0", choice={"phone": "tflite-fp32"})
 SOURCES = Path(__file__).parent / "swift"
 
-# Stand-ins first; then the package's own module with what the stand-ins let it import, and the steps.
+# Stand-ins first; then the package's modules with what those let them import, and the steps.
 BUILD = r"""
 library() {
   module=$1; shift

@@ -1,4 +1,4 @@
-"""Core ML in a bundle is made of the artifact's own source, the same every time, and told unproven."""
+"""Core ML in a bundle is of the artifact's own source, the same every time, and told unproven."""
 
 from __future__ import annotations
 
@@ -65,11 +65,20 @@ def test_a_bundle_holds_core_ml_last_the_same_every_time_and_says_it_is_unproven
     coremltools, known, capsys, tmp_path
 ):
     for name in ("one", "two"):
-        words = ["bundle", str(known / "tflite-int8"), "--platform", "ios", "--name", "known-glyphs"]
+        words = [
+            "bundle",
+            str(known / "tflite-int8"),
+            "--platform",
+            "ios",
+            "--name",
+            "known-glyphs",
+        ]
         words += ["--core-ml", "--source", str(known), "--for", "phone=coreml-fp32", "--quiet"]
         assert main([*words, "-o", str(tmp_path / name)]) == 0
         assert "unproven" in capsys.readouterr().out
-    assert (tmp_path / "one/bundle.json").read_bytes() == (tmp_path / "two/bundle.json").read_bytes()
+    assert (tmp_path / "one/bundle.json").read_bytes() == (
+        tmp_path / "two/bundle.json"
+    ).read_bytes()
     contents = verify(tmp_path / "one").contents
     assert [held.label for held in contents.artifacts] == ["tflite-int8", "coreml-fp32"]
     assert contents.choice == {"phone": "coreml-fp32"}
@@ -116,7 +125,9 @@ def test_an_op_that_the_converter_lacks_is_its_own_reason_in_one_line(coremltool
     def convert(name):
         request = {"do": "core-ml", "trace": str(tmp_path / name)}
         package = str(tmp_path / f"{name}.mlpackage")
-        return run_in_child("edgekit.bundles.coreml_worker:handler", {**request, "package": package})
+        return run_in_child(
+            "edgekit.bundles.coreml_worker:handler", {**request, "package": package}
+        )
 
     with pytest.raises(ConversionError) as caught:
         convert("Digamma")

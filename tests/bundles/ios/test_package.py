@@ -45,7 +45,11 @@ def test_no_name_of_the_template_is_left_and_the_bundle_s_are_there(bundle):
         for path in bundle.rglob("*")
         if path.suffix in (".swift", ".md")
     }
-    assert not [name for name, text in texts.items() if re.search("BundleName|bundle-name|BUNDLE_", text + name)]
+    assert not [
+        name
+        for name, text in texts.items()
+        if re.search("BundleName|bundle-name|BUNDLE_", text + name)
+    ]
     assert "Sources/KnownGlyphsCore/Model.swift" in texts
     assert "import KnownGlyphsCore" in texts["Sources/KnownGlyphs/LiteRTRuntime.swift"]
     assert 'name: "known-glyphs"' in texts["Package.swift"]
@@ -92,7 +96,7 @@ def test_numbers_that_swift_has_no_code_for_are_refused(artifacts, tmp_path):
     manifest = artifacts[0].manifest
     outputs = (replace(manifest.outputs[0], dtype="float16"),)
     odd = Artifact(artifacts[0].path, replace(manifest, outputs=outputs))
-    with pytest.raises(UsageError, match="Swift reads uint8, .*, not float16"):
+    with pytest.raises(UsageError, match=r"Swift reads uint8, .*, not float16"):
         make_bundle([odd], ORDER, tmp_path / "bundle")
 
 
@@ -137,7 +141,7 @@ swiftc -swift-version 5 -parse-as-library -I lib -I swift/litert/CLiteRT -emit-m
 swiftc -swift-version 5 -parse-as-library -warnings-as-errors -I lib -emit-module \
   -module-name KnownGlyphsCore -emit-module-path lib/KnownGlyphsCore.swiftmodule \
   bundle/Sources/KnownGlyphsCore/*.swift
-echo 'import Foundation; extension Foundation.Bundle { static let module = Bundle.main }' > module.swift
+echo 'import Foundation; extension Foundation.Bundle { static let module = main }' > module.swift
 swiftc -swift-version 5 -warnings-as-errors -typecheck -I lib -I swift/litert/CLiteRT \
   -module-name KnownGlyphs bundle/Sources/KnownGlyphs/*.swift module.swift
 """

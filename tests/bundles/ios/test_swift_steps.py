@@ -186,7 +186,9 @@ def test_numbers_go_to_the_file_and_back_as_in_python(steps, dtype, scale, zero)
 
 
 def answered(steps, answer, *outputs):
-    named = zip(("boxes", "scores"), outputs, strict=True) if len(outputs) == 2 else [("x", *outputs)]
+    named = (
+        zip(("boxes", "scores"), outputs, strict=True) if len(outputs) == 2 else [("x", *outputs)]
+    )
     shapes = [{"name": name, "shape": [1, *array.shape]} for name, array in named]
     item = b"".join(array.astype(np.float32).tobytes() for array in outputs)
     (found,) = steps("answer", contract_of({"answer": answer, "outputs": shapes}), [item])

@@ -145,8 +145,8 @@ def test_a_damaged_list_or_signature_is_no_crash(ios_built, swift, bundle, key):
     before = (bundle / CONTENTS).read_bytes()
     draw = random.Random(5)
     damaged = [b"", b"{}", b"null", b"[" * 100_000, b'{"a":' * 5000, b"\xff\xfe", before[:999]]
-    for key in (b"\xff", b"\x01", rb"\ud800", rb"\udc00\ud800", rb"\x", rb"\u12"):
-        damaged.append(before.replace(b'"files"', b'"' + key + b'": 1, "files"'))
+    odd = (b"\xff", b"\x01", rb"\ud800", rb"\udc00\ud800", rb"\x", rb"\u12")
+    damaged += [before.replace(b'"files"', b'"%s": 1, "files"' % one) for one in odd]
     for _ in range(40):
         data = bytearray(before)
         data[draw.randrange(600)] = draw.randrange(256)
