@@ -48,6 +48,7 @@ _ENTRY = "edgekit.bundles.coreml_worker:handler"
 _TASK = "converting to Core ML"
 # Part of an output's spread: float32 on another processor, or another TensorFlow.
 _SAME = 1e-3
+_HINT = "--source MODEL and --weights FILE say what it was exported from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +192,13 @@ def _same_outputs(
     reference = _place(artifact.path / GOLDEN_REFERENCE)
     if reference is None or not place.exists():
         raise ArtifactError(f"{artifact.path}: no golden samples", hint="export it again")
-    if list(trace["outputs"]) != wanted or names != [
-        s.name for s in artifact.manifest.preprocessing
-    ]:
+    taken = [(spec["name"], list(spec["shape"])) for spec in trace["inputs"]]
+    said_taken = [(spec.name, list(spec.shape)) for spec in artifact.manifest.preprocessing]
+    if list(trace["outputs"]) != wanted or taken != said_taken:
         raise ModelError(
-            f"the source of {artifact.path} is another: it takes {', '.join(names)} and gives "
-            f"{', '.join(trace['outputs'])}"
+            f"the source of {artifact.path} is another: it takes {_told(taken)}, and gives "
+            f"{', '.join(trace['outputs'])}",
+            hint=_HINT,
         )
     target = folder / GOLDEN_OUTPUTS
     target.parent.mkdir()
@@ -225,7 +227,7 @@ def _same_outputs(
                 f"the source of {artifact.path} is another: on its golden samples {name} is "
                 f"{100 * apart:.3g} % of its spread apart",
                 limit=f"{100 * _SAME:g} %",
-                hint="--source MODEL and --weights FILE say what it was exported from",
+                hint=_HINT,
             )
     return len(found[wanted[0]])
 
@@ -233,3 +235,7 @@ def _same_outputs(
 def _place(place: Path) -> Path | None:
     single = place.with_suffix(".npy")
     return single if single.is_file() else place if place.is_dir() else None
+
+
+def _told(inputs: list[tuple[str, list[int]]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in inputs)
