@@ -1,0 +1,111 @@
+package edgekit.bundle_name
+
+import kotlin.math.abs
+import kotlin.math.max
+
+/**
+ * What a check found.
+ *
+ * @property cases That hold.
+ * @property values Of pictures that were prepared, each the same to the bit.
+ * @property worst Part of an output's spread by which one is apart.
+ */
+class Checked internal constructor(val cases: Int, val values: Long, val worst: Double)
+
+/** The golden cases of a bundle, of one artifact: each step proven with what Python made of it. */
+internal class Golden(private val bundle: Bundle, private val label: String) {
+    private val document = bundle.json("golden/cases.json")
+    private val contract = Contract(bundle.json("contract.json"), label)
+    private val cases = document["cases"].items()
+
+    /** Everything, with a model that is loaded. */
+    fun check(model: Model, decode: (ByteArray) -> Picture): Checked {
+        val values = checkPictures(decode)
+        checkAnswers()
+        val worst = checkOutputs(model)
+        return Checked(document["pictures"].items().size + cases.size, values, worst)
+    }
+
+    /** Pictures become samples, to the bit. Returns how many numbers were compared. */
+    fun checkPictures(decode: (ByteArray) -> Picture): Long {
+        val pairs = document["pictures"].items().map { it["picture"].text() to it["input"] } +
+            cases.mapNotNull { case -> case.find("picture")?.let { it.text() to case["inputs"].table().values.first() } }
+        var compared = 0L
+        for ((file, entry) in pairs) {
+            val wanted = tensor(entry)
+            val made = prepared(decode(bundle.read(file)), contract.inputs.first())
+            if (made.dtype != wanted.dtype || made.shape != wanted.shape || !made.bytes.contentEquals(wanted.bytes)) {
+                throw ModelException("golden $file: preprocessing gives other values")
+            }
+            compared += made.size
+        }
+        return compared
+    }
+
+    /** Answers are made of the golden outputs: the same classes or boxes, scores but for rounding. */
+    fun checkAnswers(): Int {
+        for ((number, case) in cases.withIndex()) {
+            val outputs = contract.given.associate { it.name to tensor(case["outputs"][label][it.name]) }
+            val found = answered(contract.answer, outputs, emptyList())
+            if (!isSame(found, case["answers"][label])) {
+                throw ModelException("golden case $number: other classes or objects from its outputs")
+            }
+        }
+        return cases.size
+    }
+
+    /** Outputs of a model, apart by at most a part of their spread: kernels round otherwise elsewhere. */
+    fun checkOutputs(model: Model): Double {
+        val wanted = cases.map { case -> contract.given.associate { it.name to tensor(case["outputs"][label][it.name]) } }
+        // A step of a quantized output is the same in each case, however little one case moves it.
+        val spreads = contract.given.associate { port ->
+            val values = wanted.flatMap { it.getValue(port.name).values().asList() }
+            port.name to if (values.isEmpty()) 1.0 else max(values.max() - values.min(), 1e-6)
+        }
+        var worst = 0.0
+        for ((number, case) in cases.withIndex()) {
+            val found = model.run(case["inputs"].table().mapValues { (_, entry) -> tensor(entry) })
+            for ((name, output) in wanted[number]) {
+                val apart = apartBy(found.getValue(name), output) / spreads.getValue(name)
+                if (!(apart <= TOLERANCE)) {
+                    throw ModelException("golden case $number: $name is ${100 * apart} % of its spread apart; limit 5 %")
+                }
+                worst = max(worst, apart)
+            }
+        }
+        return worst
+    }
+
+    private fun tensor(entry: Json) = Tensor(
+        DType.of(entry["dtype"]),
+        entry["shape"].items().map { it.size() },
+        bundle.read(entry["file"].text()),
+    )
+
+    private companion object {
+        const val TOLERANCE = 0.05
+        const val ROUNDING = 1e-6 // of exp, which languages round differently
+
+        /** The largest difference; infinite where sizes differ or a value is none. */
+        fun apartBy(found: Tensor, wanted: Tensor): Double {
+            val (one, other) = found.values() to wanted.values()
+            if (one.size != other.size) return Double.POSITIVE_INFINITY
+            val most = one.indices.maxOfOrNull { abs(one[it] - other[it]) } ?: 0.0
+            return if (most.isNaN()) Double.POSITIVE_INFINITY else most
+        }
+
+        fun isSame(found: List<Found>, wanted: Json): Boolean {
+            val classes = wanted.find("classes")?.items() ?: return found.isEmpty()
+            val scores = wanted["scores"].items()
+            val boxes = wanted.find("boxes")?.items()
+            return found.size == classes.size && found.withIndex().all { (at, one) ->
+                one.number.toLong() == classes[at].integer() &&
+                    abs(one.score - scores[at].number()) <= ROUNDING &&
+                    (one.box == null) == (boxes == null) &&
+                    (boxes == null || one.box == boxOf(boxes[at]))
+            }
+        }
+
+        fun boxOf(json: Json): Box = json.items().map { it.number() }.let { Box(it[0], it[1], it[2], it[3]) }
+    }
+}
