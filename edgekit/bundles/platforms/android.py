@@ -58,7 +58,9 @@ class AndroidPlatform(Platform):
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
         _check(contract)
         package = _package(contents.name)
-        needed = [_RUNTIMES[target] for target in sorted({one.target for one in contents.artifacts})]
+        needed = [
+            _RUNTIMES[target] for target in sorted({one.target for one in contents.artifacts})
+        ]
         words = {
             "RUNTIME_DEPENDENCIES": "\n".join(
                 f'    implementation("{one.dependency}")' for one in needed

@@ -60,9 +60,7 @@ class Bundle private constructor(private val source: Source, val contents: Conte
     }
 }
 
-internal fun sha256(bytes: ByteArray): String = hex(MessageDigest.getInstance("SHA-256").digest(bytes))
-
-internal fun hex(digest: ByteArray): String = digest.joinToString("") { "%02x".format(it) }
+internal fun sha256(bytes: ByteArray): String = MessageDigest.getInstance("SHA-256").digest(bytes).toHexString()
 
 /** A file's bytes, and never more than it may have: what is read is not trusted yet. */
 private fun bounded(source: Source, path: String, most: Long): ByteArray {

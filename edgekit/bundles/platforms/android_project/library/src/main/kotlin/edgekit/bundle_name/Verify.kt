@@ -71,5 +71,5 @@ private fun digest(file: Path): String {
     Files.newInputStream(file).use { stream ->
         generateSequence { stream.read(piece) }.takeWhile { it >= 0 }.forEach { digest.update(piece, 0, it) }
     }
-    return hex(digest.digest())
+    return digest.digest().toHexString()
 }

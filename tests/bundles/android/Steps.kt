@@ -47,7 +47,7 @@ private fun answerTo(step: String, given: List<ByteArray>): List<ByteArray> = wh
     "wav" -> input(given).let { spec ->
         val sound = checkNotNull(spec.sound)
         given.drop(1).map { file ->
-            runCatching { waveOf(readWav(file, sound.length, sound.rateHz), spec).bytes }
+            runCatching { "=".encodeToByteArray() + waveOf(readWav(file, sound.length, sound.rateHz), spec).bytes }
                 .getOrElse { "!${it.message}".encodeToByteArray() }
         }
     }
@@ -72,7 +72,7 @@ private fun answerTo(step: String, given: List<ByteArray>): List<ByteArray> = wh
         val fit = fitOf(json["width"].size(), json["height"].size(), spec)
         val boxes = json["boxes"].items().map { box ->
             val (left, top, right, bottom) = box.items().map { it.number() }
-            toPicture(Box(left, top, right, bottom), fit, spec).run { listOf(left, top, right, bottom) }
+            toPicture(Box(left, top, right, bottom), fit, spec).let { listOf(it.left, it.top, it.right, it.bottom) }
         }
         "${listOf(fit.left, fit.top, fit.width, fit.height)} $boxes".encodeToByteArray()
     }
