@@ -42,7 +42,8 @@ private fun answerTo(step: String, given: List<ByteArray>): List<ByteArray> = wh
         made.argb.joinToString(" ", "${made.width} ${made.height} ").encodeToByteArray()
     }
     "text" -> input(given).let { spec ->
-        Json.parse(given[1], "texts").items().map { byteTokens(it.text(), spec).bytes }
+        val pieces = given.getOrNull(2)?.let { WordPiece(Json.parse(it, "wordpiece.json")) }
+        Json.parse(given[1], "texts").items().map { tokens(it.text(), spec, pieces).bytes }
     }
     "wav" -> input(given).let { spec ->
         val sound = checkNotNull(spec.sound)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edgekit.bundles.answers import answer_of
-from edgekit.bundles.golden import drawn
+from edgekit.bundles.originals import drawn
 from edgekit.bundles.packaged.runtimes import load
 from edgekit.datasets import images
 

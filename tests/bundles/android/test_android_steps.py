@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
+import re
 import struct
 import wave
 from pathlib import Path
@@ -16,16 +18,23 @@ from PIL import Image, ImageOps
 from edgekit import detection
 from edgekit.bundles.answers import answer_of
 from edgekit.bundles.contract import _input
-from edgekit.bundles.golden import drawn
+from edgekit.bundles.originals import TEXTS, drawn
 from edgekit.bundles.packaged.model import _sound
+from edgekit.bundles.wordpiece import wordpiece_of
 from edgekit.datasets import images
 from edgekit.datasets.wav import read_wav
 from edgekit.errors import DataError
+from edgekit.files import canonical_json
 from edgekit.spec import InputSpec
 from edgekit.tensor import dequantize, quantize
-from edgekit.tokenizing import encode_by
+from edgekit.tokenizing import encode_by, train_wordpiece
+from tests.bundles.test_wordpiece import VARIANTS
+from tests.bundles.texts import sample_texts
 
 DETECTION = Path(__file__).parents[2] / "golden" / "detection.json"
+
+# Two halves of a character that stand together are one in Kotlin, and two in Python.
+PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 pytestmark = pytest.mark.kotlin
 
@@ -79,19 +88,47 @@ def test_pictures_are_turned_upright_as_pillow_does_it(steps):
     assert [one.decode() for one in steps("upright", *frames)] == wanted
 
 
-def test_texts_become_the_tokens_of_python(steps):
-    draw = random.Random(11)
-    alphabet = [*'aä漢🙂e\u0301\u200d\n\t ,ß\u0000"\\', "🇩🇪", "👩‍👧", "\ud800 ", "\udfff", "ก็"]
-    texts = ["", "a" * 5000, "🙂" * 16, "\ud800", "e\u0301" * 100, "語" * 5000]
-    texts += ["".join(draw.choices(alphabet, k=k % 60)) for k in range(1000 - len(texts))]
+def tokens(steps, texts, tokenizer, length, *pieces):
     spec = {
-        "name": "x", "kind": "text", "shape": [64], "dtype": "int32", "length": 64,
-        "tokenizer": "bytes",
+        "name": "x", "kind": "text", "shape": [length], "dtype": "int32", "length": length,
+        "tokenizer": tokenizer,
     }  # fmt: skip
-    made = steps("text", json.dumps(spec), json.dumps(texts))
-    tokens = encode_by("bytes", None, texts, 64)
-    assert len(made) == 1000
-    assert [np.frombuffer(one, np.int32).tolist() for one in made] == tokens.tolist()
+    made = steps("text", json.dumps(spec), json.dumps(texts), *pieces)
+    return [np.frombuffer(one, np.int32).tolist() for one in made]
+
+
+def test_a_thousand_texts_become_the_bytes_of_python(steps):
+    texts = [one for one in sample_texts(1100, surrogates=True) if not PAIR.search(one)][:990]
+    texts += ["\ud800", "a\udfff", "\ud83d x", "🙂\ud83d", "👩‍👧" * 100, "语" * 5000, '"\\\x00', "ก็", "\x7f", "e"]
+    assert tokens(steps, texts, "bytes", 64) == encode_by("bytes", None, texts, 64).tolist()
+    assert len(texts) == 1000
+
+
+@pytest.mark.parametrize("length", [64, 3])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_thousand_texts_become_the_pieces_of_the_library(steps, tmp_path, variant, length):
+    document = json.loads(train_wordpiece([*TEXTS, "the quick brown fox", "ünïcödé ñandú Ærø"], 400))
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(document | VARIANTS[variant]))
+    reference = f"wordpiece:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    texts = sample_texts(1000, seed=length)
+    wanted = encode_by(reference, file, texts, length).tolist()
+    pieces = canonical_json(wordpiece_of(file))
+    assert tokens(steps, texts, reference, length, pieces) == wanted
+
+
+def test_every_character_becomes_the_pieces_of_the_library(steps, tmp_path):
+    file = tmp_path / "tokenizer.json"
+    file.write_bytes(train_wordpiece(TEXTS, 400))
+    reference = f"wordpiece:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    texts = [
+        "a".join(map(chr, range(first, first + 64)))
+        for first in range(0, 0x110000, 64)
+        if not 0xD800 <= first < 0xE000
+    ]
+    wanted = encode_by(reference, file, texts, 200).tolist()
+    pieces = canonical_json(wordpiece_of(file))
+    assert tokens(steps, texts, reference, 200, pieces) == wanted
 
 
 def wav(bits, channels, frames, rate=8000, seed=0):

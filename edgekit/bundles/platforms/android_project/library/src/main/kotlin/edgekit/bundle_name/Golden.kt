@@ -7,7 +7,7 @@ import kotlin.math.max
  * What a check found.
  *
  * @property cases That hold.
- * @property values Of pictures that were prepared, each the same to the bit.
+ * @property values Of samples that were made of pictures, texts and sounds, each the same to the bit.
  * @property worst Part of an output's spread by which one is apart.
  */
 class Checked internal constructor(val cases: Int, val values: Long, val worst: Double)
@@ -17,29 +17,40 @@ internal class Golden(private val bundle: Bundle, private val label: String) {
     private val document = bundle.json("golden/cases.json")
     private val contract = Contract(bundle.json("contract.json"), label)
     private val cases = document["cases"].items()
+    private val originals = ORIGINALS.associateWith { document[it + "s"].items() }
 
     /** Everything, with a model that is loaded. */
     fun check(model: Model, decode: (ByteArray) -> Picture): Checked {
-        val values = checkPictures(decode)
+        val values = checkOriginals(decode)
         checkAnswers()
         val worst = checkOutputs(model)
-        return Checked(document["pictures"].items().size + cases.size, values, worst)
+        return Checked(originals.values.sumOf { it.size } + cases.size, values, worst)
     }
 
-    /** Pictures become samples, to the bit. Returns how many numbers were compared. */
-    fun checkPictures(decode: (ByteArray) -> Picture): Long {
-        val pairs = document["pictures"].items().map { it["picture"].text() to it["input"] } +
-            cases.mapNotNull { case -> case.find("picture")?.let { it.text() to case["inputs"].table().values.first() } }
-        var compared = 0L
-        for ((file, entry) in pairs) {
-            val wanted = tensor(entry)
-            val made = prepared(decode(bundle.read(file)), contract.inputs.first())
-            if (made.dtype != wanted.dtype || made.shape != wanted.shape || !made.bytes.contentEquals(wanted.bytes)) {
-                throw ModelException("golden $file: preprocessing gives other values")
-            }
-            compared += made.size
+    /** Pictures, texts and sounds become samples, to the bit. Returns how many numbers were compared. */
+    fun checkOriginals(decode: (ByteArray) -> Picture): Long {
+        val input = contract.inputs.singleOrNull() ?: return 0
+        val pieces = wordPieceOf(bundle, input)
+        val pictures = cases.filter { it.find("picture") != null }
+            .map { it["picture"].text() to it["inputs"][input.name] } + pairs("picture")
+        return pictures.sumOf { (file, entry) -> compare(file, prepared(decode(bundle.read(file)), input), entry) } +
+            pairs("text").sumOf { (text, entry) -> compare(text, tokens(text, input, pieces), entry) } +
+            pairs("sound").sumOf { (file, entry) -> compare(file, heard(bundle.read(file), input), entry) }
+    }
+
+    private fun pairs(kind: String) = originals.getValue(kind).map { it[kind].text() to it["input"] }
+
+    private fun heard(wav: ByteArray, input: Input): Tensor {
+        val spec = checkNotNull(input.sound)
+        return waveOf(readWav(wav, spec.length, spec.rateHz), input)
+    }
+
+    private fun compare(name: String, made: Tensor, entry: Json): Long {
+        val wanted = tensor(entry)
+        if (made.dtype != wanted.dtype || made.shape != wanted.shape || !made.bytes.contentEquals(wanted.bytes)) {
+            throw ModelException("golden ${shown(name)}: preprocessing gives other values")
         }
-        return compared
+        return made.size.toLong()
     }
 
     /** Answers are made of the golden outputs: the same classes or boxes, scores but for rounding. */
@@ -83,6 +94,7 @@ internal class Golden(private val bundle: Bundle, private val label: String) {
     )
 
     private companion object {
+        val ORIGINALS = listOf("picture", "text", "sound")
         const val TOLERANCE = 0.05
         const val ROUNDING = 1e-6 // of exp, which languages round differently
 

@@ -9,17 +9,23 @@ private const val MOST_DEPTH = 64
  * A value of a JSON document. It is read strictly: UTF-8, every key once, bounded depth, nothing
  * behind its end. Not by `org.json`, which takes more than JSON and is no part of a plain JVM.
  */
-internal class Json private constructor(private val value: Any?, private val where: String) {
+internal class Json private constructor(
+    private val value: Any?,
+    private val name: String,
+    private val within: Json? = null,
+) {
+    private val where: String get() = if (within == null) name else "${within.where}: ${shown(name)}"
+
     operator fun get(key: String): Json = find(key) ?: fail("no \"$key\"")
 
     /** The value of a key; null where there is none, or where it is `null`. */
-    fun find(key: String): Json? = raw()[key]?.let { Json(it, "$where: ${shown(key)}") }
+    fun find(key: String): Json? = raw()[key]?.let { Json(it, key, this) }
 
-    fun table(): Map<String, Json> = raw().mapValues { (key, one) -> Json(one, "$where: ${shown(key)}") }
+    fun table(): Map<String, Json> = raw().mapValues { (key, one) -> Json(one, key, this) }
 
     fun items(): List<Json> {
         val items = value as? List<*> ?: fail("no list")
-        return items.mapIndexed { index, one -> Json(one, "$where: $index") }
+        return items.mapIndexed { index, one -> Json(one, index.toString(), this) }
     }
 
     fun text(): String = value as? String ?: fail("no text")

@@ -28,11 +28,10 @@ class Model private constructor(
     val artifact: Artifact,
     private val contract: Contract,
     val labels: List<String>,
+    private val pieces: WordPiece?,
     private val session: Session,
     val passedOver: Map<String, String>,
 ) : AutoCloseable {
-    private val pieces: WordPieces? by lazy { wordPiecesOf(bundle, contract.inputs) }
-
     /** What runs it. */
     val runtime: String get() = session.runtime
 
@@ -119,6 +118,8 @@ class Model private constructor(
                     continue
                 }
                 val contract = Contract(document, artifact.label)
+                val labels = labelsOf(bundle)
+                val pieces = wordPieceOf(bundle, contract.inputs.singleOrNull())
                 val bytes = bundle.read(artifact.file)
                 val session = try {
                     runtime.load(bytes, contract.taken, contract.given, options.threads)
@@ -129,7 +130,7 @@ class Model private constructor(
                     passedOver[artifact.label] = error.message ?: error.toString()
                     continue
                 }
-                return Model(bundle, artifact, contract, labelsOf(bundle), session, passedOver)
+                return Model(bundle, artifact, contract, labels, pieces, session, passedOver)
             }
             val why = passedOver.entries.joinToString("; ") { (label, reason) -> "$label: $reason" }
             throw ModelException("no artifact loads here: ${shown(why)}")

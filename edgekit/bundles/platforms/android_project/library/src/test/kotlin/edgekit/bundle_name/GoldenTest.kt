@@ -7,7 +7,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 
-/** What needs no Android: the bundle is whole, and pictures and answers are those of the golden cases. */
+/** What needs no Android: the bundle is whole, and samples and answers are those of the golden cases. */
 class GoldenTest {
     private val folder = File(System.getProperty("bundle") ?: "..")
     private val bundle = Bundle.open(Source.folder(folder))
@@ -19,8 +19,8 @@ class GoldenTest {
     }
 
     @Test
-    fun picturesBecomeTheSamplesOfPythonToTheBit() {
-        for (artifact in bundle.contents.artifacts) Golden(bundle, artifact.label).checkPictures(::decode)
+    fun originalsBecomeTheSamplesOfPythonToTheBit() {
+        for (artifact in bundle.contents.artifacts) Golden(bundle, artifact.label).checkOriginals(::decode)
     }
 
     @Test
