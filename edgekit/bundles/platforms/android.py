@@ -30,7 +30,7 @@ void volatile when while
 
 @dataclass(frozen=True, slots=True)
 class _Runtime:
-    """What runs a target's files: the object in Kotlin, its file's name, and where it comes from."""
+    """What runs a target's files: its object in Kotlin, and the package to ask for."""
 
     kotlin: str
     dependency: str
@@ -58,9 +58,7 @@ class AndroidPlatform(Platform):
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
         _check(contract)
         package = _package(contents.name)
-        needed = [
-            _RUNTIMES[target] for target in sorted({one.target for one in contents.artifacts})
-        ]
+        needed = [_RUNTIMES[target] for target in _targets(contents)]
         words = {
             "RUNTIME_DEPENDENCIES": "\n".join(
                 f'    implementation("{one.dependency}")' for one in needed
@@ -75,6 +73,10 @@ class AndroidPlatform(Platform):
                 place = source.relative_to(_PROJECT).as_posix()
                 _write(folder, place, source.read_text(encoding="utf-8"), words)
         _write(folder, f"{_SOURCES}/Runtimes.kt", "\n".join(_runtimes_kt(contents)) + "\n", words)
+
+
+def _targets(contents: Contents) -> list[str]:
+    return sorted({one.target for one in contents.artifacts})
 
 
 def _package(name: str) -> str:
@@ -94,7 +96,7 @@ def _runtimes_kt(contents: Contents) -> Iterator[str]:
     yield ""
     yield "/** Target → what runs its files: what the artifacts of this bundle need. */"
     yield "val RUNTIMES: Map<String, Runtime> = mapOf("
-    for target in sorted({one.target for one in contents.artifacts}):
+    for target in _targets(contents):
         yield f'    "{target}" to {_RUNTIMES[target].kotlin},'
     yield ")"
 

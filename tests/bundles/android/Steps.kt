@@ -98,7 +98,7 @@ private fun answerTo(step: String, given: List<ByteArray>): List<ByteArray> = wh
         }
     }
     "predict" -> Model.open(Bundle.open(Source.folder(File(path(given[0])))), RUNTIMES).use { model ->
-        listOf(told(if (model.kind == Kind.TEXT) model.predict(given[1].decodeToString()) else model.predict(decoded(given[1]))))
+        listOf(told(model.predict(decoded(given[1]))))
     }
     else -> error("no step $step")
 }

@@ -20,6 +20,7 @@ KOTLIN = Path(__file__).resolve().parents[3] / "build" / "kotlin"
 COMPILER = KOTLIN / "node_modules" / "kotlin-compiler" / "lib"
 ONNXRUNTIME = KOTLIN / "onnxruntime.jar"
 JUNIT = Path("/usr/share/java/junit4.jar")
+EQUIP = "python tests/bundles/android/equip.py"
 LABELS = ("tflite-int8", "onnx-int8", "tflite-int8-int8", "onnx-fp32")
 # Short-lived: the second compiler of Java, and its other collectors, cost more than they bring.
 JAVA = ("java", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -35,7 +36,8 @@ class Steps:
     def __init__(self, classpath):
         interpreter = f"-Dinterpreter={sys.executable}\n{HERE / 'interpreter.py'}"
         self._process = subprocess.Popen(
-            ["java", "-Xmx1g", "-XX:+UseSerialGC", interpreter, "-cp", classpath, "edgekit.known_glyphs.StepsKt"],
+            ["java", "-Xmx1g", "-XX:+UseSerialGC", interpreter, "-cp", classpath,
+             "edgekit.known_glyphs.StepsKt"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -110,9 +112,7 @@ def android_bundle(android_once, tmp_path):
 def compiled(made_once, android_once):
     """Classes of a bundle's library with its tests, and of its sample, as a class path."""
     if not (COMPILER / "kotlin-compiler.jar").is_file() or shutil.which("javac") is None:
-        pytest.skip(
-            f"no compiler of Kotlin here: python {HERE.name}/equip.py, which needs npm; a JDK"
-        )
+        pytest.skip(f"no Kotlin or JDK here: apt-get install default-jdk-headless npm; {EQUIP}")
     if not JUNIT.is_file():
         pytest.skip("no JUnit here: apt-get install junit4")
     stubs = [HERE / "stubs"] + ([] if ONNXRUNTIME.is_file() else [HERE / "stubs_onnxruntime"])
@@ -152,7 +152,7 @@ def steps(compiled):
 @pytest.fixture(scope="session")
 def onnxruntime_jar():
     if not ONNXRUNTIME.is_file():
-        pytest.skip(f"no ONNX Runtime for the JVM here: python {HERE.name}/equip.py")
+        pytest.skip(f"no ONNX Runtime for the JVM here: {EQUIP}")
     return ONNXRUNTIME
 
 

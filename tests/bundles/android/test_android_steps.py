@@ -99,7 +99,18 @@ def tokens(steps, texts, tokenizer, length, *pieces):
 
 def test_a_thousand_texts_become_the_bytes_of_python(steps):
     texts = [one for one in sample_texts(1100, surrogates=True) if not PAIR.search(one)][:990]
-    texts += ["\ud800", "a\udfff", "\ud83d x", "🙂\ud83d", "👩‍👧" * 100, "语" * 5000, '"\\\x00', "ก็", "\x7f", "e"]
+    texts += [
+        "\ud800",
+        "a\udfff",
+        "\ud83d x",
+        "🙂\ud83d",
+        "👩‍👧" * 100,
+        "语" * 5000,
+        '"\\\x00',
+        "ก็",
+        "\x7f",
+        "e",
+    ]
     assert tokens(steps, texts, "bytes", 64) == encode_by("bytes", None, texts, 64).tolist()
     assert len(texts) == 1000
 
@@ -107,7 +118,9 @@ def test_a_thousand_texts_become_the_bytes_of_python(steps):
 @pytest.mark.parametrize("length", [64, 3])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_thousand_texts_become_the_pieces_of_the_library(steps, tmp_path, variant, length):
-    document = json.loads(train_wordpiece([*TEXTS, "the quick brown fox", "ünïcödé ñandú Ærø"], 400))
+    document = json.loads(
+        train_wordpiece([*TEXTS, "the quick brown fox", "ünïcödé ñandú Ærø"], 400)
+    )
     file = tmp_path / "tokenizer.json"
     file.write_text(json.dumps(document | VARIANTS[variant]))
     reference = f"wordpiece:{hashlib.sha256(file.read_bytes()).hexdigest()}"
@@ -319,7 +332,8 @@ TAKEN = [
 ]  # fmt: skip
 REFUSED = [
     "", "{", "[1,]", "{,}", '{"a" 1}', '{"a": 1, "a": 2}', "01", "+1", "1.", ".5", "tru", "nul",
-    "NaN", "'a'", '"\t"', '"\\x"', '"\\u12g4"', '"\\u12', "1 2", "[1", "[" * 100_000, "-", "\ufeff{}",
+    "NaN", "'a'", '"\t"', '"\\x"', '"\\u12g4"', '"\\u12', "1 2", "[1", "[" * 100_000, "-",
+    "\ufeff{}",
 ]  # fmt: skip
 
 

@@ -21,7 +21,6 @@ public abstract class Activity extends Context {
 
   protected native void onDestroy();
 
-  @Deprecated
   protected native void onActivityResult(int request, int status, Intent data);
 
   public native void setContentView(View view);

@@ -56,8 +56,7 @@ internal class Golden(private val bundle: Bundle, private val label: String) {
     /** Answers are made of the golden outputs: the same classes or boxes, scores but for rounding. */
     fun checkAnswers(): Int {
         for ((number, case) in cases.withIndex()) {
-            val outputs = contract.given.associate { it.name to tensor(case["outputs"][label][it.name]) }
-            val found = answered(contract.answer, outputs, emptyList())
+            val found = answered(contract.answer, outputsOf(case), emptyList())
             if (!isSame(found, case["answers"][label])) {
                 throw ModelException("golden case $number: other classes or objects from its outputs")
             }
@@ -67,7 +66,7 @@ internal class Golden(private val bundle: Bundle, private val label: String) {
 
     /** Outputs of a model, apart by at most a part of their spread: kernels round otherwise elsewhere. */
     fun checkOutputs(model: Model): Double {
-        val wanted = cases.map { case -> contract.given.associate { it.name to tensor(case["outputs"][label][it.name]) } }
+        val wanted = cases.map(::outputsOf)
         // A step of a quantized output is the same in each case, however little one case moves it.
         val spreads = contract.given.associate { port ->
             val values = wanted.map { it.getValue(port.name).values() }.filter { it.isNotEmpty() }
@@ -79,13 +78,17 @@ internal class Golden(private val bundle: Bundle, private val label: String) {
             for ((name, output) in wanted[number]) {
                 val apart = apartBy(found.getValue(name), output) / spreads.getValue(name)
                 if (!(apart <= TOLERANCE)) {
-                    throw ModelException("golden case $number: $name is ${100 * apart} % of its spread apart; limit 5 %")
+                    val part = "${100 * apart} % of its spread"
+                    throw ModelException("golden case $number: $name is $part apart; limit 5 %")
                 }
                 worst = max(worst, apart)
             }
         }
         return worst
     }
+
+    private fun outputsOf(case: Json): Map<String, Tensor> =
+        contract.given.associate { it.name to tensor(case["outputs"][label][it.name]) }
 
     private fun tensor(entry: Json) = Tensor(
         DType.of(entry["dtype"]),

@@ -43,7 +43,8 @@ private class LiteRtModel(
     override fun close() = interpreter.close()
 
     private fun check(type: DataType, port: Port) {
-        if (type.name != port.dtype.name) throw ModelException("${port.name}: $type in the file, ${port.dtype} in its contract")
+        if (type.name == port.dtype.name) return
+        throw ModelException("${port.name}: $type in the file, ${port.dtype} in its contract")
     }
 }
 

@@ -140,7 +140,8 @@ class Model private constructor(
         internal fun candidates(contents: Contents, options: Options): List<Artifact> {
             val named = contents.artifacts.associateBy { it.label }
             if (options.artifact != null) {
-                return listOf(named[options.artifact] ?: throw ModelException("no artifact ${options.artifact} in this bundle"))
+                val artifact = named[options.artifact]
+                return listOf(artifact ?: throw ModelException("no artifact ${options.artifact} in this bundle"))
             }
             val chosen = options.devices.firstNotNullOfOrNull(contents.choice::get)
             return (listOfNotNull(named[chosen]) + contents.artifacts).distinct()

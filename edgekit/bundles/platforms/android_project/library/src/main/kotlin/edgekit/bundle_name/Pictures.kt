@@ -44,8 +44,11 @@ internal fun fitOf(width: Int, height: Int, spec: PictureInput): Fit {
 
 /** A box from 0–1 of the input to 0–1 of the picture, cut to it. */
 internal fun toPicture(box: Box, fit: Fit, spec: PictureInput): Box {
-    fun across(x: Double) = ((x - fit.left.toDouble() / spec.width) / (fit.width.toDouble() / spec.width)).coerceIn(0.0, 1.0)
-    fun down(y: Double) = ((y - fit.top.toDouble() / spec.height) / (fit.height.toDouble() / spec.height)).coerceIn(0.0, 1.0)
+    fun placed(value: Double, offset: Int, size: Int, whole: Int) =
+        ((value - offset.toDouble() / whole) / (size.toDouble() / whole)).coerceIn(0.0, 1.0)
+
+    fun across(x: Double) = placed(x, fit.left, fit.width, spec.width)
+    fun down(y: Double) = placed(y, fit.top, fit.height, spec.height)
     return Box(across(box.left), down(box.top), across(box.right), down(box.bottom))
 }
 

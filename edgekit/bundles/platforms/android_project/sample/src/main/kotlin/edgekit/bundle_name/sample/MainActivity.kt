@@ -79,7 +79,6 @@ class MainActivity : Activity() {
     private fun pick(type: String) =
         startActivityForResult(Intent(Intent.ACTION_GET_CONTENT).setType(type), PICKED)
 
-    @Deprecated("Of the platform; its successor is a library, and this needs none")
     override fun onActivityResult(request: Int, status: Int, data: Intent?) {
         if (status != RESULT_OK || data == null) return
         if (request == TAKEN) {
