@@ -88,6 +88,10 @@ private fun answerTo(step: String, given: List<ByteArray>): List<ByteArray> = wh
         bundle.contents.files.keys.forEach(bundle::read)
         listOf(bundle.contents.name.encodeToByteArray())
     }
+    "originals" -> {
+        val golden = Golden(Bundle.open(Source.folder(File(path(given[0])))), given[1].decodeToString())
+        listOf("${golden.checkOriginals(::decoded)}".encodeToByteArray())
+    }
     "check" -> {
         val options = Options(given[1].decodeToString().split(" "), given[2].decodeToString().ifEmpty { null })
         Model.open(Bundle.open(Source.folder(File(path(given[0])))), RUNTIMES, options).use { model ->

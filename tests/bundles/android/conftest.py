@@ -115,7 +115,8 @@ def compiled(made_once, android_once):
         pytest.skip(f"no Kotlin or JDK here: apt-get install default-jdk-headless npm; {EQUIP}")
     if not JUNIT.is_file():
         pytest.skip("no JUnit here: apt-get install junit4")
-    stubs = [HERE / "stubs"] + ([] if ONNXRUNTIME.is_file() else [HERE / "stubs_onnxruntime"])
+    has_onnxruntime = ONNXRUNTIME.is_file()
+    stubs = [HERE / "stubs", *([] if has_onnxruntime else [HERE / "stubs_onnxruntime"])]
     java = [file for folder in stubs for file in folder.rglob("*.java")]
     libraries = [
         COMPILER / "kotlin-stdlib.jar",

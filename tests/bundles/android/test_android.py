@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,16 @@ def test_only_the_runtime_that_an_artifact_needs_is_asked_for(
     gradle = (tmp_path / "one/library/build.gradle.kts").read_text("utf-8")
     (dependency,) = re.findall(r'\n    implementation\("([^"]*)"\)', gradle)
     assert ("litert" in dependency) == (label == "tflite-int8")
+
+
+def test_the_sample_s_texts_are_those_that_it_asks_for(android_once):
+    code = (
+        android_once / "sample/src/main/kotlin/edgekit/known_glyphs/sample/MainActivity.kt"
+    ).read_text("utf-8")
+    strings = ET.parse(android_once / "sample/src/main/res/values/strings.xml").getroot()
+    assert set(re.findall(r"R\.string\.(\w+)", code)) == {one.get("name") for one in strings}
+    for manifest in android_once.rglob("AndroidManifest.xml"):
+        assert ET.parse(manifest).getroot().tag == "manifest"
 
 
 def test_the_same_artifacts_give_the_same_bytes(
