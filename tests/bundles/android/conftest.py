@@ -118,12 +118,8 @@ def compiled(made_once, android_once):
     has_onnxruntime = ONNXRUNTIME.is_file()
     stubs = [HERE / "stubs", *([] if has_onnxruntime else [HERE / "stubs_onnxruntime"])]
     java = [file for folder in stubs for file in folder.rglob("*.java")]
-    libraries = [
-        COMPILER / "kotlin-stdlib.jar",
-        JUNIT,
-        JUNIT.with_name("hamcrest.jar"),
-        ONNXRUNTIME,
-    ]
+    junit = [JUNIT, JUNIT.with_name("hamcrest.jar")]
+    libraries = [COMPILER / "kotlin-stdlib.jar", *junit, *([ONNXRUNTIME] * has_onnxruntime)]
 
     def fill(folder):
         made, sources = folder / "stubs", android_once / "library" / "src"

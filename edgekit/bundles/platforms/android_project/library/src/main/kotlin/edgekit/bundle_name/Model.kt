@@ -78,7 +78,11 @@ class Model private constructor(
         val inputs = contract.taken.map { port ->
             taken(sample[port.name] ?: throw ModelException("no input ${port.name} in the sample"), port)
         }
-        val outputs = session.run(inputs)
+        val outputs = try {
+            session.run(inputs)
+        } catch (error: Exception) {
+            throw error as? ModelException ?: ModelException("$runtime: ${shown(error.message.orEmpty())}", error)
+        }
         return contract.given.zip(outputs).associate { (port, output) -> port.name to real(output, port) }
     }
 
