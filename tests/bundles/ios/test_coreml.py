@@ -15,7 +15,7 @@ from edgekit.bundles.checking import verify
 from edgekit.bundles.coreml import make_core_ml
 from edgekit.cli import main
 from edgekit.errors import ConversionError, MissingExtraError, ModelError
-from edgekit.process import run_in_child
+from edgekit.process import Child
 
 # A graph of one op, as a trace lies on disk.
 GRAPH = """
@@ -122,16 +122,15 @@ def test_an_op_that_the_converter_lacks_is_its_own_reason_in_one_line(coremltool
     words = [sys.executable, "-c", GRAPH, str(tmp_path), "Digamma", "Erfc"]
     subprocess.run(words, check=True, capture_output=True)
 
-    def convert(name):
-        request = {"do": "core-ml", "trace": str(tmp_path / name)}
+    def convert(child, name):
         package = str(tmp_path / f"{name}.mlpackage")
-        return run_in_child(
-            "edgekit.bundles.coreml_worker:handler", {**request, "package": package}
-        )
+        return child.call({"do": "core-ml", "trace": str(tmp_path / name), "package": package})
 
-    with pytest.raises(ConversionError) as caught:
-        convert("Digamma")
+    with Child("edgekit.bundles.coreml_worker:handler") as child:
+        with pytest.raises(ConversionError) as caught:
+            convert(child, "Digamma")
+        made = convert(child, "Erfc")
     assert caught.value.message == (
         "coremltools does not convert the model: Conversion for TF op 'Digamma' not implemented."
     )
-    assert convert("Erfc")["outputs"] == [{"name": "y", "dtype": "float32", "shape": [1, 4]}]
+    assert made["outputs"] == [{"name": "y", "dtype": "float32", "shape": [1, 4]}]
