@@ -143,7 +143,12 @@ public final class Model {
       guard let tensor = sample[port.name] else { throw BundleError("no input \(port.name)") }
       return try port.taken(tensor)
     }
-    let given = try runtime.run(inputs)
+    let given: [Tensor]
+    do {
+      given = try runtime.run(inputs)
+    } catch let error where !(error is BundleError) {
+      throw BundleError("\(runtime.name): \(error)")
+    }
     guard given.count == ports.outputs.count else {
       throw BundleError("\(runtime.name): \(given.count) outputs, not \(ports.outputs.count)")
     }
