@@ -30,9 +30,14 @@ QUIET = (
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory):
     """Two pairs of keys: mine.pem, mine.pub, theirs.pem, theirs.pub."""
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("mine", "theirs"):
-        key = ec.generate_private_key(ec.SECP256R1())
+    return write_keys(tmp_path_factory.mktemp("keys"), "mine", "theirs")
+
+
+def write_keys(folder, *names, curve=ec.SECP256R1):
+    """Pairs of keys, NAME.pem and NAME.pub, in a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        key = ec.generate_private_key(curve())
         (folder / f"{name}.pem").write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -192,6 +197,11 @@ CPP_LABELS = ("onnx-int8", "tflite-int8", "openvino-int8", "tflite-int8-int8", "
 CPP_ORDER = Order("known-glyphs", "1.2.3", "cpp", licence="Apache-2.0")
 
 
+LIBCRYPTO = any(
+    (Path(place) / "openssl/evp.h").is_file() for place in ("/usr/include", "/usr/local/include")
+)
+
+
 def _run(*words):
     done = subprocess.run(
         [str(word) for word in words], capture_output=True, text=True, check=False
@@ -221,13 +231,14 @@ def cpp_built(made_once, cpp_artifacts, openvino_dir):
         place = folder.with_name("cpp-built")
         shutil.rmtree(place, ignore_errors=True)
         make_bundle(
-            cpp_artifacts, replace(CPP_ORDER, choice={"laptop": "openvino-int8"}), place / "bundle"
-        )
+            cpp_artifacts, replace(CPP_ORDER, choice={"laptop": "openvino-int8"}), place / "bundle",
+            key=write_keys(place, "mine") / "mine.pem",
+        )  # fmt: skip
         _run(
             "cmake", "-S", place / "bundle", "-B", place / "build", "-DCMAKE_BUILD_TYPE=None",
             "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Werror -O0 -fsanitize=address,undefined "
             "-fno-sanitize-recover=all",
-            openvino_dir,
+            openvino_dir, f"-DWITH_SIGNATURES={'ON' if LIBCRYPTO else 'OFF'}",
         )  # fmt: skip
         _run("cmake", "--build", place / "build", "--parallel", "2")
         _run(
@@ -235,7 +246,7 @@ def cpp_built(made_once, cpp_artifacts, openvino_dir):
             "-fno-sanitize-recover=all", "-o", place / "steps",
             Path(__file__).with_name("cpp_steps.cpp"),
             "-I", place / "bundle/src", "-I", place / "bundle/include",
-            place / "build/libknown_glyphs.a",
+            place / "build/libknown_glyphs.a", *(["-lcrypto"] if LIBCRYPTO else []),
         )  # fmt: skip
         (folder / "place").write_text(str(place))
 

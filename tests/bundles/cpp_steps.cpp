@@ -10,6 +10,7 @@
 #include "pictures.hpp"
 #include "ppm.hpp"
 #include "samples.hpp"
+#include "wav.hpp"
 
 using namespace known_glyphs;
 
@@ -48,6 +49,27 @@ void answer(const std::string& item, const detail::Contract& contract) {
   give(told.data(), told.size() * sizeof(double));
 }
 
+// As float16, and that as double.
+void half(const std::vector<float>& values) {
+  const std::vector<double> wide(values.begin(), values.end());
+  const Tensor made =
+      detail::narrowed(wide, "float16", {static_cast<std::int64_t>(wide.size())});
+  const std::vector<double> back = detail::values_of(made);
+  std::string both(reinterpret_cast<const char*>(made.bytes.data()), made.bytes.size());
+  both.append(reinterpret_cast<const char*>(back.data()), back.size() * sizeof(double));
+  give(both.data(), both.size());
+}
+
+// Nothing where the file is refused.
+void wav(const std::string& item, const detail::Input& input) try {
+  const auto most = static_cast<std::size_t>(input.length);
+  const std::vector<float> sound = detail::wav_of(item, input.rate_hz, most, "item");
+  const Tensor made = detail::wave_of(sound.data(), sound.size(), input);
+  give(made.bytes.data(), made.bytes.size());
+} catch (const Error&) {
+  give(nullptr, 0);
+}
+
 }  // namespace
 
 int main(int, char** words) {
@@ -61,6 +83,14 @@ int main(int, char** words) {
     if (std::fread(item.data(), 1, size, stdin) != size) return 3;
     if (kind == "answer") {
       answer(item, contract);
+      continue;
+    }
+    if (kind == "wav") {
+      wav(item, input);
+      continue;
+    }
+    if (kind == "half") {
+      half(floats(item));
       continue;
     }
     Tensor made;

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgekit import detection
+from tests.bundles.wavs import LENGTH, RATE, by_python, damaged_wavs, extensible_wavs, whole_wavs
 
 DETECTION = Path(__file__).parents[1] / "golden" / "detection.json"
 
@@ -113,6 +114,40 @@ def test_sound_becomes_what_python_makes_of_it(cpp_built, tmp_path, limits):
         cpp_built, tmp_path, {"inputs": [spec]}, "sound", [wave.tobytes() for wave in waves]
     )
     assert made == [_sound(wave, spec).tobytes() for wave in waves]
+
+
+def test_wav_files_are_read_and_refused_as_python_does(cpp_built, tmp_path):
+    spec = {
+        "name": "x", "kind": "sound", "shape": [LENGTH], "dtype": "float32", "length": LENGTH,
+        "rate_hz": RATE, "range": [-1.0, 1.0],
+    }  # fmt: skip
+    files = [*whole_wavs(600), *damaged_wavs(400)]
+    made = steps(cpp_built, tmp_path, {"inputs": [spec]}, "wav", files)
+    wanted = [by_python(file) or b"" for file in files]
+    assert b"" not in wanted[:600]
+    assert made == wanted
+
+
+def test_an_extensible_header_of_pcm_is_read_as_a_plain_one(cpp_built, tmp_path):
+    spec = {
+        "name": "x", "kind": "sound", "shape": [9], "dtype": "float32", "length": 9,
+        "rate_hz": RATE, "range": [-1.0, 1.0],
+    }  # fmt: skip
+    plain, extended = extensible_wavs()
+    made = steps(cpp_built, tmp_path, {"inputs": [spec]}, "wav", [plain, extended])
+    assert made[0] == made[1] != b""
+
+
+def test_half_floats_are_those_of_numpy(cpp_built, tmp_path):
+    draw = np.random.default_rng(8)
+    edges = [0, -0.0, np.inf, -np.inf, np.nan, 65504, 65519.9, 65520, 6.1e-5, 5.96e-8, 2.98e-8]
+    parts = [draw.normal(0, size, 2000) for size in (1, 1e-6, 3e4)]
+    values = np.concatenate([*parts, edges]).astype(np.float32)
+    (made,) = steps(cpp_built, tmp_path, {}, "half", [values.tobytes()])
+    with np.errstate(over="ignore"):
+        assert made[: 2 * values.size] == values.astype(np.float16).tobytes()
+        back = np.frombuffer(made[2 * values.size :], np.float64)
+        assert np.array_equal(back, values.astype(np.float16).astype(np.float64), equal_nan=True)
 
 
 def decoded(cpp_built, folder, boxes, scores, settings):

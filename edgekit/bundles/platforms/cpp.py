@@ -15,7 +15,7 @@ from edgekit.bundles.platforms.base import Platform
 from edgekit.errors import UsageError
 
 _PROJECT = Path(__file__).parent / "cpp_project"
-_DTYPES = ("uint8", "int8", "int32", "int64", "float32")
+_DTYPES = ("uint8", "int8", "int32", "int64", "float16", "float32")
 # Words of C++17, and of the library's and CMake's own: no namespace, no target.
 _WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
@@ -84,6 +84,12 @@ def _check(contract: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"{tensor['name']}: C++ reads {', '.join(_DTYPES)}, not {tensor['dtype']}",
                 hint="--platform python reads it",
+            )
+    for spec in contract["inputs"]:
+        if spec["kind"] == "picture" and spec["dtype"] == "float16":
+            raise UsageError(
+                f"{spec['name']}: C++ makes no pictures of float16",
+                hint="--platform python makes them",
             )
 
 

@@ -1,9 +1,10 @@
 // Keeps the whole bundle for use without a network. A release is kept only when every file of it is
-// what bundle.json says, and the one before stays until then. Nothing is asked for elsewhere.
+// what bundle.json says, signed by the app's key where it has one, and the one before stays until
+// then. Nothing is asked for elsewhere.
 "use strict";
 
 // The release changes with any file, and so the browser finds this script new.
-importScripts("release.js", "app/builds.js");
+importScripts("release.js", "app/builds.js", "app/key.js", "app/signature.js");
 
 const PREFIX = `edgekit:${self.registration.scope}:`;
 const CACHE = PREFIX + self.RELEASE;
@@ -42,6 +43,11 @@ async function keep() {
   const scope = self.registration.scope;
   const listing = await ask(new URL("bundle.json", scope));
   const { files } = JSON.parse(new TextDecoder().decode(listing.bytes));
+  const signature = self.KEY && (await ask(new URL("bundle.sig", scope)));
+  if (signature) {
+    const whole = { ...files, "bundle.json": { sha256: await digestOf(listing.bytes) } };
+    await self.checkSignature(self.KEY, new Uint8Array(signature.bytes), whole);
+  }
   const cache = await caches.open(CACHE);
   try {
     for (const [path, { bytes, sha256 }] of Object.entries(files)) {
@@ -54,6 +60,7 @@ async function keep() {
       if (path === "index.html") await cache.put(scope, got.answer());
     }
     await cache.put(new URL("bundle.json", scope), listing.answer());
+    if (signature) await cache.put(new URL("bundle.sig", scope), signature.answer());
   } catch (error) {
     await caches.delete(CACHE);
     throw error;

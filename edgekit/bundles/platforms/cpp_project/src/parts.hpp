@@ -16,11 +16,13 @@ struct Model::Parts {
   Parts(const std::filesystem::path& bundle, const Options& options);
 
   const detail::Input& only_input(const char* kind) const;
+  void load(const Options& options);
 
   detail::Contents contents;
   detail::Held held;
   detail::Contract contract;
   std::vector<std::string> labels;
+  std::vector<std::string> passed_over;
   std::unique_ptr<detail::Runtime> runtime;
 };
 

@@ -6,6 +6,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "half.hpp"
+
 namespace bundle_name::detail {
 namespace {
 
@@ -38,7 +40,14 @@ Tensor narrowed(const std::vector<double>& values, const std::string& dtype,
   else if (dtype == "int8") narrow<std::int8_t>(values, tensor);
   else if (dtype == "int32") narrow<std::int32_t>(values, tensor);
   else if (dtype == "int64") narrow<std::int64_t>(values, tensor);
-  else narrow<float>(values, tensor);
+  else if (dtype == "float16") {
+    std::vector<std::uint16_t> bits(values.size());
+    std::transform(values.begin(), values.end(), bits.begin(), to_half);
+    tensor.bytes.resize(2 * bits.size());
+    if (!bits.empty()) std::memcpy(tensor.bytes.data(), bits.data(), tensor.bytes.size());
+  } else {
+    narrow<float>(values, tensor);
+  }
   return tensor;
 }
 
