@@ -27,6 +27,12 @@ QUIET = (
 )  # fmt: skip
 
 
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/150.0.0.0 Mobile Safari/537.36"
+)
+
+
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory):
     """Two pairs of keys: mine.pem, mine.pub, theirs.pem, theirs.pub."""
@@ -77,6 +83,11 @@ def bundle(signed_once, tmp_path):
 class Files(http.server.SimpleHTTPRequestHandler):
     """Any static server; what is in `changed` is sent instead of the file."""
 
+    def end_headers(self):
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        super().end_headers()
+
     def do_GET(self):
         name = urlsplit(self.path).path.lstrip("/")
         changed = self.server.changed.get(name)
@@ -94,11 +105,12 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def _serving(folder, changed=None):
+def _serving(folder, changed=None, headers=None):
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Files, directory=str(folder))
     )
     server.changed = changed or {}
+    server.headers = headers or {}
     server.address = f"http://127.0.0.1:{server.server_port}/"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -110,7 +122,7 @@ def _serving(folder, changed=None):
 
 @pytest.fixture(scope="session")
 def serving():
-    """Serves a folder for a while: `serving(folder, {path: other bytes})`."""
+    """Serves a folder for a while: `serving(folder, {path: other bytes}, headers)`."""
     return _serving
 
 
@@ -156,8 +168,8 @@ def opened(browser, served):
 
     def at(query="", *, size=None, scheme="light", address=served, ready=True):
         context = browser.new_context(
-            viewport=size or {"width": 430, "height": 932}, color_scheme=scheme,
-            device_scale_factor=2, has_touch=True, is_mobile=True, permissions=["camera"],
+            viewport=size or {"width": 430, "height": 932}, color_scheme=scheme, user_agent=PHONE,
+            device_scale_factor=2, has_touch=True, is_mobile=True, permissions=["camera", "microphone"],
         )  # fmt: skip
         contexts.append(context)
         context.on("request", lambda request: asked.append(request.url))

@@ -13,6 +13,9 @@ const POLICY =
   "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; " +
   "frame-ancestors 'self'";
 
+// What a server isolates the page with, so that threads may compute.
+const ISOLATING = ["Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy"];
+
 self.addEventListener("install", (event) => event.waitUntil(keep()));
 
 self.addEventListener("activate", (event) =>
@@ -72,6 +75,7 @@ async function ask(url) {
   if (!found.ok) throw new Error(`${url.pathname}: ${found.status}`);
   const bytes = await found.arrayBuffer();
   const headers = {
+    ...Object.fromEntries(ISOLATING.map((name) => [name, found.headers.get(name)]).filter(([, told]) => told)),
     "Content-Type": found.headers.get("Content-Type") ?? "application/octet-stream",
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
