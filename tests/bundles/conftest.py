@@ -263,3 +263,67 @@ def cpp_built(made_once, cpp_artifacts, openvino_dir):
         (folder / "place").write_text(str(place))
 
     return Path((made_once("cpp", fill) / "place").read_text())
+
+
+APP = """
+#include <cstdio>
+#include <cstring>
+#include <vector>
+#include "known_glyphs/model.hpp"
+
+namespace ours = known_glyphs;
+
+std::vector<ours::Found> seen(ours::Model& model) {
+  if (model.rate_hz() > 0) return model.predict(nullptr, 0);  // silence
+  if (model.length() > 0) return model.predict("");
+  const std::vector<std::uint8_t> frame(100 * (3 * 50 + 14), 200);
+  return model.predict(ours::Picture{frame.data(), 50, 100, 3 * 50 + 14});
+}
+
+// app BUNDLE ARTIFACT SOUND.wav...: the first output for each sound, a line.
+int main(int count, char** words) {
+  ours::Options options;
+  options.artifact = words[2];
+  ours::Model model(words[1], options);
+  std::printf("%zu classes, %d cases, %s\\n", seen(model).size(), model.check().cases,
+              model.artifact().c_str());
+  for (int at = 3; at < count; ++at) {
+    const auto sound = ours::read_wav(words[at], model.rate_hz(), model.length());
+    const ours::Tensors outputs = model.run(model.prepare(sound.data(), sound.size()));
+    const ours::Tensor& first = outputs.begin()->second;
+    std::vector<float> values(first.bytes.size() / sizeof(float));
+    std::memcpy(values.data(), first.bytes.data(), first.bytes.size());
+    for (const float value : values) std::printf("%.9g ", static_cast<double>(value));
+    std::printf("\\n");
+  }
+}
+"""
+LISTS = """
+cmake_minimum_required(VERSION 3.18)
+project(app CXX)
+find_package(known_glyphs 1.2 REQUIRED)
+add_executable(app app.cpp)
+target_link_libraries(app PRIVATE known_glyphs::known_glyphs)
+"""
+
+
+@pytest.fixture(scope="session")
+def cpp_app(made_once, cpp_built, openvino_dir):
+    """An app that finds the package where `cmake --install` put it."""
+
+    def fill(folder):
+        place = folder.with_name("cpp-app")
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        _run("cmake", "--install", cpp_built / "build", "--prefix", cpp_built / "installed")
+        (place / "app.cpp").write_text(APP)
+        (place / "CMakeLists.txt").write_text(LISTS)
+        _run(
+            "cmake", "-S", place, "-B", place / "build", openvino_dir,
+            f"-DCMAKE_PREFIX_PATH={cpp_built / 'installed'}",
+            "-DCMAKE_CXX_FLAGS=-fsanitize=address,undefined",
+        )  # fmt: skip
+        _run("cmake", "--build", place / "build")
+        (folder / "place").write_text(str(place / "build" / "app"))
+
+    return Path((made_once("cpp-app-place", fill) / "place").read_text())

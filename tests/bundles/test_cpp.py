@@ -306,40 +306,8 @@ def test_what_cannot_be_loaded_is_passed_over_for_the_next_and_said(program, bun
 
 # -- as a library ----------------------------------------------------------------------------------
 
-APP = """
-#include <cstdio>
-#include <vector>
-#include "known_glyphs/model.hpp"
-
-int main(int, char** words) {
-  known_glyphs::Model model(words[1]);
-  const std::vector<std::uint8_t> frame(100 * (3 * 50 + 14), 200);
-  const auto found = model.predict(known_glyphs::Picture{frame.data(), 50, 100, 3 * 50 + 14});
-  const known_glyphs::Checked checked = model.check();
-  std::printf("%zu classes, %d cases, %s\\n", found.size(), checked.cases,
-              model.artifact().c_str());
-}
-"""
-LISTS = """
-cmake_minimum_required(VERSION 3.18)
-project(app CXX)
-find_package(known_glyphs 1.2 REQUIRED)
-add_executable(app app.cpp)
-target_link_libraries(app PRIVATE known_glyphs::known_glyphs)
-"""
-
-
-def test_an_app_finds_the_installed_package_and_its_data(cpp_built, openvino_dir, tmp_path):
-    run("cmake", "--install", cpp_built / "build", "--prefix", tmp_path / "installed")
-    (tmp_path / "app.cpp").write_text(APP)
-    (tmp_path / "CMakeLists.txt").write_text(LISTS)
-    run(
-        "cmake", "-S", tmp_path, "-B", tmp_path / "build", openvino_dir,
-        f"-DCMAKE_PREFIX_PATH={tmp_path / 'installed'}",
-        "-DCMAKE_CXX_FLAGS=-fsanitize=address,undefined",
-    )  # fmt: skip
-    run("cmake", "--build", tmp_path / "build")
-    said = run(tmp_path / "build" / "app", tmp_path / "installed/share/known_glyphs")
+def test_an_app_finds_the_installed_package_and_its_data(cpp_app, cpp_built):
+    said = run(cpp_app, cpp_built / "installed/share/known_glyphs", "onnx-int8")
     assert said == "5 classes, 18 cases, onnx-int8\n"
 
 
