@@ -105,7 +105,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def _serving(folder, changed=None, headers=None):
+def serving_folder(folder, changed=None, headers=None):
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Files, directory=str(folder))
     )
@@ -123,7 +123,7 @@ def _serving(folder, changed=None, headers=None):
 @pytest.fixture(scope="session")
 def serving():
     """Serves a folder for a while: `serving(folder, {path: other bytes}, headers)`."""
-    return _serving
+    return serving_folder
 
 
 @pytest.fixture(scope="session")
@@ -157,7 +157,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def served(app):
-    with _serving(app) as server:
+    with serving_folder(app) as server:
         yield server.address
 
 

@@ -19,7 +19,10 @@ from tests.bundles.test_web import facts_of, result_of, wait_for
 from tests.pages import violations
 
 # Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 # Of an output's spread over all sounds: float32 in another order of sums.
 CLOSE = 1e-5
