@@ -12,7 +12,7 @@ from PIL import Image
 
 from edgekit import detection
 from edgekit.bundles.contract import _input
-from edgekit.bundles.golden import drawn
+from edgekit.bundles.originals import drawn
 from edgekit.datasets import images
 from edgekit.spec import InputSpec
 from edgekit.tensor import dequantize, quantize
