@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import shutil
 import subprocess
@@ -16,7 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edgekit.artifact import Artifact
 from edgekit.bundles.making import Order, make_bundle
+from edgekit.bundles.originals import TEXTS
+from edgekit.bundles.wordpiece import write_wordpiece
 from edgekit.errors import DeviceError
+from edgekit.tokenizing import train_wordpiece
 from edgekit.transports.web.chromium import NAMES
 from edgekit.transports.web.files import runtime_versions
 from tests.bundles.texts import sample_texts
@@ -125,6 +129,16 @@ def serving_folder(folder, changed=None, headers=None):
 def texts():
     """A thousand texts, awkward ones among them."""
     return sample_texts(1000)
+
+
+@pytest.fixture(scope="session")
+def pieces(tmp_path_factory):
+    """A WordPiece tokenizer of many scripts: its reference, its file and its wordpiece.json."""
+    folder = tmp_path_factory.mktemp("pieces")
+    file, table = folder / "tokenizer.json", folder / "wordpiece.json"
+    file.write_bytes(train_wordpiece([*TEXTS, *sample_texts(200, seed=1)], 800))
+    write_wordpiece(file, table)
+    return f"wordpiece:{hashlib.sha256(file.read_bytes()).hexdigest()}", file, table
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
-// Steps of a C++ bundle one by one, for tests: steps CONTRACT LABEL KIND < items > results.
+// Steps of a C++ bundle one by one, for tests: steps CONTRACT LABEL KIND [WORDPIECE] < items > results.
 // An item is a 32-bit size and its bytes; a result too.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "answers.hpp"
 #include "pictures.hpp"
@@ -78,6 +79,11 @@ int main(int, char** words) {
   const detail::Contract contract(json, words[2]);
   const std::string kind = words[3];
   const detail::Input& input = contract.inputs.front();
+  std::optional<detail::WordPiece> wordpiece;
+  if (words[4] != nullptr) {
+    std::ifstream table(words[4]);
+    wordpiece.emplace(std::string(std::istreambuf_iterator<char>(table), {}), input.tokenizer);
+  }
   for (std::uint32_t size = 0; std::fread(&size, sizeof size, 1, stdin) == 1;) {
     std::string item(size, '\0');
     if (std::fread(item.data(), 1, size, stdin) != size) return 3;
@@ -95,7 +101,7 @@ int main(int, char** words) {
     }
     Tensor made;
     if (kind == "picture") made = detail::prepared(detail::Ppm(item, "item").picture(), input);
-    if (kind == "text") made = detail::tokens_of(item, input);
+    if (kind == "text") made = detail::tokens_of(item, input, wordpiece ? &*wordpiece : nullptr);
     if (kind == "sound") {
       const std::vector<float> wave = floats(item);
       made = detail::wave_of(wave.data(), wave.size(), input);

@@ -250,7 +250,7 @@ def test_keys_of_larger_curves_are_read_too(program, cpp_artifacts, tmp_path, cu
 
 
 def test_a_build_without_openssl_refuses_to_take_a_key(cpp_built, tmp_path):
-    source = "#include \"signature.hpp\"\n#include <cstdio>\n#include <stdexcept>\nint main() {\n"
+    source = '#include "signature.hpp"\n#include <cstdio>\n#include <stdexcept>\nint main() {\n'
     source += "try { known_glyphs::detail::check_signature({}, {}, {}); }\n"
     source += "catch (const std::runtime_error& error) { std::puts(error.what()); }\n}\n"
     (tmp_path / "it.cpp").write_text(source)

@@ -17,6 +17,7 @@ from edgekit.datasets import images
 from edgekit.spec import InputSpec
 from edgekit.tensor import dequantize, quantize
 from edgekit.tokenizing import encode_by
+from tests.bundles.texts import sample_texts
 from tests.bundles.wavs import LENGTH, RATE, by_python, damaged_wavs, extensible_wavs, whole_wavs
 
 pytestmark = pytest.mark.browser
@@ -127,14 +128,19 @@ def test_numbers_go_to_the_file_and_back_as_in_python(modules):
         assert back == dequantize(wanted, scale, zero).tolist()
 
 
-def test_texts_become_the_tokens_of_python(modules):
-    texts = ["", "plain", "é" * 40, "\U0001f469\u200d\U0001f467 e\u0301", "a\ud800b", "\x00\x7f"]
-    texts += ["語" * 100, "x" * 5000]
-    length = 64
-    body = "return JSON.parse(given.texts).map((one) => Array.from(it.tokens(one, given.spec)));"
-    spec = {"tokenizer": "bytes", "length": length}
-    found = modules("texts", body, {"texts": json.dumps(texts), "spec": spec})
-    assert found == encode_by("bytes", None, texts, length).tolist()
+@pytest.mark.parametrize("kind", ["bytes", "wordpiece"])
+def test_a_thousand_texts_become_the_tokens_of_python(modules, pieces, kind):
+    texts = sample_texts(1000, surrogates=True)
+    reference, place, table = pieces if kind == "wordpiece" else ("bytes", None, None)
+    body = """
+    const { WordPiece } = await import("/app/wordpiece.js");
+    const pieces = given.table ? new WordPiece(JSON.parse(given.table)) : null;
+    return JSON.parse(given.texts).map((one) => Array.from(it.tokens(one, given.spec, pieces)));
+    """
+    for length in (64, 7):
+        spec = {"tokenizer": reference, "length": length}
+        given = {"texts": json.dumps(texts), "spec": spec, "table": table and table.read_text()}
+        assert modules("texts", body, given) == encode_by(reference, place, texts, length).tolist()
 
 
 def test_wav_files_are_read_and_refused_as_python_does(modules):

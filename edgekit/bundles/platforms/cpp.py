@@ -65,15 +65,8 @@ def _check(contract: Mapping[str, Any]) -> None:
     """Refuse what the project does not read.
 
     Raises:
-        UsageError: A tokenizer, or numbers of a kind, that it has no code for.
+        UsageError: Numbers of a kind that it has no code for.
     """
-    for spec in contract["inputs"]:
-        if spec["kind"] == "text" and spec["tokenizer"] != "bytes":
-            raise UsageError(
-                f"input {spec['name']}: no tokenizer {spec['tokenizer'].partition(':')[0]!r} "
-                "in C++, only bytes",
-                hint="--platform python has it",
-            )
     tensors = [
         tensor
         for one in contract["artifacts"].values()

@@ -19,7 +19,6 @@ from edgekit.bundles.contract import PICTURE, SOUND, TEXT
 from edgekit.bundles.platforms.base import Platform
 from edgekit.errors import UsageError
 from edgekit.files import canonical_json, digest_json, sha256_file
-from edgekit.tokenizing import BYTES
 
 _APP = Path(__file__).resolve().parent / "webapp"
 _COMPUTE = "app/compute"
@@ -94,17 +93,10 @@ class WebPlatform(Platform):
 def _check(contents: Contents, contract: Mapping[str, Any]) -> None:
     inputs = contract["inputs"]
     kinds = [spec["kind"] for spec in inputs]
-    taken = kinds in ([PICTURE], [SOUND]) or (kinds == [TEXT] and inputs[0]["tokenizer"] == BYTES)
-    if not taken:
-        told = ", ".join(
-            f"{spec['kind']} by {spec['tokenizer'].partition(':')[0]}"
-            if spec["kind"] == TEXT
-            else str(spec["kind"])
-            for spec in inputs
-        )
+    if kinds not in ([PICTURE], [SOUND], [TEXT]):
         raise UsageError(
-            f"{contents.model} takes {told}; the app for the web takes one picture, one sound, or a "
-            "text by its bytes",
+            f"{contents.model} takes {', '.join(kinds)}; the app for the web takes one picture, "
+            "sound or text",
             hint="--platform python takes all kinds",
         )
     for held in contents.artifacts:

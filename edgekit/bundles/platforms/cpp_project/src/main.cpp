@@ -75,6 +75,8 @@ void act(const Asked& asked) {
                 model.runtime().c_str(), checked.cases);
     if (checked.values > 0)
       std::printf("pictures: 0 of %zu values differ\n", checked.values);
+    if (checked.originals > 0)
+      std::printf("texts or sounds: 0 of %d differ\n", checked.originals);
     std::printf("outputs: at most %.2g %% of their spread apart\n", 100 * checked.worst);
   }
   for (const std::string& sample : asked.samples) {

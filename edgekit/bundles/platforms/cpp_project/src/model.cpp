@@ -91,6 +91,9 @@ Model::Parts::Parts(const std::filesystem::path& bundle, const Options& options)
     : contents(bundle, options.digest, options.key) {
   if (contents.has("labels.txt")) labels = lines_of(contents.read("labels.txt"));
   load(options);
+  const std::string& tokenizer = contract.inputs.front().tokenizer;
+  if (!tokenizer.empty() && tokenizer != "bytes")
+    wordpiece.emplace(contents.read("wordpiece.json"), tokenizer);
 }
 
 void Model::Parts::load(const Options& options) {
@@ -159,7 +162,7 @@ Tensors Model::prepare(const Picture& picture) const {
 
 Tensors Model::prepare(std::string_view text) const {
   const Input& input = parts_->only_input("text");
-  return {{input.name, detail::tokens_of(text, input)}};
+  return {{input.name, detail::tokens_of(text, input, parts_->wordpiece ? &*parts_->wordpiece : nullptr)}};
 }
 
 Tensors Model::prepare(const float* samples, std::size_t count) const {

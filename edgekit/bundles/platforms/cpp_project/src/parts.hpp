@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "contents.hpp"
 #include "contract.hpp"
 #include "runtime.hpp"
+#include "wordpiece.hpp"
 
 namespace bundle_name {
 
@@ -22,6 +24,7 @@ struct Model::Parts {
   detail::Held held;
   detail::Contract contract;
   std::vector<std::string> labels;
+  std::optional<detail::WordPiece> wordpiece;
   std::vector<std::string> passed_over;
   std::unique_ptr<detail::Runtime> runtime;
 };

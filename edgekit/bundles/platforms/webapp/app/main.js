@@ -180,9 +180,10 @@ function runCheck() {
     const result = await check(model, (done, all) => {
       place.checked.textContent = `Checking case ${done + 1} of ${all} …`;
     });
-    const { pictures, outputs, answers, furthest, mismatches } = result;
+    const { outputs, answers, furthest, mismatches } = result;
+    const kind = ["pictures", "texts", "sounds"].find((one) => result[one]) ?? "samples";
     place.checked.textContent =
-      `${mismatches.length} mismatches: ${pictures} pictures to the bit, ${outputs} outputs ` +
+      `${mismatches.length} mismatches: ${result[kind] ?? 0} ${kind} to the bit, ${outputs} outputs ` +
       `(at most ${(100 * furthest).toPrecision(2)} % of their spread apart), ${answers} answers.`;
     for (const line of mismatches) {
       const item = document.createElement("li");

@@ -6,6 +6,7 @@ import { ARRAYS, real, taken } from "./numbers.js";
 import { prepare, toPicture } from "./pictures.js";
 import { wave } from "./sounds.js";
 import { tokens } from "./texts.js";
+import { WordPiece } from "./wordpiece.js";
 
 const MOST_THREADS = 4;
 const RUNTIMES = { tflite: "litert-js", onnx: "onnxruntime-web" };
@@ -37,6 +38,7 @@ export class Model {
     const labels = files["labels.txt"]
       ? new TextDecoder().decode(await bundle.read("labels.txt")).split("\n").filter(Boolean)
       : [];
+    const wordpiece = await wordpieceOf(bundle, contract.inputs[0].tokenizer);
     const passed = [];
     for (const held of [named(first), ...rest]) {
       const file = await bundle.read(held.file); // what was changed is no reason to take another
@@ -44,7 +46,7 @@ export class Model {
       try {
         await model.#load(file);
         const reason = passed.length ? "the first that could be loaded" : why;
-        return Object.assign(model, { why: reason, passed });
+        return Object.assign(model, { why: reason, passed, wordpiece });
       } catch (error) {
         model.close();
         passed.push({ label: held.label, why: error.message });
@@ -97,9 +99,14 @@ export class Model {
   /** Classes of a text, best first. */
   read(text) {
     const [spec] = this.contract.inputs;
-    const numbers = tokens(text, spec);
-    const sample = spec.dtype === "int32" ? numbers : new ARRAYS[spec.dtype](numbers);
-    return this.#predict({ [spec.name]: sample });
+    return this.#predict({ [spec.name]: this.tokens(text) });
+  }
+
+  /** What a text becomes before it is read. */
+  tokens(text) {
+    const [spec] = this.contract.inputs;
+    const numbers = tokens(text, spec, this.wordpiece);
+    return spec.dtype === "int32" ? numbers : ARRAYS[spec.dtype].from(numbers, numberOf(spec.dtype));
   }
 
   /** Classes of a sound, best first: samples in −1…1, at the rate of the contract. */
@@ -162,6 +169,17 @@ export class Model {
       this.#worker.postMessage({ step, body }, body ? [body] : []);
     });
   }
+}
+
+const numberOf = (dtype) => (dtype === "int64" ? BigInt : Number);
+
+async function wordpieceOf(bundle, tokenizer) {
+  if (!tokenizer?.startsWith("wordpiece:")) return null;
+  const table = await bundle.json("wordpiece.json");
+  if (table.version !== 1 || `wordpiece:${table.sha256}` !== tokenizer) {
+    throw new Error("wordpiece.json is of another version, or for another tokenizer");
+  }
+  return new WordPiece(table);
 }
 
 // `tensors` in the order of `wanted`: by name where names are the same, else as they are.

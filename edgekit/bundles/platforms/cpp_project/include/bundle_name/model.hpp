@@ -20,6 +20,9 @@
 #include <vector>
 
 namespace bundle_name {
+namespace detail {
+class Json;
+}
 
 // What went wrong, in one line. Everything here throws this and nothing else on purpose.
 class Error : public std::runtime_error {
@@ -67,6 +70,7 @@ struct Options {
 // What Model::check() found.
 struct Checked {
   int cases = 0;                // that hold
+  int originals = 0;            // texts and sounds among them, each the same to the bit
   std::size_t values = 0;       // of pictures that were prepared, each the same to the bit
   double worst = 0.0;           // part of an output's spread by which one is apart
 };
@@ -106,6 +110,7 @@ class Model {
 
  private:
   struct Parts;
+  void check_originals(const detail::Json& told, Checked& checked) const;
   std::unique_ptr<Parts> parts_;
 };
 
