@@ -76,9 +76,7 @@ def public_half(key: Path, password: str | None = None) -> str:
     public: bytes = (
         _check_private(key, password)
         .public_key()
-        .public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     return public.decode()
 

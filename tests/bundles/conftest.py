@@ -190,7 +190,8 @@ def opened(browser, served):
     def at(query="", *, size=None, scheme="light", address=served, ready=True):
         context = browser.new_context(
             viewport=size or {"width": 430, "height": 932}, color_scheme=scheme, user_agent=PHONE,
-            device_scale_factor=2, has_touch=True, is_mobile=True, permissions=["camera", "microphone"],
+            device_scale_factor=2, has_touch=True, is_mobile=True,
+            permissions=["camera", "microphone"],
         )  # fmt: skip
         contexts.append(context)
         context.on("request", lambda request: asked.append(request.url))

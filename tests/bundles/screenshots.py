@@ -3,8 +3,8 @@
     python -m tests.bundles.screenshots docs \
       web-classify=dist/mobilenet-web web-detect=dist/yolo-web:blood.jpg
 
-Each NAME=BUNDLE[:PICTURE] gives NAME.png, a small phone in light, and NAME-dark.png, a larger one in
-dark. Without a picture it is the app's own example. What axe-core complains of ends it.
+Each NAME=BUNDLE[:PICTURE] gives NAME.png, a small phone in light, and NAME-dark.png, a larger one
+in dark. Without a picture it is the app's own example. What axe-core complains of ends it.
 """
 
 from __future__ import annotations

@@ -209,9 +209,7 @@ def test_a_signature_is_checked_with_the_key_of_who_made_it(program, cpp_built, 
 
 
 @signatures
-def test_a_list_that_was_made_to_fit_and_a_forged_signature_are_refused(
-    program, cpp_built, bundle
-):
+def test_a_list_that_was_made_to_fit_and_a_forged_signature_are_refused(program, cpp_built, bundle):
     mine = cpp_built / "mine.pub"
     refused = "error: the signature is not by this key, or the bundle was changed: "
     (bundle / "labels.txt").write_text("other\nlabels\n")
@@ -305,6 +303,7 @@ def test_what_cannot_be_loaded_is_passed_over_for_the_next_and_said(program, bun
 
 
 # -- as a library ----------------------------------------------------------------------------------
+
 
 def test_an_app_finds_the_installed_package_and_its_data(cpp_app, cpp_built):
     said = run(cpp_app, cpp_built / "installed/share/known_glyphs", "onnx-int8")

@@ -102,8 +102,9 @@ def test_bytes_that_are_no_utf8_become_replacement_characters(cpp_built, tmp_pat
     contract = {"inputs": [{**spec, "tokenizer": "bytes"}]}
     items = [b"a\xffb", b"\xc0\x80", b"\xf8", b"\xe6\xbc", b"\xf4\x90\x80\x80"]
     made = steps(cpp_built, tmp_path, contract, "text", items)
-    told = [bytes((np.frombuffer(one, np.int32) - 1).tolist()[:n]) for one, n in zip(made, (5, 3, 3, 3, 3))]
-    assert [one.decode() for one in told] == ["a\ufffdb", *["\ufffd"] * 4]
+    numbers = [np.frombuffer(one, np.int32) for one in made]
+    told = [bytes((row[row > 0] - 1).tolist()).decode() for row in numbers]
+    assert told == ["a\ufffdb", "\ufffd\ufffd", "\ufffd", "\ufffd", "\ufffd"]
 
 
 @pytest.mark.parametrize("limits", [[-1.0, 1.0], [0.0, 255.0]])

@@ -176,6 +176,8 @@ def test_sound_becomes_what_python_makes_of_it(modules, limits):
     random = np.random.default_rng(2)
     waves = [random.uniform(-1, 1, size).astype(np.float32) for size in (0, 1, 99, 100, 101, 1000)]
     spec = {"length": 100, "rate_hz": RATE, "range": limits, "dtype": "float32"}
-    body = "return given.waves.map((one) => Array.from(it.wave(Float32Array.from(one), given.spec)));"
+    body = """
+    return given.waves.map((one) => Array.from(it.wave(Float32Array.from(one), given.spec)));
+    """
     found = modules("sounds", body, {"waves": [one.tolist() for one in waves], "spec": spec})
     assert found == [_sound(one, spec).tolist() for one in waves]

@@ -112,6 +112,4 @@ def make_artifacts(folder):
             (data / name / f"{number}.wav").write_bytes(as_wav(sound))
     train_model(str(source), data=data, out=folder / "run")
     weights = folder / "run" / "data.weights.h5"
-    export(
-        ExportRequest(str(source), targets=TARGETS, data=data, weights=weights, out=folder)
-    )
+    export(ExportRequest(str(source), targets=TARGETS, data=data, weights=weights, out=folder))

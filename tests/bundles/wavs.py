@@ -49,7 +49,8 @@ def damaged_wavs(count, seed=5):
     for one in whole_wavs(count, seed):
         data = bytearray(one)
         for _ in range(draw.randrange(3)):
-            data[draw.randrange(min(64, len(data)))] = draw.choice((0, 1, 2, 255, draw.randrange(256)))
+            at, byte = draw.randrange(min(64, len(data))), draw.randrange(256)
+            data[at] = draw.choice((0, 1, 2, 255, byte))
         made.append(bytes(data[: draw.choice((len(data), draw.randrange(len(data) + 1)))]))
     return made
 

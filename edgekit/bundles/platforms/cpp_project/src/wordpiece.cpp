@@ -1,6 +1,7 @@
 #include "wordpiece.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "bundle_name/model.hpp"
 #include "json.hpp"
@@ -25,7 +26,7 @@ std::size_t size_of(const Json& told) {
 
 }  // namespace
 
-WordPiece::WordPiece(const std::string& json, const std::string& reference) {
+WordPiece::WordPiece(const std::string& json, const std::string& reference) try {
   const Json told = Json::parse(json, "wordpiece.json");
   if (told["version"].integer() != 1 || "wordpiece:" + told["sha256"].text() != reference)
     throw Error("wordpiece.json: of another version, or for another tokenizer");
@@ -51,6 +52,8 @@ WordPiece::WordPiece(const std::string& json, const std::string& reference) {
   spaces_ = ranges_of(told["spaces"]);
   alone_ = ranges_of(told["alone"]);
   runs_ = ranges_of(told["runs"]);
+} catch (const std::out_of_range&) {
+  throw Error("wordpiece.json: a range without an end");
 }
 
 std::vector<double> WordPiece::tokens(std::string_view text, std::size_t length) const {
