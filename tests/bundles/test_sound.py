@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 # Of an output's spread over all sounds: float32 in another order of sums.
-CLOSE = 1e-5
+CLOSE = 1e-6
 
 
 @pytest.fixture(scope="session")

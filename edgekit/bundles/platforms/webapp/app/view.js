@@ -70,6 +70,7 @@ export function showResults({ classes = [], scores = [], boxes, callMs }, labels
       part.textContent = text;
       item.append(part);
     }
+    item.classList.toggle("part", isPart(score));
     if (isPart(score)) item.style.setProperty("--part", `${100 * score}%`);
     return item;
   });
@@ -152,14 +153,15 @@ function drawNames(context, boxes, found, labels, unit) {
   }
 }
 
-const BARS = 96;
+const BARS = 64;
 
 /** A sound: the loudest instant of each part of what the model hears; silence where it ends. */
 export function drawWave(samples, length, summary) {
   const { wave, heard } = place;
   const context = wave.getContext("2d");
   const style = getComputedStyle(document.documentElement);
-  const step = wave.width / BARS;
+  const side = wave.width * 0.06;
+  const step = (wave.width - 2 * side) / BARS;
   const middle = wave.height / 2;
   const loudest = samples.reduce((most, one) => Math.max(most, Math.abs(one)), 1e-3);
   context.clearRect(0, 0, wave.width, wave.height);
@@ -170,7 +172,7 @@ export function drawWave(samples, length, summary) {
     const half = Math.max(2, 0.42 * wave.height * loud);
     context.fillStyle = style.getPropertyValue(part.length ? "--accent" : "--line");
     context.beginPath();
-    context.roundRect(bar * step + step * 0.2, middle - half, step * 0.6, 2 * half, step * 0.3);
+    context.roundRect(side + bar * step + step * 0.2, middle - half, step * 0.6, 2 * half, step * 0.3);
     context.fill();
   }
   heard.classList.remove("blank");
