@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
 from edgekit import detection
 from edgekit.bundles.contract import _input
 from edgekit.bundles.originals import drawn
+from edgekit.bundles.signing import sign
 from edgekit.datasets import images
 from edgekit.spec import InputSpec
 from edgekit.tensor import dequantize, quantize
 from edgekit.tokenizing import encode_by
+from tests.bundles.conftest import write_keys
 from tests.bundles.texts import sample_texts
 from tests.bundles.wavs import LENGTH, RATE, by_python, damaged_wavs, extensible_wavs, whole_wavs
 
@@ -181,3 +185,50 @@ def test_sound_becomes_what_python_makes_of_it(modules, limits):
     """
     found = modules("sounds", body, {"waves": [one.tolist() for one in waves], "spec": spec})
     assert found == [_sound(one, spec).tolist() for one in waves]
+
+
+def test_an_example_without_its_grey_sides_becomes_the_same_sample_again(modules):
+    spec = InputSpec("i", "uint8", (48, 40, 3), "HWC", range=(0.0, 255.0), resize="letterbox")
+    samples = []
+    for size in ((40, 20), (20, 40), (41, 48), (200, 9), (9, 200), (40, 47), (40, 48)):
+        pixels, _ = images.decode(png(drawn(*size)), 48, 40, resize="letterbox")
+        samples.append(pixels.tolist())
+    body = """
+    return given.samples.map((rows) => {
+      const rgba = Uint8Array.from(rows.flat().flatMap((pixel) => [...pixel, 255]));
+      const cut = it.withoutSides({ rgba, width: 40, height: 48 }, 114);
+      if (!cut) return null;
+      const { sample } = it.prepare(cut.rgba, cut.width, cut.height, given.spec);
+      return [cut.width, cut.height, sample.every((value, at) => value === rows.flat(2)[at])];
+    });
+    """
+    found = modules("pictures", body, {"samples": samples, "spec": _input(spec)})
+    sizes = [one and tuple(one[:2]) for one in found]
+    assert sizes == [(40, 20), (24, 48), None, (40, 2), (2, 48), None, None]
+    assert all(one is None or one[2] for one in found)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1, ec.SECP384R1, ec.SECP521R1])
+def test_signatures_by_keys_of_all_curves_are_checked(modules, tmp_path, curve):
+    keys = write_keys(tmp_path / "keys", "mine", "theirs", curve=curve)
+    body = """
+    const signature = new TextEncoder().encode(given.signature);
+    try { await self.checkSignature(given.key, signature, given.files); }
+    catch (error) { return error.message; }
+    """
+    for number in range(5):  # integers of a signature are now and then shorter
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        (folder / "file").write_text(str(number))
+        sign(folder, keys / "mine.pem")
+        files = {"file": {"sha256": hashlib.sha256(str(number).encode()).hexdigest()}}
+        given = {"signature": (folder / "bundle.sig").read_text(), "files": files}
+
+        def told(name, given=given):
+            return modules("signature", body, {**given, "key": (keys / name).read_text()})
+
+        assert told("mine.pub") is None
+        assert "it does not fit" in told("theirs.pub")
+        assert "no public elliptic-curve key" in told("mine.pem")
+        given["files"] = {"file": {"sha256": "0" * 64}}
+        assert "file differs" in told("mine.pub", given)

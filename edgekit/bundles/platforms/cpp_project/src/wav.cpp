@@ -6,11 +6,15 @@
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <system_error>
 
 #include "bundle_name/model.hpp"
 
 namespace bundle_name {
 namespace detail {
+
+constexpr std::uintmax_t kMostBytes = (std::uintmax_t{1} << 32) + 8;
+
 namespace {
 
 constexpr std::uint32_t kPcm = 1;
@@ -98,6 +102,10 @@ std::vector<float> wav_of(const std::string& bytes, int rate_hz, std::size_t mos
 }  // namespace detail
 
 std::vector<float> read_wav(const std::filesystem::path& file, int rate_hz, std::size_t most) {
+  std::error_code failed;
+  const std::uintmax_t size = std::filesystem::file_size(file, failed);
+  if (failed) throw Error(file.string() + ": cannot be read");
+  if (size > detail::kMostBytes) throw Error(file.string() + ": larger than a WAV file can be");
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw Error(file.string() + ": cannot be read");
   const std::string bytes(std::istreambuf_iterator<char>(stream), {});
