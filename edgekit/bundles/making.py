@@ -17,7 +17,7 @@ from edgekit.bundles.contents import Contents, Entry, Held, bundle_name, bundle_
 from edgekit.bundles.contract import contract_of
 from edgekit.bundles.golden import write_golden
 from edgekit.bundles.platforms import Platform, platform_of
-from edgekit.bundles.signing import sign
+from edgekit.bundles.signing import public_half, sign
 from edgekit.bundles.wordpiece import write_wordpiece
 from edgekit.bundles.zipped import SUFFIX, has_signature, is_zipped, pack
 from edgekit.errors import ArtifactError, UsageError
@@ -109,6 +109,8 @@ def make_bundle(
         if order.card:
             _write(folder, parts.CARD, order.card)
         report(Progress(TASK, 2, steps, platform.name))
+        if key is not None:
+            platform.pin(folder, public_half(key, password))
         platform.write(folder, made, contract)
         made = replace(made, files=_entries(folder))
         _write(folder, parts.CONTENTS, made.text())

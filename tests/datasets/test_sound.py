@@ -130,16 +130,6 @@ def test_a_damaged_file_is_named(tmp_path, keep):
         read_wav(path, 100, 8000)
 
 
-@pytest.mark.parametrize("bits", [33, 64, 136])
-def test_a_header_of_more_bits_than_numbers_have_is_refused(tmp_path, bits):
-    path = write_wav(tmp_path / "bad.wav", [5] * 400)
-    data = bytearray(path.read_bytes())
-    data[34:36] = struct.pack("<H", bits)
-    path.write_bytes(data)
-    with pytest.raises(DataError, match=r"bad\.wav: damaged: 1 channels of \d+ bits"):
-        read_wav(path, 10, 8000)
-
-
 def test_a_header_that_promises_more_than_memory_holds_reads_no_more_than_the_model_takes(tmp_path):
     path = write_wav(tmp_path / "long.wav", [5] * 400)
     data = bytearray(path.read_bytes())
@@ -160,3 +150,12 @@ def test_one_class_is_refused(tmp_path):
     write_wav(tmp_path / "only" / "a.wav", [1])
     with pytest.raises(DataError, match="1 WAV files of 1 classes"):
         open_dataset(tmp_path)
+
+
+def test_numbers_wider_than_32_bits_are_refused(tmp_path):
+    path = write_wav(tmp_path / "wide.wav", [0] * 10)
+    data = bytearray(path.read_bytes())
+    data[34:36] = (40).to_bytes(2, "little")  # bits of a number
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="numbers of 40 bits"):
+        read_wav(path, 2, 0)
