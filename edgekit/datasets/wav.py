@@ -84,11 +84,10 @@ def _opened(source: Path | bytes, name: str) -> wave.Wave_read:
             f"{name}: not a readable WAV file: {reason}",
             hint=f"plain PCM is read: ffmpeg -i {_file_name(source)} -c:a pcm_s16le out.wav",
         ) from error
-    channels, bits = file.getnchannels(), 8 * file.getsampwidth()
-    if file.getframerate() < 1 or not 1 <= channels <= 64 or bits > 32:
+    if file.getframerate() < 1 or not 1 <= file.getnchannels() <= 64:
         file.close()
         raise DataError(
-            f"{name}: damaged: {channels} channels of {bits} bits, {file.getframerate()} Hz"
+            f"{name}: damaged: {file.getnchannels()} channels, {file.getframerate()} Hz"
         )
     if file.getsampwidth() > _WIDEST:
         width = 8 * file.getsampwidth()
