@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edgekit import detection
-from edgekit.bundles.contract import _input
+from edgekit.datasets.recipe import recipe_of
 from edgekit.bundles.golden import drawn
 from edgekit.datasets import images
 from edgekit.spec import InputSpec
@@ -58,7 +58,7 @@ def test_pictures_of_any_size_become_what_python_makes_of_them(modules, spec):
     }
     return made;
     """
-    given = {"files": [base64.b64encode(file).decode() for file in files], "spec": _input(spec)}
+    given = {"files": [base64.b64encode(file).decode() for file in files], "spec": recipe_of(spec)}
     found = [bytes(one) for one in modules("decoding", body, given)]
     assert found == wanted
 
