@@ -32,14 +32,13 @@ def add_metadata(model: Any, facts: Facts, outputs: Sequence[TensorInfo]) -> Non
         facts: What to say.
         outputs: Of the file.
     """
-    said = {entry.key: entry.value for entry in model.metadata_props}
-    said = _origin(facts.origin) | said
+    described, said = _origin(facts.origin)
     told = {**_told(facts), **said}
     del model.metadata_props[:]
     for key, value in sorted(told.items()):
         model.metadata_props.add(key=key, value=value)
     graph = model.graph
-    graph.doc_string = graph.doc_string or facts.summary
+    graph.doc_string = described or facts.summary  # a converter's says who converted
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
     for place, value in enumerate(inputs):
@@ -50,14 +49,14 @@ def add_metadata(model: Any, facts: Facts, outputs: Sequence[TensorInfo]) -> Non
         value.doc_string = value.doc_string or facts.of_output(outputs, place)
 
 
-def _origin(origin: Path | None) -> dict[str, str]:
+def _origin(origin: Path | None) -> tuple[str, dict[str, str]]:
     """What the file that this one is made from says: quantizers keep less than all of it."""
     import onnx
 
     if origin is None or origin.suffix != ".onnx":
-        return {}
+        return "", {}
     source = onnx.load(origin, load_external_data=False)
-    return {entry.key: entry.value for entry in source.metadata_props}
+    return source.graph.doc_string, {entry.key: entry.value for entry in source.metadata_props}
 
 
 def _told(facts: Facts) -> dict[str, str]:
