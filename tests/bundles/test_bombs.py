@@ -35,9 +35,9 @@ def with_entries(target, entries, streams):
         body += head + name.encode() + struct.pack("<HHQQ", 1, 16, size, len(stream)) + stream
     listed = b""
     for name, size, which in entries:
-        packed = len(streams[which][1])
-        listed += struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\x01\x02", 45, 45, 0, 8, 0, 33, 0,
-                              packed, 2**32 - 1, len(name), 12, 0, 0, 0, 0, places[which])  # fmt: skip
+        sizes = (len(streams[which][1]), 2**32 - 1, len(name), 12)
+        head = (b"PK\x01\x02", 45, 45, 0, 8, 0, 33, 0, *sizes, 0, 0, 0, 0, places[which])
+        listed += struct.pack("<4sHHHHHHIIIHHHHHII", *head)
         listed += name.encode() + struct.pack("<HHQ", 1, 8, size)
     end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, len(entries), len(entries), len(listed),
                       len(body), 0)  # fmt: skip

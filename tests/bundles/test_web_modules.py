@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from edgekit import detection
-from edgekit.datasets.recipe import recipe_of
 from edgekit.bundles.golden import drawn
 from edgekit.datasets import images
+from edgekit.datasets.recipe import recipe_of
 from edgekit.spec import InputSpec
 from edgekit.tensor import dequantize, quantize
 from edgekit.tokenizing import encode_by

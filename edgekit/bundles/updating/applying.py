@@ -88,7 +88,8 @@ def apply_delta(
             for done, (name, part) in enumerate(index.files.items()):
                 report(Progress(f"updating {place}", done, len(index.files), name))
                 _write(new / name, _content(delta, archive, old, (name, part)))
-            verified = _verified(new, place, index, key, report)
+            report(Progress(f"updating {place}", len(index.files), len(index.files), "verifying"))
+            verified = _verified(new, place, index, key)
             if keep is not None:
                 _keep(place, keep)
             replace_folder(new, place)
@@ -218,9 +219,9 @@ def _write(target: Path, content: bytes) -> None:
     target.write_bytes(content)
 
 
-def _verified(new: Path, place: Path, index: Index, key: Path | None, report: Report) -> Verified:
+def _verified(new: Path, place: Path, index: Index, key: Path | None) -> Verified:
     try:
-        verified = verify_folder(new, key=key, report=report)
+        verified = verify_folder(new, key=key)
     except ArtifactError as error:
         told = error.message.replace(str(new), "the new bundle")
         raise ArtifactError(told, *error.details, hint=_REFUSE) from error
