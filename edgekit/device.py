@@ -146,8 +146,8 @@ def read_device_toml(path: Path) -> DeviceProfile:
             or out of bounds; the message names file and key.
     """
     try:
-        with path.open("rb") as stream:
-            data = tomllib.load(stream)
+        # Editors of Windows write a mark before the first line.
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):
         raise DeviceError(
             f"{path}: no such device profile", hint="edgekit devices lists those it knows"
@@ -157,7 +157,7 @@ def read_device_toml(path: Path) -> DeviceProfile:
     fields = Fields(data, str(path), DeviceError)
     runtime, timing, usual = fields.table("runtime"), fields.table("timing"), TimingRules()
     python = fields.optional_text("python")
-    delegate, delegate_options = runtime.optional_text("delegate"), runtime.settings("options")
+    delegate, delegate_options = runtime.optional_name("delegate"), runtime.settings("options")
     if delegate_options and delegate is None:
         raise runtime.fail(
             "options",
@@ -198,10 +198,14 @@ def _meets(found: str, wanted: str) -> bool:
 
 
 def _names(runtime: Fields, key: str) -> tuple[str, ...]:
-    names = runtime.items(key, (), most=32)
+    if not runtime.has(key):
+        return ()
+    names = runtime.items(key, least=1, most=32)
     for name in names:
         if not isinstance(name, str) or not name:
             raise runtime.fail(key, f"{name!r} is no runtime's name")
+        if names.count(name) > 1:
+            raise runtime.fail(key, f"{name} stands there twice")
     return tuple(names)
 
 

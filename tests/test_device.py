@@ -59,6 +59,12 @@ def test_a_transport_is_all_a_profile_needs(tmp_path):
         ('transport = "local"\n[timing]\nrounds = 0', "timing: rounds: 0 is outside 1…1000"),
         ('transport = "local"\n[runtime]\nthreads = 0', "runtime: threads: 0 is outside 1…1024"),
         ('transport = "local"\n[runtime]\nprefer = [1]', "runtime: prefer: 1 is no runtime's name"),
+        ('transport = "local"\n[runtime]\nprefer = []', "runtime: prefer: 0 entries; at least 1"),
+        (
+            'transport = "local"\n[runtime]\nprefer = ["litert", "litert"]',
+            "runtime: prefer: litert stands there twice",
+        ),
+        ('transport = "local"\n[runtime]\ndelegate = ""', "runtime: delegate: '' is no name"),
         ('transport = "local"\n[runtime.options]\na = 1', "options: they belong to a delegate"),
         (DELEGATE + "[runtime.options]\na = [1]", "options: a: [1] is no text, number or flag"),
         (DELEGATE + "[runtime.options]\na = nan", "options: a: nan is too long or too large"),
@@ -173,3 +179,9 @@ def test_options_of_a_delegate_are_kept_as_they_are(tmp_path):
     found = read_device_toml(write(tmp_path, text)).delegate_options
     assert found == {"device_id": 1, "fast": True, "path": "a/b", "share": 0.5}
     assert type(found["fast"]) is bool
+
+
+def test_a_mark_that_windows_editors_write_before_the_first_line_is_no_mistake(tmp_path):
+    path = tmp_path / "box.toml"
+    path.write_bytes(b'\xef\xbb\xbftransport = "local"\n')
+    assert read_device_toml(path).transport == "local"

@@ -4,11 +4,11 @@
     golden/samples/3-image.bin         a sample in the model's own units, little-endian
     golden/samples/3.png               the same as a picture, where it is one
     golden/outputs/tflite-int8/3-logits.bin    what the artifact's file gave for it
-    golden/pictures/portrait.png       a picture of another size, and
-    golden/pictures/portrait.bin       the sample it must become
+    golden/pictures/portrait.png       an original, and
+    golden/pictures/portrait.bin       the sample it must become (`edgekit.bundles.originals`)
 
-Samples are those that every artifact carries: extremes of the range, noise and real ones. Pictures
-are drawn here, so that they are the same everywhere. Runs nothing.
+Samples are those that every artifact carries: extremes of the range, noise and real ones. Runs
+nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import GOLDEN_OUTPUTS, Artifact
 from edgekit.bundles.answers import answer_of
-from edgekit.bundles.contract import PICTURE, kind_of
-from edgekit.datasets import images
+from edgekit.bundles.originals import write_array, write_originals, write_png
 from edgekit.errors import ArtifactError
 from edgekit.feeding import read_samples, samples_at
 from edgekit.files import canonical_json
@@ -34,25 +33,21 @@ if TYPE_CHECKING:
 
 CASES = "cases.json"
 LEAST = 8
-_SEED = 20_261_122
-# Name → (width, height): other shapes, sizes below and above the input's, and the least there is.
-PICTURES = {
-    "landscape": (317, 190),
-    "portrait": (123, 251),
-    "large": (641, 640),
-    "small": (17, 11),
-    "line": (300, 1),
-    "dot": (1, 1),
-}
 
 
-def write_golden(folder: Path, artifacts: Sequence[Artifact], contract: dict[str, Any]) -> None:
+def write_golden(
+    folder: Path,
+    artifacts: Sequence[Artifact],
+    contract: dict[str, Any],
+    tokenizer: Path | None = None,
+) -> None:
     """Write all cases below `folder`.
 
     Args:
         folder: `golden` of a bundle, made here.
         artifacts: Of the contract.
         contract: As `contract_of` made it.
+        tokenizer: Its file, where the model has one.
 
     Raises:
         ArtifactError: An artifact carries fewer than `LEAST` samples, or others than the first.
@@ -70,21 +65,20 @@ def write_golden(folder: Path, artifacts: Sequence[Artifact], contract: dict[str
     for index in range(count):
         case: dict[str, Any] = {"inputs": {}, "outputs": {}, "answers": {}}
         for spec in specs:
-            case["inputs"][spec.name] = _write(
+            case["inputs"][spec.name] = write_array(
                 folder, f"samples/{index}-{_safe(spec.name)}.bin", samples[spec.name][index]
             )
         if (picture := _as_picture(specs, samples, index)) is not None:
-            case["picture"] = _write_png(folder, f"samples/{index}.png", picture)
+            case["picture"] = write_png(folder, f"samples/{index}.png", picture)
         for one in artifacts:
             given = {name: array[index] for name, array in outputs[one.label].items()}
             case["outputs"][one.label] = {
-                name: _write(folder, f"outputs/{one.label}/{index}-{_safe(name)}.bin", array)
+                name: write_array(folder, f"outputs/{one.label}/{index}-{_safe(name)}.bin", array)
                 for name, array in given.items()
             }
             case["answers"][one.label] = answer_of(contract["answer"], given)
         cases.append(case)
-    pictures = _write_pictures(folder, specs)
-    document = {"version": 1, "cases": cases, "pictures": pictures}
+    document = {"version": 1, "cases": cases, **write_originals(folder, specs, tokenizer)}
     (folder / CASES).write_text(canonical_json(document), encoding="utf-8")
 
 
@@ -128,67 +122,6 @@ def _as_picture(specs: Sequence[InputSpec], samples: dict[str, Array], index: in
     if len(specs) != 1 or not plain or spec.layout != "HWC" or spec.channels != 3:
         return None
     return np.ascontiguousarray(samples[spec.name][index])
-
-
-def _write_pictures(folder: Path, specs: Sequence[InputSpec]) -> list[dict[str, Any]]:
-    spec = specs[0]
-    if len(specs) != 1 or kind_of(spec) != PICTURE:
-        return []
-    (folder / "pictures").mkdir()
-    height, width = images.image_size(spec, owner="the bundle")
-    resize = spec.resize or "bilinear"
-    cases = []
-    for name, (wide, high) in PICTURES.items():
-        file = _write_png(folder, f"pictures/{name}.png", drawn(wide, high))
-        pixels, fit = images.decode(folder / f"pictures/{name}.png", height, width, resize=resize)
-        sample = images.fit_pixels(pixels, spec)
-        case = {
-            "picture": file,
-            "width": wide,
-            "height": high,
-            "input": _write(folder, f"pictures/{name}.bin", sample),
-        }
-        if resize == "letterbox":
-            case["fit"] = {
-                "left": fit.left, "top": fit.top, "width": fit.width, "height": fit.height,
-            }  # fmt: skip
-        cases.append(case)
-    return cases
-
-
-def drawn(width: int, height: int) -> Array:
-    """A picture with slopes, edges and noise: uint8 [height, width, 3]."""
-    import numpy as np
-
-    across = np.linspace(0, 255, width)[None, :, None]
-    down = np.linspace(255, 0, height)[:, None, None]
-    board = 255 * ((np.arange(width)[None, :] // 5 + np.arange(height)[:, None] // 5) % 2)
-    random = np.random.Generator(np.random.Philox(_SEED))
-    noise = random.integers(0, 256, (height, width, 1))
-    parts = (
-        np.broadcast_to(across, (height, width, 1)),
-        np.broadcast_to((down + board[..., None]) / 2, (height, width, 1)),
-        noise,
-    )
-    return np.concatenate(parts, axis=2).astype(np.uint8)
-
-
-def _write(folder: Path, name: str, array: Array) -> dict[str, Any]:
-    import numpy as np
-
-    plain = np.ascontiguousarray(array)
-    little = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(little.tobytes())
-    return {"file": f"golden/{name}", "dtype": plain.dtype.name, "shape": list(plain.shape)}
-
-
-def _write_png(folder: Path, name: str, pixels: Array) -> str:
-    from PIL import Image
-
-    Image.fromarray(pixels).save(folder / name, format="PNG", optimize=False)
-    return f"golden/{name}"
 
 
 def _safe(name: str) -> str:

@@ -18,6 +18,7 @@ from edgekit.bundles.contract import contract_of
 from edgekit.bundles.golden import write_golden
 from edgekit.bundles.platforms import Platform, platform_of
 from edgekit.bundles.signing import sign
+from edgekit.bundles.wordpiece import write_wordpiece
 from edgekit.bundles.zipped import SUFFIX, has_signature, is_zipped, pack
 from edgekit.errors import ArtifactError, UsageError
 from edgekit.files import canonical_json, replace_folder, scratch_folder, sha256_file
@@ -97,7 +98,10 @@ def make_bundle(
             choice=dict(order.choice),
         )
         report(Progress(TASK, 1, steps, "golden cases"))
-        write_golden(folder / parts.GOLDEN, artifacts, contract)
+        tokenizer = folder / parts.TOKENIZER if (folder / parts.TOKENIZER).is_file() else None
+        write_golden(folder / parts.GOLDEN, artifacts, contract, tokenizer)
+        if tokenizer is not None and not platform.has_tokenizers:
+            write_wordpiece(tokenizer, folder / parts.WORDPIECE)
         _write(folder, parts.CONTRACT, canonical_json(contract))
         _write(folder, parts.BILL, bill_of(made, artifacts))
         for device, document in sorted(order.reports.items()):

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
+from edgekit.training.interrupts import take_interrupt
 from edgekit.training.objectives import Objective
 from edgekit.training.recipe import Recipe
 from edgekit.training.strategy import Replicas
@@ -117,10 +118,11 @@ class Learner:
         import numpy as np
         import tensorflow as tf
 
-        parts = [
-            [output.numpy() for output in self._infer(tf.constant(inputs[at : at + batch_size]))]
-            for at in range(0, len(inputs), batch_size)
-        ]
+        parts = []
+        for at in range(0, len(inputs), batch_size):
+            outputs = self._infer(tf.constant(inputs[at : at + batch_size]))
+            parts.append([output.numpy() for output in outputs])
+            take_interrupt()
         return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
     @contextmanager

@@ -28,6 +28,7 @@ from edgekit.training.course import Course, Pace
 from edgekit.training.feed import epoch_order
 from edgekit.training.folder import refuse_file, run_folder
 from edgekit.training.hush import hushed_stderr
+from edgekit.training.interrupts import interrupts_held, take_interrupt
 from edgekit.training.pictures import draw_curves
 from edgekit.training.recipe import Recipe, Segment
 from edgekit.training.report import write_report
@@ -130,10 +131,11 @@ def train(
             _refuse_another_epoch(course, state)
             pace = Pace(course, resumed_at)
             keras.utils.set_random_seed(seed)
-            with _logs(course, logs, resumed_at) as scalars:
-                while state.epoch < recipe.epochs:
-                    _run_segment(course, state, pace, scalars)
-            metrics = _finish(course, state)
+            with interrupts_held():
+                with _logs(course, logs, resumed_at) as scalars:
+                    while state.epoch < recipe.epochs:
+                        _run_segment(course, state, pace, scalars)
+                metrics = _finish(course, state)
     except OSError as error:
         raise FileError.from_os_error(error) from error
     return Trained(
@@ -238,6 +240,7 @@ def _run_epoch(course: Course, state: TrainingState, bench: Bench, pace: Pace) -
         rate = recipe.rate_at(step, steps)
         stage_step = step - first_step
         loss, right = bench.learner.train_step(inputs, labels, rate=rate, stage_step=stage_step)
+        take_interrupt()
         if not math.isfinite(loss):
             raise ModelError(
                 f"{course.source.name}: the loss became {loss} in epoch {state.epoch + 1}, "

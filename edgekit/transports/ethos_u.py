@@ -143,6 +143,7 @@ class EthosUTransport(Transport):
                 raise DeviceError(
                     f"{compiler} {ended} while it compiled {model.name} for {self._accelerator}",
                     *(vela.last_words(folder) or error.details),
+                    hint="system, memory and config stand in [ethos-u] of the device's TOML file",
                 ) from error
             found = vela.read(folder, model.stem, compiler=compiler, accelerator=self._accelerator)
         if not found.npu_ops:

@@ -19,6 +19,7 @@ from edgekit.bundles.making import Order, make_bundle
 from edgekit.errors import DeviceError
 from edgekit.transports.web.chromium import NAMES
 from edgekit.transports.web.files import runtime_versions
+from tests.bundles.texts import sample_texts
 
 QUIET = (
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -101,6 +102,12 @@ def _serving(folder, changed=None):
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """A thousand texts, awkward ones among them."""
+    return sample_texts(1000)
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from PIL import Image
 
 from edgekit.artifact import Artifact
 from edgekit.bundles.contents import CONTENTS
-from edgekit.bundles.golden import drawn
 from edgekit.bundles.making import Order, make_bundle
+from edgekit.bundles.originals import drawn
 from edgekit.datasets import images
 from edgekit.errors import UsageError
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from edgekit import detection
-from edgekit.bundles.golden import drawn
+from edgekit.bundles.originals import drawn
 from edgekit.datasets import images
 from edgekit.datasets.recipe import recipe_of
 from edgekit.spec import InputSpec

@@ -31,6 +31,13 @@ def check_cases(model: Model, document: Mapping[str, Any]) -> int:
         if made.dtype != wanted.dtype or not np.array_equal(made, wanted):
             raise ArtifactError(f"golden picture {number}: preprocessing gives other pixels")
         held += 1
+    originals = [(one["text"], one) for one in document["texts"]]
+    originals += [(model.place(one["sound"]), one) for one in document["sounds"]]
+    for number, (original, case) in enumerate(originals):
+        (made,) = model.prepare(original).values()
+        if not np.array_equal(made, model.golden(case["input"])):
+            raise ArtifactError(f"golden text or sound {number}: preprocessing gives other numbers")
+        held += 1
     label = model.artifact.label
     spreads = {}
     for name in document["cases"][0]["outputs"][label] if document["cases"] else ():

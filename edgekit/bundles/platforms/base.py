@@ -16,10 +16,12 @@ class Platform(ABC):
     Attributes:
         name: As `--platform` takes it.
         targets: Targets whose files run there.
+        has_tokenizers: Whether the library `tokenizers` runs there. Others get `wordpiece.json`.
     """
 
     name: ClassVar[str]
     targets: ClassVar[tuple[str, ...]]
+    has_tokenizers: ClassVar[bool] = False
 
     def check_name(self, name: str) -> None:  # noqa: B027  most platforms take every name
         """Raise where a bundle's name cannot be a package's on this platform.

@@ -49,6 +49,7 @@ class PythonPlatform(Platform):
 
     name = "python"
     targets = ("tflite", "onnx", "openvino")
+    has_tokenizers = True
 
     def check_name(self, name: str) -> None:
         package = name.replace("-", "_")

@@ -301,5 +301,8 @@ def _secured(plain: socket.socket, certificate: Path, key: Path) -> socket.socke
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise DeviceError(f"{certificate}, {key}: no certificate and key: {error}") from error
+        raise DeviceError(
+            f"{certificate}, {key}: no certificate and key: {error}",
+            hint="certificate and key, PEM files, in the table [phone] of the device's TOML file",
+        ) from error
     return context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)

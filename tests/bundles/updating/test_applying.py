@@ -205,8 +205,8 @@ def huge(entries):
         (renamed("added.txt"), "gives another file"),
     ],
 )  # fmt: skip
-def test_a_delta_that_was_made_to_harm_is_one_line(versions, here, tmp_path, capsys, change, said):
-    target = repacked(versions, tmp_path / "bad.zip", change)
+def test_a_delta_that_was_made_to_harm_is_one_line(versions, here, capsys, change, said):
+    target = repacked(versions, here.with_name("bad.zip"), change)
     assert main(["update", "apply", str(target), str(here), "-q"]) == 1
     told = capsys.readouterr().err
     assert told.count("error:") == 1
