@@ -96,7 +96,7 @@ def apply_command(
     verified = done.verified
     signed = "no"
     if verified.signed is not None:
-        signed = f"by {verified.signed.key}, sha256 {verified.signed.fingerprint}"
+        signed = str(verified.signed)
     elif verified.has_signature:
         signed = "yes, and not checked: --key PUBLIC_KEY"
     facts = {
