@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -33,7 +34,7 @@ def add_model(root, place):
 
 
 def test_edgekits_own_models_and_devices_are_found(checkout):
-    assert shelf.model_folders()["mobilenet"] == checkout / "models" / "mobilenet"
+    assert shelf.model_folders()["mobilenet"] == checkout / "models/image-classification/mobilenet"
     assert shelf.device_files()["local-cpu"] == checkout / "devices" / "local-cpu.toml"
     assert shelf.shelves()[1] == []
 
@@ -101,3 +102,8 @@ def test_a_wheels_shelf_lies_inside_the_package(tmp_path, monkeypatch):
     (package / "_shelf" / "models").mkdir(parents=True)
     monkeypatch.setattr(shelf, "__file__", str(package / "shelf.py"))
     assert shelf.builtin() == package / "_shelf"
+
+
+def test_folders_of_models_lie_by_task():
+    for file in (shelf.builtin() / "models").rglob("model.toml"):
+        assert file.parent.parent.name == tomllib.loads(file.read_text())["task"], file

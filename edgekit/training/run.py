@@ -105,7 +105,7 @@ def train(
     if source.spec is None or len(source.spec.inputs) != 1:
         raise ModelError(
             f"{source.name}: only a model folder with one input can be trained",
-            hint="write a folder with model.toml and model.py, as in models/mobilenet",
+            hint="write a folder with model.toml and model.py, as models/*/mobilenet is",
         )
     for split in ("train", "validation"):
         require_split(dataset, split)

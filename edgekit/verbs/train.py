@@ -105,7 +105,7 @@ def train_model(
     if source.spec is None or source.kind != "folder":
         raise ModelError(
             f"{source.path}: only a model folder can be trained",
-            hint="write a folder with model.toml and model.py, as in models/mobilenet",
+            hint="write a folder with model.toml and model.py, as models/*/mobilenet is",
         )
     opened = open_dataset(data or dataset or _default_dataset(source.name, source.spec.datasets))
     start = find_start(source, begin) if begin is not None else Start()

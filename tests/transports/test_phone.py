@@ -268,20 +268,33 @@ HIDE = """hidden => {
 }"""
 
 
+# Which step the worker was asked for last.
+WATCH = """() => {
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (message, ...rest) {
+    window.lastStep = message.step?.step;
+    return post.call(this, message, ...rest);
+  };
+}"""
+
+
 def test_a_block_during_which_the_page_was_hidden_is_timed_again(phone, job_for):
     one = phone()
-    timing = threading.Event()
+    loaded, watched = threading.Event(), threading.Event()
 
     def work(transport):
         with transport.session(job_for("float.tflite", action="measure")) as session:
-            timing.set()
+            loaded.set()
+            assert watched.wait(30)
             session.block(0.5, 2)
             return session.measurement()
 
     finish = one.begin(work)
     page = one.open()
-    until(page, timing.is_set)
-    page.wait_for_timeout(100)
+    until(page, loaded.is_set)
+    page.evaluate(WATCH)
+    watched.set()
+    until(page, lambda: page.evaluate("window.lastStep") == "block")
     page.evaluate(HIDE, True)
     until(page, lambda: page.locator("#state").inner_text() == "waiting to be seen")
     page.evaluate(HIDE, False)

@@ -104,7 +104,7 @@ def place_centres(count: int) -> Array:
         raise ModelError(
             f"a detector with {count} places: its grids of strides {STRIDES} over a square picture "
             f"have {per_cell} · n² places",
-            hint="boxes [N, places, 4], finest stride first, as in models/yolo",
+            hint="boxes [N, places, 4], finest stride first, as in models/object-detection/yolo",
         )
     centres = []
     for stride in STRIDES:
