@@ -88,7 +88,10 @@ class OpenvinoExporter(Exporter):
 
         file = folder / self.model_file
         outputs = self.inspect(folder).outputs
-        model = openvino.Core().read_model(file.read_bytes(), file.with_suffix(".bin").read_bytes())
+        weights = file.with_suffix(
+            ".bin"
+        ).read_bytes()  # a file would be mapped while it is written
+        model = openvino.Core().read_model(file.read_bytes(), weights)
         add_metadata(model, facts, outputs)
         openvino.save_model(model, file, compress_to_fp16=False)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 NAME = b"TFLITE_METADATA"
 _IDENTIFIER = b"M001"
+_PLAIN = re.compile(r"\w[\w.+ -]{0,200}")  # of others' files, which go on into ours
 _DATED = (1980, 1, 1, 0, 0, 0)
 
 # Numbers of enumerations and unions.
@@ -84,7 +86,7 @@ def read(content: bytes) -> tuple[bytes | None, dict[str, bytes]]:
     """The metadata's flatbuffer and the associated files of a file; None and none without.
 
     Raises:
-        ValueError: Damaged, or its files take more than the file itself.
+        ValueError: Damaged, or its files take more than the file itself, or leave a folder.
     """
     model = tflite_file.unpack(content)
     for entry in model.metadata or ():
@@ -100,6 +102,8 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > len(content):
                 raise ValueError("its associated files unpack to more than the file has")
+            if not all(_PLAIN.fullmatch(entry.filename) for entry in entries):
+                raise ValueError("its associated files have names that are none")
             return {entry.filename: archive.read(entry) for entry in entries}
     except zipfile.BadZipFile:
         return {}
