@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -315,3 +316,15 @@ def test_words_and_document(versions, here, keys, capsys):
     assert (told["from"], told["to"], told["kept"]) == ("1.2.0", "1.3.0", None)
     assert len(told["signed_by"]) == 64
     assert verify_folder(here, key=keys / "mine.pub").signed is not None
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="apt-get install npm brings node")
+@pytest.mark.parametrize(
+    ("delta", "old", "new"), [("up", "1.2.0", "1.3.0"), ("down", "1.3.0", "1.2.0")]
+)
+def test_another_language_makes_the_same_bundle_of_it(versions, tmp_path, delta, old, new):
+    script = Path(__file__).with_name("apply.mjs")
+    words = ["node", script, versions / f"{delta}.zip", versions / old, tmp_path / "new"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert bytes_of(tmp_path / "new") == bytes_of(versions / new)
