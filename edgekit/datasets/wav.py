@@ -81,10 +81,11 @@ def _opened(source: Path | bytes, name: str) -> wave.Wave_read:
             f"{name}: not a readable WAV file: {reason}",
             hint=f"plain PCM is read: ffmpeg -i {_file_name(source)} -c:a pcm_s16le out.wav",
         ) from error
-    if file.getframerate() < 1 or not 1 <= file.getnchannels() <= 64:
+    channels, bits = file.getnchannels(), 8 * file.getsampwidth()
+    if file.getframerate() < 1 or not 1 <= channels <= 64 or bits > 32:
         file.close()
         raise DataError(
-            f"{name}: damaged: {file.getnchannels()} channels, {file.getframerate()} Hz"
+            f"{name}: damaged: {channels} channels of {bits} bits, {file.getframerate()} Hz"
         )
     return file
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgekit.bundles.platforms.android import AndroidPlatform
 from edgekit.bundles.platforms.base import Platform
 from edgekit.bundles.platforms.cpp import CppPlatform
 from edgekit.bundles.platforms.python import PythonPlatform
@@ -9,6 +10,7 @@ from edgekit.bundles.platforms.web import WebPlatform
 from edgekit.registry import resolve
 
 _KNOWN: dict[str, type[Platform]] = {
+    "android": AndroidPlatform,
     "cpp": CppPlatform,
     "python": PythonPlatform,
     "web": WebPlatform,

@@ -1,0 +1,5 @@
+package android.graphics;
+
+public class Color {
+  public static native int parseColor(String text);
+}
