@@ -16,9 +16,10 @@ from edgekit.bundles.checking import Verified, verify_folder
 from edgekit.bundles.contents import Contents, Entry, Held, bundle_name, bundle_version
 from edgekit.bundles.contract import contract_of
 from edgekit.bundles.golden import write_golden
+from edgekit.bundles.keyless import KEYLESS
 from edgekit.bundles.licences import licence_text
 from edgekit.bundles.platforms import Platform, platform_of
-from edgekit.bundles.signing import sign
+from edgekit.bundles.signing import public_half, sign
 from edgekit.bundles.wordpiece import write_wordpiece
 from edgekit.bundles.zipped import SUFFIX, has_signature, is_zipped, pack
 from edgekit.errors import ArtifactError, UsageError
@@ -112,6 +113,8 @@ def make_bundle(
         if order.card:
             _write(folder, parts.CARD, order.card)
         report(Progress(TASK, 2, steps, platform.name))
+        if key is not None and key != KEYLESS:
+            platform.pin(folder, public_half(key, password))
         platform.write(folder, made, contract)
         made = replace(made, files=_entries(folder))
         _write(folder, parts.CONTENTS, made.text())

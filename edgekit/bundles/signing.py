@@ -73,6 +73,23 @@ def sign(folder: Path, key: Path, password: str | None = None) -> None:
         ).sign(folder, folder / SIGNATURE)
 
 
+def public_half(key: Path, password: str | None = None) -> str:
+    """The public key that belongs to a private one, PEM.
+
+    Raises:
+        FileError: The key cannot be read.
+        UsageError: It is no such key, or the password is missing or wrong.
+    """
+    from cryptography.hazmat.primitives import serialization
+
+    public: bytes = (
+        _check_private(key, password)
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return public.decode()
+
+
 def check_signature(folder: Path, key: Path | Identity) -> Signed:
     """Check that a bundle was signed by a key's private half, or by somebody, as it lies there.
 
@@ -111,8 +128,8 @@ def _hashing(library: Any) -> Any:
     return library.hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
 
 
-def _check_private(key: Path, password: str | None) -> None:
-    """Say what is wrong with a key before the library does."""
+def _check_private(key: Path, password: str | None) -> Any:
+    """The private key; says what is wrong with it before the library does."""
     from cryptography.hazmat.primitives import serialization
 
     content = _read(key, "key")
@@ -128,6 +145,7 @@ def _check_private(key: Path, password: str | None) -> None:
             raise UsageError(f"{key}: the password is wrong, or it is no private key") from error
         raise UsageError(f"{key}: no private key (PEM)", hint=_MAKE_KEY) from error
     _check_curve(key, private)
+    return private
 
 
 def _check_curve(key: Path, loaded: Any) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+_WIDEST = 4  # bytes of a number
+
+
 def read_wav(source: Path | bytes, length: int, rate_hz: int, *, name: str = "") -> Array:
     """The beginning of a WAV file: float32 [length] in −1…1, one channel, silence behind its end.
 
@@ -87,6 +90,10 @@ def _opened(source: Path | bytes, name: str) -> wave.Wave_read:
         raise DataError(
             f"{name}: damaged: {channels} channels of {bits} bits, {file.getframerate()} Hz"
         )
+    if file.getsampwidth() > _WIDEST:
+        width = 8 * file.getsampwidth()
+        file.close()
+        raise DataError(f"{name}: numbers of {width:,} bits", limit="8 to 32 bits")
     return file
 
 

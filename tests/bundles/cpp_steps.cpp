@@ -1,15 +1,17 @@
-// Steps of a C++ bundle one by one, for tests: steps CONTRACT LABEL KIND < items > results.
+// Steps of a C++ bundle one by one, for tests: steps CONTRACT LABEL KIND [WORDPIECE] < items > results.
 // An item is a 32-bit size and its bytes; a result too.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "answers.hpp"
 #include "pictures.hpp"
 #include "ppm.hpp"
 #include "samples.hpp"
+#include "wav.hpp"
 
 using namespace known_glyphs;
 
@@ -48,6 +50,27 @@ void answer(const std::string& item, const detail::Contract& contract) {
   give(told.data(), told.size() * sizeof(double));
 }
 
+// As float16, and that as double.
+void half(const std::vector<float>& values) {
+  const std::vector<double> wide(values.begin(), values.end());
+  const Tensor made =
+      detail::narrowed(wide, "float16", {static_cast<std::int64_t>(wide.size())});
+  const std::vector<double> back = detail::values_of(made);
+  std::string both(reinterpret_cast<const char*>(made.bytes.data()), made.bytes.size());
+  both.append(reinterpret_cast<const char*>(back.data()), back.size() * sizeof(double));
+  give(both.data(), both.size());
+}
+
+// Nothing where the file is refused.
+void wav(const std::string& item, const detail::Input& input) try {
+  const auto most = static_cast<std::size_t>(input.length);
+  const std::vector<float> sound = detail::wav_of(item, input.rate_hz, most, "item");
+  const Tensor made = detail::wave_of(sound.data(), sound.size(), input);
+  give(made.bytes.data(), made.bytes.size());
+} catch (const Error&) {
+  give(nullptr, 0);
+}
+
 }  // namespace
 
 int main(int, char** words) {
@@ -56,6 +79,11 @@ int main(int, char** words) {
   const detail::Contract contract(json, words[2]);
   const std::string kind = words[3];
   const detail::Input& input = contract.inputs.front();
+  std::optional<detail::WordPiece> wordpiece;
+  if (words[4] != nullptr) {
+    std::ifstream table(words[4]);
+    wordpiece.emplace(std::string(std::istreambuf_iterator<char>(table), {}), input.tokenizer);
+  }
   for (std::uint32_t size = 0; std::fread(&size, sizeof size, 1, stdin) == 1;) {
     std::string item(size, '\0');
     if (std::fread(item.data(), 1, size, stdin) != size) return 3;
@@ -63,9 +91,17 @@ int main(int, char** words) {
       answer(item, contract);
       continue;
     }
+    if (kind == "wav") {
+      wav(item, input);
+      continue;
+    }
+    if (kind == "half") {
+      half(floats(item));
+      continue;
+    }
     Tensor made;
     if (kind == "picture") made = detail::prepared(detail::Ppm(item, "item").picture(), input);
-    if (kind == "text") made = detail::tokens_of(item, input);
+    if (kind == "text") made = detail::tokens_of(item, input, wordpiece ? &*wordpiece : nullptr);
     if (kind == "sound") {
       const std::vector<float> wave = floats(item);
       made = detail::wave_of(wave.data(), wave.size(), input);

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import struct
 import subprocess
@@ -13,6 +12,9 @@ import numpy as np
 import pytest
 
 from edgekit import detection
+from edgekit.tokenizing import encode_by
+from tests.bundles.texts import sample_texts
+from tests.bundles.wavs import LENGTH, RATE, by_python, damaged_wavs, extensible_wavs, whole_wavs
 
 DETECTION = Path(__file__).parents[1] / "golden" / "detection.json"
 
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def steps(cpp_built, folder, contract, kind, items):
+def steps(cpp_built, folder, contract, kind, items, *more):
     """What the C++ makes of each item, as bytes; the contract is that of one artifact, "a"."""
     told = {"version": 1, "answer": {"kind": "tensors"}, **contract}
     told["inputs"] = contract.get("inputs", [{"name": "x", "kind": "tensor", "shape": [1]}])
@@ -32,7 +34,7 @@ def steps(cpp_built, folder, contract, kind, items):
     told["artifacts"] = {"a": {"inputs": [port], "outputs": given}}
     (folder / "contract.json").write_text(json.dumps(told))
     done = subprocess.run(
-        [cpp_built / "steps", folder / "contract.json", "a", kind],
+        [cpp_built / "steps", folder / "contract.json", "a", kind, *more],
         input=b"".join(struct.pack("<I", len(item)) + item for item in items),
         capture_output=True,
         check=False,
@@ -81,22 +83,28 @@ def test_pictures_become_what_python_makes_of_them(cpp_built, tmp_path, dtype, f
         assert found == prepare(frame, spec)[0].tobytes(), frame.shape
 
 
-def test_texts_become_the_tokens_that_python_makes_of_them(cpp_built, tmp_path):
-    from edgekit.tokenizing import encode_by
+@pytest.mark.parametrize("kind", ["bytes", "wordpiece"])
+def test_a_thousand_texts_become_the_tokens_of_python(cpp_built, pieces, tmp_path, kind):
+    texts = sample_texts(1000, surrogates=True)
+    reference, place, table = pieces if kind == "wordpiece" else ("bytes", None, None)
+    for length in (32, 7):
+        spec = {"name": "x", "kind": "text", "shape": [length], "dtype": "int32", "length": length}
+        contract = {"inputs": [{**spec, "tokenizer": reference}]}
+        # As UTF-8 has no halves of characters, they come as some write those of UTF-16.
+        items = [text.encode("utf-8", "surrogatepass") for text in texts]
+        made = steps(cpp_built, tmp_path, contract, "text", items, *filter(None, [table]))
+        tokens = encode_by(reference, place, texts, length)
+        assert [np.frombuffer(one, np.int32).tolist() for one in made] == tokens.tolist()
 
-    draw = random.Random(11)
-    alphabet = "aä漢🙂e\u0301\u200d\n\t ,ß🇩🇪\u0000"
-    texts = [
-        "",
-        "a" * 5000,
-        "🙂" * 16,
-        *("".join(draw.choices(alphabet, k=k % 40)) for k in range(997)),
-    ]
-    spec = {"name": "x", "kind": "text", "shape": [32], "dtype": "int32", "length": 32}
+
+def test_bytes_that_are_no_utf8_become_replacement_characters(cpp_built, tmp_path):
+    spec = {"name": "x", "kind": "text", "shape": [12], "dtype": "int32", "length": 12}
     contract = {"inputs": [{**spec, "tokenizer": "bytes"}]}
-    made = steps(cpp_built, tmp_path, contract, "text", [text.encode() for text in texts])
-    tokens = encode_by("bytes", None, texts, 32)
-    assert [np.frombuffer(one, np.int32).tolist() for one in made] == tokens.tolist()
+    items = [b"a\xffb", b"\xc0\x80", b"\xf8", b"\xe6\xbc", b"\xf4\x90\x80\x80"]
+    made = steps(cpp_built, tmp_path, contract, "text", items)
+    numbers = [np.frombuffer(one, np.int32) for one in made]
+    told = [bytes((row[row > 0] - 1).tolist()).decode() for row in numbers]
+    assert told == ["a\ufffdb", "\ufffd\ufffd", "\ufffd", "\ufffd", "\ufffd"]
 
 
 @pytest.mark.parametrize("limits", [[-1.0, 1.0], [0.0, 255.0]])
@@ -113,6 +121,40 @@ def test_sound_becomes_what_python_makes_of_it(cpp_built, tmp_path, limits):
         cpp_built, tmp_path, {"inputs": [spec]}, "sound", [wave.tobytes() for wave in waves]
     )
     assert made == [_sound(wave, spec).tobytes() for wave in waves]
+
+
+def test_wav_files_are_read_and_refused_as_python_does(cpp_built, tmp_path):
+    spec = {
+        "name": "x", "kind": "sound", "shape": [LENGTH], "dtype": "float32", "length": LENGTH,
+        "rate_hz": RATE, "range": [-1.0, 1.0],
+    }  # fmt: skip
+    files = [*whole_wavs(600), *damaged_wavs(400)]
+    made = steps(cpp_built, tmp_path, {"inputs": [spec]}, "wav", files)
+    wanted = [by_python(file) or b"" for file in files]
+    assert b"" not in wanted[:600]
+    assert made == wanted
+
+
+def test_an_extensible_header_of_pcm_is_read_as_a_plain_one(cpp_built, tmp_path):
+    spec = {
+        "name": "x", "kind": "sound", "shape": [9], "dtype": "float32", "length": 9,
+        "rate_hz": RATE, "range": [-1.0, 1.0],
+    }  # fmt: skip
+    plain, extended = extensible_wavs()
+    made = steps(cpp_built, tmp_path, {"inputs": [spec]}, "wav", [plain, extended])
+    assert made[0] == made[1] != b""
+
+
+def test_half_floats_are_those_of_numpy(cpp_built, tmp_path):
+    draw = np.random.default_rng(8)
+    edges = [0, -0.0, np.inf, -np.inf, np.nan, 65504, 65519.9, 65520, 6.1e-5, 5.96e-8, 2.98e-8]
+    parts = [draw.normal(0, size, 2000) for size in (1, 1e-6, 3e4)]
+    values = np.concatenate([*parts, edges]).astype(np.float32)
+    (made,) = steps(cpp_built, tmp_path, {}, "half", [values.tobytes()])
+    with np.errstate(over="ignore"):
+        assert made[: 2 * values.size] == values.astype(np.float16).tobytes()
+        back = np.frombuffer(made[2 * values.size :], np.float64)
+        assert np.array_equal(back, values.astype(np.float16).astype(np.float64), equal_nan=True)
 
 
 def decoded(cpp_built, folder, boxes, scores, settings):

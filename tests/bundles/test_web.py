@@ -16,6 +16,8 @@ from tests.pages import violations
 
 pytestmark = pytest.mark.browser
 
+# An app that asks for no signature, as it is made without one.
+UNPINNED = {"app/key.js": b"self.KEY = null;\n"}
 SMALL = {"width": 360, "height": 640}
 LARGE = {"width": 430, "height": 932}
 
@@ -46,9 +48,8 @@ def test_the_check_can_fail(opened, app, serving):
         case["input"] = cases["pictures"][at - 1]["input"]
     cases["cases"][3]["answers"]["tflite-int8"]["classes"].reverse()
     cases["cases"][3]["outputs"] = cases["cases"][9]["outputs"]
-    with serving(
-        app, changed_list(app, {"golden/cases.json": json.dumps(cases).encode()})
-    ) as other:
+    changed = {"golden/cases.json": json.dumps(cases).encode(), **UNPINNED}
+    with serving(app, changed_list(app, changed)) as other:
         found = result_of(opened("?check", address=other.address))
     told = "\n".join(found["mismatches"])
     assert "golden/pictures/portrait.png: " in told
@@ -242,12 +243,12 @@ def test_what_no_browser_takes_is_refused(checkout, web_order, tmp_path):
 def test_a_new_release_replaces_the_one_that_is_kept_once_it_is_whole(opened, app, serving):
     release = b'self.RELEASE = "2";\n'
     name = "golden/samples/1.png"
-    with serving(app) as server:
+    with serving(app, changed_list(app, UNPINNED)) as server:
         page = opened(address=server.address)
         wait_for(page, "html[data-offline]")
         (old,) = page.evaluate("caches.keys()")
         # One that is damaged is not taken, and the old one goes on.
-        server.changed |= changed_list(app, {"release.js": release})
+        server.changed |= changed_list(app, {"release.js": release, **UNPINNED})
         server.changed[name] = flipped((app / name).read_bytes(), 20)
         assert page.evaluate(UPDATE) == "redundant"
         assert page.evaluate("caches.keys()") == [old]
@@ -272,3 +273,114 @@ async () => {
   return worker?.state ?? "none";
 }
 """
+
+
+# -- a key in the app itself -----------------------------------------------------------------------
+
+
+def test_an_app_knows_the_key_that_signed_it(app, keys, artifacts, web_order, tmp_path):
+    pinned = json.loads((app / "app" / "key.js").read_text().partition("self.KEY = ")[2][:-2])
+    assert pinned == (keys / "mine.pub").read_text()
+    make_bundle(artifacts[:1], web_order, tmp_path / "unsigned")
+    assert "self.KEY = null;" in (tmp_path / "unsigned" / "app" / "key.js").read_text()
+
+
+def test_an_app_refuses_a_list_that_its_key_did_not_sign(opened, app, serving):
+    labels = b"other\nlabels\n"
+    with serving(app, changed_list(app, {"labels.txt": labels})) as other:
+        page = opened("?check", address=other.address, ready=False)
+        wait_for(page, "html[data-trouble]")
+        told = page.get_by_role("alert").inner_text()
+    assert told.startswith("the signature is not by this key, or the bundle was changed: ")
+    assert page.locator("html[data-ready]").count() == 0
+
+
+def test_a_release_that_the_key_did_not_sign_does_not_replace_the_one_that_is_kept(
+    opened, app, serving
+):
+    with serving(app) as server:
+        page = opened(address=server.address)
+        wait_for(page, "html[data-offline]")
+        (old,) = page.evaluate("caches.keys()")
+        # All of it fits its list; the signature is still that of the one before.
+        server.changed |= changed_list(app, {"release.js": b'self.RELEASE = "2";\n'})
+        assert page.evaluate(UPDATE) == "redundant"
+        assert page.evaluate("caches.keys()") == [old]
+        page.goto(server.address + "?check")
+        assert result_of(page)["mismatches"] == []
+
+
+# -- choice ----------------------------------------------------------------------------------------
+
+
+def facts_of(page):
+    terms, told = (page.locator(f"#facts {name}").all_text_contents() for name in ("dt", "dd"))
+    return dict(zip(terms, told, strict=True))
+
+
+def choosing(app, table, **changed):
+    """Files of an unpinned bundle with a table of choices, and others that are changed."""
+    files = changed_list(app, {**changed, **UNPINNED})
+    listed = json.loads(files["bundle.json"])
+    listed["choice"] = table
+    return {**files, "bundle.json": json.dumps(listed).encode()}
+
+
+def test_the_class_of_a_device_is_told_by_the_browser_or_by_the_address(opened, app, serving):
+    table = {"phone": "onnx-int8", "laptop": "tflite-int8"}
+    with serving(app, choosing(app, table)) as other:
+        page = opened(address=other.address)  # a mobile user agent
+        assert facts_of(page)["Artifact"].startswith("onnx-int8, ")
+        assert facts_of(page)["Artifact"].endswith(": the bundle names it for phone")
+        page = opened("?device=laptop", address=other.address)
+        assert facts_of(page)["Artifact"].endswith(": the bundle names it for laptop")
+        page = opened("?device=toaster", address=other.address)
+        assert facts_of(page)["Artifact"].startswith("tflite-int8, ")
+        assert facts_of(page)["Artifact"].endswith(": the first of the bundle")
+
+
+def test_classes_of_a_device_are_those_of_its_browser(modules):
+    mobile = {"mobile": True, "brands": [{"brand": "Chromium"}]}
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Safari"
+    body = """
+    Object.defineProperty(navigator, "userAgentData", { value: given.data, configurable: true });
+    Object.defineProperty(navigator, "userAgent", { value: given.agent, configurable: true });
+    try { return it.classesOf(null); }
+    finally { delete navigator.userAgentData; delete navigator.userAgent; }
+    """
+    for data, agent, wanted in (
+        (mobile, "", ["phone", "chromium"]),
+        ({**mobile, "mobile": False}, "", ["desktop", "chromium"]),
+        (None, firefox, ["desktop", "firefox"]),
+        (None, safari, ["phone", "safari"]),
+    ):
+        assert modules("device", body, {"data": data, "agent": agent}) == wanted
+
+
+def test_what_cannot_be_loaded_is_passed_over_for_the_next_and_said(opened, app, serving):
+    broken = {"artifacts/tflite-int8/model.tflite": b"no model"}
+    with serving(app, choosing(app, {}, **broken)) as other:
+        page = opened("?check", address=other.address)
+        assert result_of(page)["artifact"] == "onnx-int8"
+        assert result_of(page)["mismatches"] == []
+        told = facts_of(page)
+        assert told["Artifact"].endswith(": the first that could be loaded")
+        assert told["Passed over"].startswith("tflite-int8: litert-js: ")
+        # One that was named is taken, or nothing is.
+        page = opened("?artifact=tflite-int8", address=other.address, ready=False)
+        page.get_by_role("alert").filter(has_text="tflite-int8 cannot be loaded: ").wait_for()
+
+
+def test_threads_compute_where_headers_isolate_the_page(opened, app, serving):
+    with serving(app, headers=ISOLATED) as other:
+        page = opened("?check&artifact=onnx-int8", address=other.address)
+        assert page.evaluate("crossOriginIsolated")
+        assert result_of(page)["mismatches"] == []
+        assert facts_of(page)["Computes"] == "onnxruntime-web, 2 threads of WebAssembly"
+
+
+ISOLATED = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}

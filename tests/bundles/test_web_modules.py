@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
 from edgekit import detection
 from edgekit.bundles.originals import drawn
+from edgekit.bundles.signing import sign
 from edgekit.datasets import images
 from edgekit.datasets.recipe import recipe_of
 from edgekit.spec import InputSpec
 from edgekit.tensor import dequantize, quantize
 from edgekit.tokenizing import encode_by
+from tests.bundles.conftest import write_keys
+from tests.bundles.texts import sample_texts
+from tests.bundles.wavs import LENGTH, RATE, by_python, damaged_wavs, extensible_wavs, whole_wavs
 
 pytestmark = pytest.mark.browser
 
@@ -126,11 +132,103 @@ def test_numbers_go_to_the_file_and_back_as_in_python(modules):
         assert back == dequantize(wanted, scale, zero).tolist()
 
 
-def test_texts_become_the_tokens_of_python(modules):
-    texts = ["", "plain", "é" * 40, "\U0001f469\u200d\U0001f467 e\u0301", "a\ud800b", "\x00\x7f"]
-    texts += ["語" * 100, "x" * 5000]
-    length = 64
-    body = "return JSON.parse(given.texts).map((one) => Array.from(it.tokens(one, given.spec)));"
-    spec = {"tokenizer": "bytes", "length": length}
-    found = modules("texts", body, {"texts": json.dumps(texts), "spec": spec})
-    assert found == encode_by("bytes", None, texts, length).tolist()
+@pytest.mark.parametrize("kind", ["bytes", "wordpiece"])
+def test_a_thousand_texts_become_the_tokens_of_python(modules, pieces, kind):
+    texts = sample_texts(1000, surrogates=True)
+    reference, place, table = pieces if kind == "wordpiece" else ("bytes", None, None)
+    body = """
+    const { WordPiece } = await import("/app/wordpiece.js");
+    const pieces = given.table ? new WordPiece(JSON.parse(given.table)) : null;
+    return JSON.parse(given.texts).map((one) => Array.from(it.tokens(one, given.spec, pieces)));
+    """
+    for length in (64, 7):
+        spec = {"tokenizer": reference, "length": length}
+        given = {"texts": json.dumps(texts), "spec": spec, "table": table and table.read_text()}
+        assert modules("texts", body, given) == encode_by(reference, place, texts, length).tolist()
+
+
+def test_wav_files_are_read_and_refused_as_python_does(modules):
+    body = """
+    const made = [];
+    for (const file of given.files) {
+      const bytes = Uint8Array.from(atob(file), (one) => one.charCodeAt(0));
+      try {
+        const sound = it.wave(it.readWav(bytes, given.spec.length, given.spec.rate_hz), given.spec);
+        made.push(btoa(String.fromCharCode(...new Uint8Array(sound.buffer))));
+      } catch (error) {
+        if (!(error instanceof it.WavError)) throw error;
+        made.push(null);
+      }
+    }
+    return made;
+    """
+    spec = {"length": LENGTH, "rate_hz": RATE, "range": [-1, 1], "dtype": "float32"}
+    plain, extended = extensible_wavs()
+    files = [*whole_wavs(600), plain, *damaged_wavs(400), extended]
+    given = {"files": [base64.b64encode(file).decode() for file in files], "spec": spec}
+    found = [one and base64.b64decode(one) for one in modules("sounds", body, given)]
+    # Python reads extensible headers from 3.12 on.
+    assert found.pop() == found[600]
+    assert None not in found[:601]
+    assert found == [by_python(file) for file in files[:-1]]
+
+
+@pytest.mark.parametrize("limits", [[-1.0, 1.0], [0.0, 255.0], [-0.3, 0.7]])
+def test_sound_becomes_what_python_makes_of_it(modules, limits):
+    from edgekit.bundles.packaged.model import _sound
+
+    random = np.random.default_rng(2)
+    waves = [random.uniform(-1, 1, size).astype(np.float32) for size in (0, 1, 99, 100, 101, 1000)]
+    spec = {"length": 100, "rate_hz": RATE, "range": limits, "dtype": "float32"}
+    body = """
+    return given.waves.map((one) => Array.from(it.wave(Float32Array.from(one), given.spec)));
+    """
+    found = modules("sounds", body, {"waves": [one.tolist() for one in waves], "spec": spec})
+    assert found == [_sound(one, spec).tolist() for one in waves]
+
+
+def test_an_example_without_its_grey_sides_becomes_the_same_sample_again(modules):
+    spec = InputSpec("i", "uint8", (48, 40, 3), "HWC", range=(0.0, 255.0), resize="letterbox")
+    samples = []
+    for size in ((40, 20), (20, 40), (41, 48), (200, 9), (9, 200), (40, 47), (40, 48)):
+        pixels, _ = images.decode(png(drawn(*size)), 48, 40, resize="letterbox")
+        samples.append(pixels.tolist())
+    body = """
+    return given.samples.map((rows) => {
+      const rgba = Uint8Array.from(rows.flat().flatMap((pixel) => [...pixel, 255]));
+      const cut = it.withoutSides({ rgba, width: 40, height: 48 }, 114);
+      if (!cut) return null;
+      const { sample } = it.prepare(cut.rgba, cut.width, cut.height, given.spec);
+      return [cut.width, cut.height, sample.every((value, at) => value === rows.flat(2)[at])];
+    });
+    """
+    found = modules("pictures", body, {"samples": samples, "spec": _input(spec)})
+    sizes = [one and tuple(one[:2]) for one in found]
+    assert sizes == [(40, 20), (24, 48), None, (40, 2), (2, 48), None, None]
+    assert all(one is None or one[2] for one in found)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1, ec.SECP384R1, ec.SECP521R1])
+def test_signatures_by_keys_of_all_curves_are_checked(modules, tmp_path, curve):
+    keys = write_keys(tmp_path / "keys", "mine", "theirs", curve=curve)
+    body = """
+    const signature = new TextEncoder().encode(given.signature);
+    try { await self.checkSignature(given.key, signature, given.files); }
+    catch (error) { return error.message; }
+    """
+    for number in range(5):  # integers of a signature are now and then shorter
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        (folder / "file").write_text(str(number))
+        sign(folder, keys / "mine.pem")
+        files = {"file": {"sha256": hashlib.sha256(str(number).encode()).hexdigest()}}
+        given = {"signature": (folder / "bundle.sig").read_text(), "files": files}
+
+        def told(name, given=given):
+            return modules("signature", body, {**given, "key": (keys / name).read_text()})
+
+        assert told("mine.pub") is None
+        assert "it does not fit" in told("theirs.pub")
+        assert "no public elliptic-curve key" in told("mine.pem")
+        given["files"] = {"file": {"sha256": "0" * 64}}
+        assert "file differs" in told("mine.pub", given)

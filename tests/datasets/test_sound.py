@@ -150,3 +150,12 @@ def test_one_class_is_refused(tmp_path):
     write_wav(tmp_path / "only" / "a.wav", [1])
     with pytest.raises(DataError, match="1 WAV files of 1 classes"):
         open_dataset(tmp_path)
+
+
+def test_numbers_wider_than_32_bits_are_refused(tmp_path):
+    path = write_wav(tmp_path / "wide.wav", [0] * 10)
+    data = bytearray(path.read_bytes())
+    data[34:36] = (40).to_bytes(2, "little")  # bits of a number
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="numbers of 40 bits"):
+        read_wav(path, 2, 0)

@@ -30,6 +30,14 @@ class Platform(ABC):
             UsageError: It is taken, or a word of the language.
         """
 
+    def pin(self, folder: Path, public: str) -> None:  # noqa: B027  most apps are given it elsewhere
+        """Put the public key of who signs into the app's own code, before `write`.
+
+        Args:
+            folder: The bundle.
+            public: PEM.
+        """
+
     @abstractmethod
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
         """Add this platform's files to a bundle.

@@ -15,7 +15,7 @@ from edgekit.bundles.platforms.base import Platform
 from edgekit.errors import UsageError
 
 _PROJECT = Path(__file__).parent / "cpp_project"
-_DTYPES = ("uint8", "int8", "int32", "int64", "float32")
+_DTYPES = ("uint8", "int8", "int32", "int64", "float16", "float32")
 # Words of C++17, and of the library's and CMake's own: no namespace, no target.
 _WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
@@ -65,15 +65,8 @@ def _check(contract: Mapping[str, Any]) -> None:
     """Refuse what the project does not read.
 
     Raises:
-        UsageError: A tokenizer, or numbers of a kind, that it has no code for.
+        UsageError: Numbers of a kind that it has no code for.
     """
-    for spec in contract["inputs"]:
-        if spec["kind"] == "text" and spec["tokenizer"] != "bytes":
-            raise UsageError(
-                f"input {spec['name']}: no tokenizer {spec['tokenizer'].partition(':')[0]!r} "
-                "in C++, only bytes",
-                hint="--platform python has it",
-            )
     tensors = [
         tensor
         for one in contract["artifacts"].values()
@@ -84,6 +77,12 @@ def _check(contract: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"{tensor['name']}: C++ reads {', '.join(_DTYPES)}, not {tensor['dtype']}",
                 hint="--platform python reads it",
+            )
+    for spec in contract["inputs"]:
+        if spec["kind"] == "picture" and spec["dtype"] == "float16":
+            raise UsageError(
+                f"{spec['name']}: C++ makes no pictures of float16",
+                hint="--platform python makes them",
             )
 
 

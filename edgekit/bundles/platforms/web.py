@@ -8,21 +8,22 @@ artifact needs goes in. The same inputs give the same bytes.
 from __future__ import annotations
 
 import html
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgekit.bundles.contents import Contents
-from edgekit.bundles.contract import PICTURE, TEXT
+from edgekit.bundles.contract import PICTURE, SOUND, TEXT
 from edgekit.bundles.platforms.base import Platform
 from edgekit.errors import UsageError
 from edgekit.files import canonical_json, digest_json, sha256_file
-from edgekit.tokenizing import BYTES
 
 _APP = Path(__file__).resolve().parent / "webapp"
 _COMPUTE = "app/compute"
 _RELEASE = "release.js"
+_KEY = "app/key.js"
 # Of the page that measures: the model's worker, and what that imports.
 _MODULES = (
     "worker.js", "computing.js", "litert.js", "ort.js", "tensors.js", "timing.js", "sha256.js",
@@ -54,6 +55,15 @@ class WebPlatform(Platform):
     name = "web"
     targets = ("tflite", "onnx")
 
+    def pin(self, folder: Path, public: str) -> None:
+        place = folder / _KEY
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _write(
+            place,
+            "// The public key of who must have signed this app's bundle.\n"
+            f"self.KEY = {json.dumps(public)};\n",
+        )
+
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
         from edgekit.transports.web.files import runtime_versions
 
@@ -66,6 +76,8 @@ class WebPlatform(Platform):
         }
         for source, name in _files({one.target for one in contents.artifacts}):
             target = folder / name
+            if name == _KEY and target.is_file():  # pinned
+                continue
             target.parent.mkdir(parents=True, exist_ok=True)
             if name in ("index.html", "README.md"):
                 text = source.read_text(encoding="utf-8")
@@ -81,17 +93,10 @@ class WebPlatform(Platform):
 def _check(contents: Contents, contract: Mapping[str, Any]) -> None:
     inputs = contract["inputs"]
     kinds = [spec["kind"] for spec in inputs]
-    taken = kinds == [PICTURE] or (kinds == [TEXT] and inputs[0]["tokenizer"] == BYTES)
-    if not taken:
-        told = ", ".join(
-            f"{spec['kind']} by {spec['tokenizer'].partition(':')[0]}"
-            if spec["kind"] == TEXT
-            else str(spec["kind"])
-            for spec in inputs
-        )
+    if kinds not in ([PICTURE], [SOUND], [TEXT]):
         raise UsageError(
-            f"{contents.model} takes {told}; the app for the web takes one picture, or a text by "
-            "its bytes",
+            f"{contents.model} takes {', '.join(kinds)}; the app for the web takes one picture, "
+            "sound or text",
             hint="--platform python takes all kinds",
         )
     for held in contents.artifacts:

@@ -1,9 +1,10 @@
 // Keeps the whole bundle for use without a network. A release is kept only when every file of it is
-// what bundle.json says, and the one before stays until then. Nothing is asked for elsewhere.
+// what bundle.json says, signed by the app's key where it has one, and the one before stays until
+// then. Nothing is asked for elsewhere.
 "use strict";
 
 // The release changes with any file, and so the browser finds this script new.
-importScripts("release.js", "app/builds.js");
+importScripts("release.js", "app/builds.js", "app/key.js", "app/signature.js");
 
 const PREFIX = `edgekit:${self.registration.scope}:`;
 const CACHE = PREFIX + self.RELEASE;
@@ -11,6 +12,9 @@ const POLICY =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob:; " +
   "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; " +
   "frame-ancestors 'self'";
+
+// What a server isolates the page with, so that threads may compute.
+const ISOLATING = ["Cross-Origin-Opener-Policy", "Cross-Origin-Embedder-Policy"];
 
 self.addEventListener("install", (event) => event.waitUntil(keep()));
 
@@ -42,6 +46,11 @@ async function keep() {
   const scope = self.registration.scope;
   const listing = await ask(new URL("bundle.json", scope));
   const { files } = JSON.parse(new TextDecoder().decode(listing.bytes));
+  const signature = self.KEY && (await ask(new URL("bundle.sig", scope)));
+  if (signature) {
+    const whole = { ...files, "bundle.json": { sha256: await digestOf(listing.bytes) } };
+    await self.checkSignature(self.KEY, new Uint8Array(signature.bytes), whole);
+  }
   const cache = await caches.open(CACHE);
   try {
     for (const [path, { bytes, sha256 }] of Object.entries(files)) {
@@ -54,6 +63,7 @@ async function keep() {
       if (path === "index.html") await cache.put(scope, got.answer());
     }
     await cache.put(new URL("bundle.json", scope), listing.answer());
+    if (signature) await cache.put(new URL("bundle.sig", scope), signature.answer());
   } catch (error) {
     await caches.delete(CACHE);
     throw error;
@@ -65,6 +75,7 @@ async function ask(url) {
   if (!found.ok) throw new Error(`${url.pathname}: ${found.status}`);
   const bytes = await found.arrayBuffer();
   const headers = {
+    ...Object.fromEntries(ISOLATING.map((name) => [name, found.headers.get(name)]).filter(([, told]) => told)),
     "Content-Type": found.headers.get("Content-Type") ?? "application/octet-stream",
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",

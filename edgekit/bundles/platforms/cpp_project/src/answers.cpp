@@ -5,6 +5,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "half.hpp"
+
 namespace bundle_name::detail {
 namespace {
 
@@ -129,7 +131,13 @@ std::vector<double> values_of(const Tensor& tensor) {
   else if (tensor.dtype == "int8") widen<std::int8_t>(tensor, values);
   else if (tensor.dtype == "int32") widen<std::int32_t>(tensor, values);
   else if (tensor.dtype == "int64") widen<std::int64_t>(tensor, values);
-  else widen<float>(tensor, values);
+  else if (tensor.dtype == "float16") {
+    std::vector<std::uint16_t> bits(values.size());
+    if (!bits.empty()) std::memcpy(bits.data(), tensor.bytes.data(), tensor.bytes.size());
+    std::transform(bits.begin(), bits.end(), values.begin(), from_half);
+  } else {
+    widen<float>(tensor, values);
+  }
   return values;
 }
 

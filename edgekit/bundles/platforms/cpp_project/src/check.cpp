@@ -10,6 +10,7 @@
 #include "json.hpp"
 #include "parts.hpp"
 #include "ppm.hpp"
+#include "wav.hpp"
 
 namespace bundle_name {
 namespace {
@@ -101,6 +102,30 @@ bool same_best(const std::vector<Found>& found, const Json& wanted) {
 
 }  // namespace
 
+// Texts and sounds, each with the sample that it becomes.
+void Model::check_originals(const detail::Json& told, Checked& checked) const {
+  for (const char* kind : {"text", "sound"}) {
+    const auto& all = told[std::string(kind) + "s"].items();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const std::string& what = all[i][kind].text();
+      Tensors made;
+      if (all[i].find("sound") != nullptr) {
+        const std::vector<float> sound =
+            detail::wav_of(parts_->contents.read(what), rate_hz(), length(), what);
+        made = prepare(sound.data(), sound.size());
+      } else {
+        made = prepare(std::string_view(what));
+      }
+      const Tensor wanted = golden(parts_->contents, all[i]["input"]);
+      const Tensor& own = made.begin()->second;
+      if (own.dtype != wanted.dtype || own.shape != wanted.shape || own.bytes != wanted.bytes)
+        fail(kind, i, "preprocessing gives other numbers");
+      ++checked.cases;
+      ++checked.originals;
+    }
+  }
+}
+
 Checked Model::check() try {
   const Contents& contents = parts_->contents;
   const std::string text = contents.read("golden/cases.json");
@@ -118,6 +143,7 @@ Checked Model::check() try {
     checked.values += detail::count_of(own.shape);
     ++checked.cases;
   }
+  check_originals(told, checked);
   const auto& cases = told["cases"].items();
   std::vector<Tensors> wanted(cases.size());
   for (std::size_t i = 0; i < cases.size(); ++i)

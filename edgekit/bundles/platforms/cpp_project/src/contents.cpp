@@ -6,6 +6,7 @@
 #include "bundle_name/model.hpp"
 #include "json.hpp"
 #include "sha256.hpp"
+#include "signature.hpp"
 
 namespace bundle_name {
 namespace detail {
@@ -64,7 +65,8 @@ Entry entry_of(const std::string& path, const Json& told) {
 
 }  // namespace
 
-Contents::Contents(const fs::path& place, const std::string& digest) : folder(place) {
+Contents::Contents(const fs::path& place, const std::string& digest, const std::string& key)
+    : folder(place) {
   const fs::path file = folder / kContents;
   if (!fs::is_regular_file(fs::symlink_status(file)))
     throw Error(folder.string() + ": not a bundle (no bundle.json)");
@@ -84,6 +86,13 @@ Contents::Contents(const fs::path& place, const std::string& digest) : folder(pl
   }
   if (artifacts.empty()) throw Error(file.string() + ": no artifact");
   for (const auto& [device, label] : told["choice"].table()) choice.emplace(device, label.text());
+  if (key.empty()) return;
+  const fs::path signature = folder / kSignature;
+  if (!fs::is_regular_file(fs::symlink_status(signature)))
+    throw Error(folder.string() + ": not signed (no bundle.sig)");
+  std::map<std::string, std::string> digests = {{kContents, sha256(text)}};
+  for (const auto& [path, entry] : files) digests.emplace(path, entry.sha256);
+  check_signature(bytes_of(signature, kMostContents), key, digests);
 }
 
 fs::path Contents::verified(const std::string& name) const {
@@ -109,9 +118,10 @@ std::string Contents::read(const std::string& name) const {
 
 }  // namespace detail
 
-int verify(const std::filesystem::path& bundle, const std::string& digest) {
+int verify(const std::filesystem::path& bundle, const std::string& digest,
+           const std::string& key) {
   namespace fs = std::filesystem;
-  const detail::Contents contents(bundle, digest);
+  const detail::Contents contents(bundle, digest, key);
   std::size_t seen = 0;
   try {
     for (auto at = fs::recursive_directory_iterator(bundle);

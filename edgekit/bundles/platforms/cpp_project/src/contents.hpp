@@ -23,8 +23,8 @@ struct Held {
 class Contents {
  public:
   // Reads bundle.json, which is untrusted: paths that leave the folder are refused. With a digest,
-  // another bundle.json is refused.
-  Contents(const std::filesystem::path& folder, const std::string& digest);
+  // another bundle.json is refused; with a key (public, PEM), one that it did not sign.
+  Contents(const std::filesystem::path& folder, const std::string& digest, const std::string& key);
 
   // The place of a file that is what bundle.json says; throws Error where it is not.
   std::filesystem::path verified(const std::string& name) const;

@@ -81,9 +81,10 @@ Answer answer_of(const Json& told) {
 
 std::size_t size_of(const std::string& dtype) {
   if (dtype == "uint8" || dtype == "int8") return 1;
+  if (dtype == "float16") return 2;
   if (dtype == "int32" || dtype == "float32") return 4;
   if (dtype == "int64") return 8;
-  throw Error("dtype " + dtype + ": this program reads uint8, int8, int32, int64 and float32");
+  throw Error("dtype " + dtype + ": this program reads uint8, int8, int32, int64, float16 and float32");
 }
 
 std::size_t count_of(const std::vector<std::int64_t>& shape) {

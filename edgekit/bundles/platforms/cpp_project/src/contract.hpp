@@ -52,6 +52,7 @@ struct Answer {
 struct Contract {
   // Of contract.json, and for one artifact of it.
   Contract(std::string_view json, const std::string& label);
+  Contract() = default;
 
   std::vector<Input> inputs;
   Answer answer;

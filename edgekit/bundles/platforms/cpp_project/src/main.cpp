@@ -12,7 +12,8 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: bundle_name_cli [--bundle DIR] [--artifact LABEL] [--device CLASS] [--threads N]\n"
-    "                       [--digest SHA256] (--check | --verify | --text TEXT... | PICTURE.ppm...)\n";
+    "                       [--digest SHA256] [--key KEY.pub]\n"
+    "                       (--check | --verify | --text TEXT... | PICTURE.ppm... | SOUND.wav...)\n";
 
 std::string bytes_of(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -52,6 +53,7 @@ bool parsed(const std::vector<std::string>& words, Asked& asked) {
     else if (word == "--artifact") asked.options.artifact = words[++i];
     else if (word == "--device") asked.options.device = words[++i];
     else if (word == "--digest") asked.options.digest = words[++i];
+    else if (word == "--key") asked.options.key = bytes_of(words[++i]);
     else if (word == "--threads") asked.options.threads = std::atoi(words[++i].c_str());
     else return false;
   }
@@ -60,21 +62,32 @@ bool parsed(const std::vector<std::string>& words, Asked& asked) {
 
 void act(const Asked& asked) {
   if (asked.verify)
-    std::printf("%s: %d files are what bundle.json says\n", asked.bundle.c_str(),
-                bundle_name::verify(asked.bundle, asked.options.digest));
+    std::printf("%s: %d files are what bundle.json says%s\n", asked.bundle.c_str(),
+                bundle_name::verify(asked.bundle, asked.options.digest, asked.options.key),
+                asked.options.key.empty() ? "" : ", and the key signed it");
   if (!asked.check && asked.samples.empty()) return;
   bundle_name::Model model(asked.bundle, asked.options);
+  for (const std::string& one : model.passed_over())
+    std::fprintf(stderr, "note: took %s, since %s\n", model.artifact().c_str(), one.c_str());
   if (asked.check) {
     const bundle_name::Checked checked = model.check();
     std::printf("%s on %s: %d golden cases hold\n", model.artifact().c_str(),
                 model.runtime().c_str(), checked.cases);
     if (checked.values > 0)
       std::printf("pictures: 0 of %zu values differ\n", checked.values);
+    if (checked.originals > 0)
+      std::printf("texts or sounds: 0 of %d differ\n", checked.originals);
     std::printf("outputs: at most %.2g %% of their spread apart\n", 100 * checked.worst);
   }
   for (const std::string& sample : asked.samples) {
     if (asked.text) {
       print(sample, model.predict(std::string_view(sample)));
+      continue;
+    }
+    if (model.rate_hz() > 0) {
+      const std::vector<float> sound =
+          bundle_name::read_wav(sample, model.rate_hz(), model.length());
+      print(sample, model.predict(sound.data(), sound.size()));
       continue;
     }
     const bundle_name::detail::Ppm ppm(bytes_of(sample), sample);
@@ -85,12 +98,12 @@ void act(const Asked& asked) {
 }  // namespace
 
 int main(int count, char** words) {
-  Asked asked;
-  if (!parsed({words + 1, words + count}, asked)) {
-    std::cerr << kUsage;
-    return 2;
-  }
   try {
+    Asked asked;
+    if (!parsed({words + 1, words + count}, asked)) {
+      std::cerr << kUsage;
+      return 2;
+    }
     act(asked);
   } catch (const bundle_name::Error& error) {
     std::cerr << "error: " << error.what() << '\n';

@@ -18,22 +18,19 @@ using detail::Held;
 using detail::Input;
 using detail::Port;
 
-// By name, by class of device, or the first that this build can run.
-Held chosen(const Contents& contents, const Options& options) {
-  std::vector<std::string> wanted;
-  if (!options.artifact.empty()) {
-    wanted.push_back(options.artifact);
-  } else {
-    const auto told = contents.choice.find(options.device);
-    if (told != contents.choice.end()) wanted.push_back(told->second);
-    for (const Held& one : contents.artifacts) wanted.push_back(one.label);
-  }
-  for (const std::string& label : wanted)
-    for (const Held& one : contents.artifacts)
-      if (one.label == label && detail::runs(one.target)) return one;
-  std::string known;
-  for (const Held& one : contents.artifacts) known += " " + one.label;
-  throw Error("no artifact " + options.artifact + " that this build runs; there are:" + known);
+// In the order in which they are tried: the one of a name; or that of a class of device, then all.
+std::vector<Held> chosen(const Contents& contents, const Options& options) {
+  std::vector<Held> wanted;
+  const auto told = contents.choice.find(options.device);
+  const std::string& first = !options.artifact.empty()             ? options.artifact
+                             : told != contents.choice.end() ? told->second
+                                                             : contents.artifacts.front().label;
+  for (const Held& one : contents.artifacts)
+    if (one.label == first) wanted.push_back(one);
+  if (!options.artifact.empty()) return wanted;
+  for (const Held& one : contents.artifacts)
+    if (one.label != first) wanted.push_back(one);
+  return wanted;
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -91,14 +88,36 @@ std::string one_line(std::string text) {
 }  // namespace
 
 Model::Parts::Parts(const std::filesystem::path& bundle, const Options& options)
-    : contents(bundle, options.digest),
-      held(chosen(contents, options)),
-      contract(contents.read("contract.json"), held.label) {
+    : contents(bundle, options.digest, options.key) {
   if (contents.has("labels.txt")) labels = lines_of(contents.read("labels.txt"));
-  // A model may lie in several files of one name: each is verified.
-  for (const auto& [path, entry] : contents.files)
-    if (without_suffix(path) == without_suffix(held.file)) contents.verified(path);
-  runtime = detail::load(held.target, contents.folder / held.file, options.threads, contract);
+  load(options);
+  const std::string& tokenizer = contract.inputs.front().tokenizer;
+  if (!tokenizer.empty() && tokenizer != "bytes")
+    wordpiece.emplace(contents.read("wordpiece.json"), tokenizer);
+}
+
+void Model::Parts::load(const Options& options) {
+  if (options.threads < 1) throw Error("threads: at least 1");
+  const std::string told = contents.read("contract.json");
+  for (const Held& one : chosen(contents, options)) {
+    held = one;
+    contract = detail::Contract(told, held.label);
+    // A model may lie in several files of one name: each is verified. What was changed is refused,
+    // and no reason to take another.
+    for (const auto& [path, entry] : contents.files)
+      if (without_suffix(path) == without_suffix(held.file)) contents.verified(path);
+    try {
+      runtime = detail::load(held.target, contents.folder / held.file, options.threads, contract);
+      return;
+    } catch (const std::exception& error) {
+      passed_over.push_back(held.label + ": " + one_line(error.what()));
+    }
+  }
+  std::string reasons;
+  for (const std::string& one : passed_over) reasons += (reasons.empty() ? "" : "; ") + one;
+  if (!reasons.empty()) throw Error("no artifact could be loaded: " + reasons);
+  for (const Held& one : contents.artifacts) reasons += " " + one.label;
+  throw Error("no artifact " + options.artifact + "; there are:" + reasons);
 }
 
 const Input& Model::Parts::only_input(const char* kind) const {
@@ -143,7 +162,7 @@ Tensors Model::prepare(const Picture& picture) const {
 
 Tensors Model::prepare(std::string_view text) const {
   const Input& input = parts_->only_input("text");
-  return {{input.name, detail::tokens_of(text, input)}};
+  return {{input.name, detail::tokens_of(text, input, parts_->wordpiece ? &*parts_->wordpiece : nullptr)}};
 }
 
 Tensors Model::prepare(const float* samples, std::size_t count) const {
@@ -176,7 +195,11 @@ std::vector<Found> Model::answer(const Tensors& outputs) const {
 }
 
 const std::string& Model::artifact() const { return parts_->held.label; }
+const std::vector<std::string>& Model::passed_over() const { return parts_->passed_over; }
 const std::string& Model::runtime() const { return parts_->runtime->name; }
 int Model::rate_hz() const { return parts_->contract.inputs.front().rate_hz; }
+std::size_t Model::length() const {
+  return static_cast<std::size_t>(parts_->contract.inputs.front().length);
+}
 
 }  // namespace bundle_name

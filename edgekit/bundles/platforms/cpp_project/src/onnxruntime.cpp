@@ -39,6 +39,7 @@ ONNXTensorElementDataType type_of(const std::string& dtype) {
   if (dtype == "int8") return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8;
   if (dtype == "int32") return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
   if (dtype == "int64") return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
+  if (dtype == "float16") return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16;
   return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
 }
 

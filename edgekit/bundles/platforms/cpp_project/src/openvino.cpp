@@ -12,6 +12,7 @@ std::string dtype_of(const ov::element::Type& type) {
   if (type == ov::element::i8) return "int8";
   if (type == ov::element::i32) return "int32";
   if (type == ov::element::i64) return "int64";
+  if (type == ov::element::f16) return "float16";
   if (type == ov::element::f32) return "float32";
   return type.get_type_name();
 }

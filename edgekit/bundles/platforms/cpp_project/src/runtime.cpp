@@ -14,8 +14,7 @@ bool runs(const std::string& target) {
 
 std::unique_ptr<Runtime> load(const std::string& target, const std::filesystem::path& file,
                               int threads, const Contract& contract) {
-  if (threads < 1) throw Error("threads: at least 1");
-  if (!runs(target)) throw Error(file.string() + ": this build has no runtime for it");
+  if (!runs(target)) throw Error(file.string() + ": this build has no runtime for " + target);
 #ifdef BUNDLE_NAME_ONNXRUNTIME
   if (target == "onnx") return load_onnxruntime(file, threads, contract);
 #endif

@@ -6,6 +6,9 @@
 #include <limits>
 #include <type_traits>
 
+#include "half.hpp"
+#include "texts.hpp"
+
 namespace bundle_name::detail {
 namespace {
 
@@ -38,17 +41,29 @@ Tensor narrowed(const std::vector<double>& values, const std::string& dtype,
   else if (dtype == "int8") narrow<std::int8_t>(values, tensor);
   else if (dtype == "int32") narrow<std::int32_t>(values, tensor);
   else if (dtype == "int64") narrow<std::int64_t>(values, tensor);
-  else narrow<float>(values, tensor);
+  else if (dtype == "float16") {
+    std::vector<std::uint16_t> bits(values.size());
+    std::transform(values.begin(), values.end(), bits.begin(), to_half);
+    tensor.bytes.resize(2 * bits.size());
+    if (!bits.empty()) std::memcpy(tensor.bytes.data(), bits.data(), tensor.bytes.size());
+  } else {
+    narrow<float>(values, tensor);
+  }
   return tensor;
 }
 
-Tensor tokens_of(std::string_view text, const Input& input) {
-  if (input.tokenizer != "bytes")
-    throw Error("tokenizer " + input.tokenizer + ": this program reads bytes; give tensors");
-  // A byte is its number plus one; 0 fills up.
-  std::vector<double> tokens(static_cast<std::size_t>(input.length), 0.0);
-  for (std::size_t i = 0; i < std::min(tokens.size(), text.size()); ++i)
-    tokens[i] = 1.0 + static_cast<unsigned char>(text[i]);
+Tensor tokens_of(std::string_view text, const Input& input, const WordPiece* wordpiece) {
+  const auto length = static_cast<std::size_t>(input.length);
+  std::vector<double> tokens;
+  if (wordpiece != nullptr) {
+    tokens = wordpiece->tokens(text, length);
+  } else {
+    // A byte is its number plus one.
+    std::string bytes;
+    for (const char32_t point : points_of(text, length)) append(bytes, point);
+    for (const char byte : bytes) tokens.push_back(1.0 + static_cast<unsigned char>(byte));
+  }
+  tokens.resize(length, 0.0);
   return narrowed(tokens, input.dtype, input.shape);
 }
 

@@ -8,10 +8,12 @@
 
 #include "bundle_name/model.hpp"
 #include "contract.hpp"
+#include "wordpiece.hpp"
 
 namespace bundle_name::detail {
 
-Tensor tokens_of(std::string_view text, const Input& input);
+// `wordpiece` is asked where the input's tokenizer is one.
+Tensor tokens_of(std::string_view text, const Input& input, const WordPiece* wordpiece);
 Tensor wave_of(const float* samples, std::size_t count, const Input& input);
 
 // Values as a dtype; integers are cut to its range.

@@ -1,10 +1,11 @@
-// Proves this browser with the golden cases, step by step: pictures and samples to the bit, outputs
+// Proves this browser with the golden cases, step by step: pictures, texts and sounds to the bit, outputs
 // within a part of their spread over all cases (kernels round otherwise elsewhere), answers of the
 // same outputs.
 import { answerOf } from "./answer.js";
 import { decode } from "./decoding.js";
 import { arrayOf } from "./numbers.js";
 import { prepare } from "./pictures.js";
+import { readWav, wave } from "./sounds.js";
 
 export const TOLERANCE = 0.05; // as edgekit/bundles/packaged/golden.py
 const ROUNDING = 1e-6; // of exp, which languages round differently
@@ -12,25 +13,29 @@ const ROUNDING = 1e-6; // of exp, which languages round differently
 /**
  * Run all golden cases of a model.
  *
- * @returns {{pictures: number, outputs: number, answers: number, furthest: number,
- *   mismatches: string[]}} How many of each were compared, by which part of its spread an output
+ * @returns {{pictures: number, texts: number, sounds: number, outputs: number,
+ *   answers: number, furthest: number, mismatches: string[]}} How many of each were compared, by which part of its spread an output
  *   was apart at most, and what does not hold.
  */
 export async function check(model, told = () => {}) {
   const { bundle, contract, held } = model;
   const document = await bundle.json("golden/cases.json");
-  const result = { pictures: 0, outputs: 0, answers: 0, furthest: 0, mismatches: [] };
+  const result = { pictures: 0, texts: 0, sounds: 0, outputs: 0, answers: 0, furthest: 0, mismatches: [] };
   const array = async (entry) => arrayOf(await bundle.read(entry.file), entry);
 
   async function comparePicture(file, entry) {
     const { rgba, width, height } = await decode(new Blob([await bundle.read(file)]));
     const { sample } = prepare(rgba, width, height, contract.inputs[0]);
+    await compare(file, sample, entry, "pictures");
+  }
+
+  async function compare(name, sample, entry, kind) {
     const wanted = await array(entry);
     const wrong = sample.reduce((count, value, at) => count + (value !== wanted[at]), 0);
     if (wrong || sample.length !== wanted.length) {
-      result.mismatches.push(`${file}: ${wrong} of ${wanted.length} values differ`);
+      result.mismatches.push(`${name}: ${wrong} of ${wanted.length} values differ`);
     }
-    result.pictures += 1;
+    result[kind] += 1;
   }
 
   const spreads = {};
@@ -39,6 +44,14 @@ export async function check(model, told = () => {}) {
     spreads[name] = spreadOf(await Promise.all(all));
   }
   for (const { picture, input } of document.pictures) await comparePicture(picture, input);
+  for (const { text, input } of document.texts ?? []) {
+    await compare(JSON.stringify(text.slice(0, 40)), model.tokens(text), input, "texts");
+  }
+  for (const { sound, input } of document.sounds ?? []) {
+    const [spec] = contract.inputs;
+    const samples = readWav(await bundle.read(sound), spec.length, spec.rate_hz);
+    await compare(sound, wave(samples, spec), input, "sounds");
+  }
   for (const [number, one] of document.cases.entries()) {
     told(number, document.cases.length);
     const [first] = Object.values(one.inputs);

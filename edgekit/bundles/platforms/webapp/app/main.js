@@ -1,11 +1,16 @@
-// The page: takes pictures, frames and texts, and shows what the model sees in them.
+// The page: takes pictures, frames, sounds and texts, and shows what the model makes of them.
 import "./builds.js";
 import { Camera } from "./camera.js";
 import { check } from "./check.js";
 import { decode } from "./decoding.js";
+import { classesOf } from "./device.js";
+import { Microphone, soundOf } from "./hearing.js";
 import { Model } from "./model.js";
+import { withoutSides } from "./pictures.js";
 import { Bundle } from "./verify.js";
-import { drawPicture, place, showFacts, showResults, summaryOf, tell, trouble } from "./view.js";
+import {
+  drawPicture, drawWave, place, sayResult, showFacts, showResults, summaryOf, tell, trouble,
+} from "./view.js";
 
 const BASE = new URL("../", import.meta.url);
 const SAY_EVERY_MS = 2000; // what is read aloud of a camera's pictures
@@ -16,6 +21,7 @@ let model = null;
 let turn = Promise.resolve(); // one call after the other
 let examples = [];
 let nextExample = 0;
+const microphone = new Microphone();
 
 const camera = new Camera(place.video, async (frame, width, height) => {
   await see(frame.rgba, width, height, frame.source, { live: true });
@@ -25,7 +31,7 @@ const camera = new Camera(place.video, async (frame, width, height) => {
 function inTurn(work) {
   turn = turn.then(work).catch((error) => {
     camera.stop();
-    pressed(false);
+    pressed(place.camera, false);
     trouble(error);
   });
   return turn;
@@ -37,29 +43,36 @@ async function see(rgba, width, height, source, { live = false } = {}) {
   drawPicture(source, width, height, found, model.labels);
   showResults(found, model.labels);
   if (!live || performance.now() - said > SAY_EVERY_MS) {
-    tell(summaryOf(found, model.labels));
+    sayResult(found, model.labels);
     said = performance.now();
   }
 }
 
-function show(blob) {
+function show(blob, { example = false } = {}) {
   return inTurn(async () => {
     camera.stop();
-    pressed(false);
+    pressed(place.camera, false);
     trouble(null);
     tell("Looking …");
-    const { rgba, width, height } = await decode(blob).catch(() => {
+    const decoded = await decode(blob).catch(() => {
       throw new Error("This file is no picture that this browser reads.");
     });
-    const source = await createImageBitmap(blob, { imageOrientation: "from-image" });
+    // Golden samples carry the sides that a letterbox gave them; without, they become the same again.
+    const [spec] = model.contract.inputs;
+    const cut = example && spec.resize === "letterbox" ? withoutSides(decoded, spec.grey) : null;
+    const { rgba, width, height } = cut ?? decoded;
+    const source = cut
+      ? await createImageBitmap(new ImageData(new Uint8ClampedArray(rgba), width, height))
+      : await createImageBitmap(blob, { imageOrientation: "from-image" });
     await see(rgba, width, height, source);
     source.close();
   });
 }
 
-const pressed = (on) => {
-  place.camera.setAttribute("aria-pressed", String(on));
-  place.camera.textContent = on ? "Stop camera" : "Camera";
+const NAMES = { camera: ["Camera", "Stop camera"], microphone: ["Microphone", "Stop recording"] };
+const pressed = (button, on) => {
+  button.setAttribute("aria-pressed", String(on));
+  button.querySelector("span").textContent = NAMES[button.id][Number(on)];
 };
 
 place.file.addEventListener("change", () => {
@@ -71,14 +84,14 @@ place.file.addEventListener("change", () => {
 place.camera.addEventListener("click", async () => {
   if (camera.runs) {
     camera.stop();
-    pressed(false);
+    pressed(place.camera, false);
     tell("Camera stopped.");
     return;
   }
   trouble(null);
   try {
     await camera.start();
-    pressed(true);
+    pressed(place.camera, true);
   } catch (error) {
     trouble(new Error(`The camera cannot be opened: ${error.message}`));
   }
@@ -87,10 +100,54 @@ place.camera.addEventListener("click", async () => {
 place.example.addEventListener("click", async () => {
   const path = examples[nextExample++ % examples.length];
   try {
-    show(new Blob([await bundle.read(path)], { type: "image/png" }));
+    show(new Blob([await bundle.read(path)], { type: "image/png" }), { example: true });
   } catch (error) {
     trouble(error);
   }
+});
+
+async function hear({ samples, resampled }) {
+  const [spec] = model.contract.inputs;
+  const found = await model.heard(samples);
+  drawWave(samples, spec.length, summaryOf(found, model.labels));
+  const rate = `${spec.rate_hz.toLocaleString("en")} Hz`;
+  const seconds = (samples.length / spec.rate_hz).toFixed(2);
+  place.rate.textContent = `${seconds} s at ${rate}${resampled ? ", resampled by this browser" : ""}`;
+  showResults(found, model.labels);
+  sayResult(found, model.labels);
+}
+
+place.soundfile.addEventListener("change", () => {
+  const [file] = place.soundfile.files;
+  if (file) {
+    inTurn(async () => {
+      trouble(null);
+      tell("Listening …");
+      await hear(await soundOf(new Uint8Array(await file.arrayBuffer()), model.contract.inputs[0]));
+    });
+  }
+  place.soundfile.value = "";
+});
+
+place.microphone.addEventListener("click", () => {
+  if (microphone.runs) {
+    microphone.stop();
+    return;
+  }
+  inTurn(async () => {
+    trouble(null);
+    pressed(place.microphone, true);
+    try {
+      const [spec] = model.contract.inputs;
+      tell("Recording …");
+      const recorded = await microphone.record(spec).catch((error) => {
+        throw new Error(`The microphone cannot be used: ${error.message}`);
+      });
+      await hear(recorded);
+    } finally {
+      pressed(place.microphone, false);
+    }
+  });
 });
 
 place.classify.addEventListener("click", () =>
@@ -98,7 +155,7 @@ place.classify.addEventListener("click", () =>
     trouble(null);
     const found = await model.read(place.words.value);
     showResults(found, model.labels);
-    tell(summaryOf(found, model.labels));
+    sayResult(found, model.labels);
   }),
 );
 
@@ -118,14 +175,15 @@ place.artifact.addEventListener("change", () => inTurn(() => load(place.artifact
 function runCheck() {
   return inTurn(async () => {
     camera.stop();
-    pressed(false);
+    pressed(place.camera, false);
     place.mismatches.replaceChildren();
     const result = await check(model, (done, all) => {
       place.checked.textContent = `Checking case ${done + 1} of ${all} …`;
     });
-    const { pictures, outputs, answers, furthest, mismatches } = result;
+    const { outputs, answers, furthest, mismatches } = result;
+    const kind = ["pictures", "texts", "sounds"].find((one) => result[one]) ?? "samples";
     place.checked.textContent =
-      `${mismatches.length} mismatches: ${pictures} pictures to the bit, ${outputs} outputs ` +
+      `${mismatches.length} mismatches: ${result[kind] ?? 0} ${kind} to the bit, ${outputs} outputs ` +
       `(at most ${(100 * furthest).toPrecision(2)} % of their spread apart), ${answers} answers.`;
     for (const line of mismatches) {
       const item = document.createElement("li");
@@ -141,18 +199,22 @@ async function load(artifact) {
   model?.close();
   model = null;
   enable(false);
-  model = await Model.open(bundle, { artifact, device: asked.get("device") ?? undefined });
+  model = await Model.open(bundle, { artifact, classes: classesOf(asked.get("device")) });
   const [{ kind }] = model.contract.inputs;
   place.picture.hidden = kind !== "picture";
+  place.sound.hidden = kind !== "sound";
   place.text.hidden = kind !== "text";
   showFacts(model);
   place.artifact.value = model.held.label;
   enable(true);
-  tell("Ready.");
+  const passed = model.passed.map(({ label }) => label).join(", ");
+  tell(passed ? `Ready, with ${model.held.label}: ${passed} could not be loaded.` : "Ready.");
 }
 
 function enable(on) {
-  const parts = ["file", "camera", "example", "words", "classify", "check", "verify"];
+  const parts = [
+    "file", "camera", "example", "soundfile", "microphone", "words", "classify", "check", "verify",
+  ];
   for (const name of parts) place[name].disabled = !on;
 }
 
@@ -197,7 +259,7 @@ function installed(registration) {
 }
 
 async function start() {
-  bundle = await Bundle.open(BASE);
+  bundle = await Bundle.open(BASE, { key: self.KEY ?? undefined });
   for (const { label, bytes } of bundle.contents.artifacts) {
     place.artifact.append(new Option(`${label}, ${(bytes / 1e6).toFixed(1)} MB`, label));
   }

@@ -4,30 +4,55 @@ import { answerOf } from "./answer.js";
 import { bytesOf } from "./compute/tensors.js";
 import { ARRAYS, real, taken } from "./numbers.js";
 import { prepare, toPicture } from "./pictures.js";
+import { wave } from "./sounds.js";
 import { tokens } from "./texts.js";
+import { WordPiece } from "./wordpiece.js";
 
+const MOST_THREADS = 4;
 const RUNTIMES = { tflite: "litert-js", onnx: "onnxruntime-web" };
 
 export class Model {
   /**
-   * Load a model of a bundle. Each file is verified before it is used.
+   * Load a model of a bundle. Each file is verified before it is used. An artifact that cannot be
+   * loaded is passed over for the next, unless it was named.
    *
    * @param {import("./verify.js").Bundle} bundle Opened.
-   * @param {{artifact?: string, device?: string}} choice An artifact's label; or a class of device,
-   *   for which the bundle names one.
+   * @param {{artifact?: string, classes?: string[]}} choice An artifact's label; or classes of device,
+   *   the first of which that the bundle names an artifact for counts.
+   * @returns {Promise<Model>} With `why` this artifact, and those that were `passed` over:
+   *   `{label, why}`.
    */
-  static async open(bundle, { artifact, device } = {}) {
+  static async open(bundle, { artifact, classes = [] } = {}) {
     const { artifacts, choice, files } = bundle.contents;
-    const label = artifact ?? choice[device] ?? artifacts[0].label;
-    const held = artifacts.find((one) => one.label === label);
-    if (!held) throw new Error(`no artifact ${label} in this bundle`);
+    const named = (label) => artifacts.find((one) => one.label === label);
+    if (artifact && !named(artifact)) throw new Error(`no artifact ${artifact} in this bundle`);
+    const known = classes.find((one) => Object.hasOwn(choice, one) && named(choice[one]));
+    const first = artifact ?? choice[known] ?? artifacts[0].label;
+    const rest = artifact ? [] : artifacts.filter(({ label }) => label !== first);
+    const why = artifact
+      ? "it was asked for"
+      : known
+        ? `the bundle names it for ${known}`
+        : "the first of the bundle";
     const contract = await bundle.json("contract.json");
     const labels = files["labels.txt"]
       ? new TextDecoder().decode(await bundle.read("labels.txt")).split("\n").filter(Boolean)
       : [];
-    const model = new Model(bundle, held, contract, labels);
-    await model.#load(await bundle.read(held.file));
-    return model;
+    const wordpiece = await wordpieceOf(bundle, contract.inputs[0].tokenizer);
+    const passed = [];
+    for (const held of [named(first), ...rest]) {
+      const file = await bundle.read(held.file); // what was changed is no reason to take another
+      const model = new Model(bundle, held, contract, labels);
+      try {
+        await model.#load(file);
+        const reason = passed.length ? "the first that could be loaded" : why;
+        return Object.assign(model, { why: reason, passed, wordpiece });
+      } catch (error) {
+        model.close();
+        passed.push({ label: held.label, why: error.message });
+      }
+    }
+    throw new Error(passed.map((one) => `${one.label} cannot be loaded: ${one.why}`).join("; "));
   }
 
   #worker = new Worker(new URL("./compute/worker.js", import.meta.url));
@@ -53,6 +78,12 @@ export class Model {
     return RUNTIMES[this.held.target];
   }
 
+  /** Of ONNX Runtime where headers isolate the page; LiteRT.js has another build for them. */
+  get threads() {
+    if (!self.crossOriginIsolated || this.held.target !== "onnx") return 1;
+    return Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1);
+  }
+
   close() {
     this.#worker.terminate();
   }
@@ -68,9 +99,20 @@ export class Model {
   /** Classes of a text, best first. */
   read(text) {
     const [spec] = this.contract.inputs;
-    const numbers = tokens(text, spec);
-    const sample = spec.dtype === "int32" ? numbers : new ARRAYS[spec.dtype](numbers);
-    return this.#predict({ [spec.name]: sample });
+    return this.#predict({ [spec.name]: this.tokens(text) });
+  }
+
+  /** What a text becomes before it is read. */
+  tokens(text) {
+    const [spec] = this.contract.inputs;
+    const numbers = tokens(text, spec, this.wordpiece);
+    return spec.dtype === "int32" ? numbers : ARRAYS[spec.dtype].from(numbers, numberOf(spec.dtype));
+  }
+
+  /** Classes of a sound, best first: samples in −1…1, at the rate of the contract. */
+  heard(samples) {
+    const [spec] = this.contract.inputs;
+    return this.#predict({ [spec.name]: wave(samples, spec) });
   }
 
   async #predict(sample) {
@@ -113,10 +155,11 @@ export class Model {
   }
 
   async #load(bytes) {
+    if (!this.runtime) throw new Error(`${this.held.target} files don't run in a browser`);
     const body = bytes.slice().buffer;
     const { sha256 } = this.bundle.contents.files[this.held.file];
     const file = { bytes: bytes.length, sha256 };
-    const step = { step: "load", runtime: this.runtime, backend: "wasm", threads: 1, file };
+    const step = { step: "load", runtime: this.runtime, backend: "wasm", threads: this.threads, file };
     this.#loaded = (await this.#ask(step, body)).answer;
   }
 
@@ -126,6 +169,17 @@ export class Model {
       this.#worker.postMessage({ step, body }, body ? [body] : []);
     });
   }
+}
+
+const numberOf = (dtype) => (dtype === "int64" ? BigInt : Number);
+
+async function wordpieceOf(bundle, tokenizer) {
+  if (!tokenizer?.startsWith("wordpiece:")) return null;
+  const table = await bundle.json("wordpiece.json");
+  if (table.version !== 1 || `wordpiece:${table.sha256}` !== tokenizer) {
+    throw new Error("wordpiece.json is of another version, or for another tokenizer");
+  }
+  return new WordPiece(table);
 }
 
 // `tensors` in the order of `wanted`: by name where names are the same, else as they are.

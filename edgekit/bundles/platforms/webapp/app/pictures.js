@@ -147,6 +147,33 @@ function vertical(rgb, width, height, outHeight) {
   return made;
 }
 
+/**
+ * RGBA pixels without the grey sides that a letterbox left.
+ *
+ * @param {{rgba: Uint8Array, width: number, height: number}} picture
+ * @param {number} grey Level of the sides.
+ * @returns {object|null} The same kind; null where nothing but grey, or no side, is there.
+ */
+export function withoutSides({ rgba, width, height }, grey) {
+  const isGrey = (x, y) => [0, 1, 2].every((c) => rgba[(y * width + x) * 4 + c] === grey);
+  const row = (y) => Array.from({ length: width }, (_, x) => isGrey(x, y)).every(Boolean);
+  const column = (x) => Array.from({ length: height }, (_, y) => isGrey(x, y)).every(Boolean);
+  let [top, left] = [0, 0];
+  while (top < height / 2 && row(top)) top++;
+  while (left < width / 2 && column(left)) left++;
+  // A letterbox has sides above and below, or left and right, alike but for one pixel.
+  if (Boolean(top) === Boolean(left)) return null;
+  let [bottom, right] = [height, width];
+  while (top && bottom > top && row(bottom - 1)) bottom--;
+  while (left && right > left && column(right - 1)) right--;
+  const made = new Uint8Array((right - left) * (bottom - top) * 4);
+  for (let y = top; y < bottom; y++) {
+    const from = (y * width + left) * 4;
+    made.set(rgba.subarray(from, from + (right - left) * 4), (y - top) * (right - left) * 4);
+  }
+  return { rgba: made, width: right - left, height: bottom - top };
+}
+
 function pasted(rgb, fit, grey) {
   if (fit.width === fit.inputWidth && fit.height === fit.inputHeight) return rgb;
   const made = new Uint8Array(fit.inputWidth * fit.inputHeight * 3).fill(grey);

@@ -1,12 +1,17 @@
-// From a text to tokens: UTF-8 bytes plus one, cut at the input's length, filled up with 0.
+// From a text to tokens, cut at the input's length and filled up with 0: UTF-8 bytes plus one, or
+// pieces of words.
+import { charactersOf } from "./wordpiece.js";
 
-export function tokens(text, spec) {
-  if (spec.tokenizer !== "bytes") throw new Error(`tokens by ${spec.tokenizer} are not known here`);
+/** @param {import("./wordpiece.js").WordPiece|null} wordpiece Where the input's tokenizer is one. */
+export function tokens(text, spec, wordpiece = null) {
   const made = new Int32Array(spec.length);
-  // A lone surrogate is no text and becomes "?"; characters, not halves of them, are counted.
-  const characters = Array.from(text).slice(0, spec.length);
-  const plain = characters.map((one) => (/^[\ud800-\udfff]$/.test(one) ? "?" : one)).join("");
-  const bytes = new TextEncoder().encode(plain).subarray(0, spec.length);
-  bytes.forEach((byte, at) => (made[at] = byte + 1));
+  if (spec.tokenizer === "bytes") {
+    const plain = charactersOf(text, spec.length).join("");
+    const bytes = new TextEncoder().encode(plain).subarray(0, spec.length);
+    bytes.forEach((byte, at) => (made[at] = byte + 1));
+  } else {
+    if (!wordpiece) throw new Error(`tokens by ${spec.tokenizer} are not known here`);
+    made.set(wordpiece.encode(text, spec.length));
+  }
   return made;
 }

@@ -1,6 +1,7 @@
 // A bundle's files, each compared with the size and sha256 that bundle.json gives before it is used;
 // and who signed it. What bundle.json says is only worth what its place or its signature is.
 import { sha256 } from "./compute/sha256.js";
+import "./signature.js";
 
 const MOST_CONTENTS_BYTES = 4 * 1024 ** 2;
 const MOST_SIGNATURE_BYTES = 4 * 1024 ** 2;
@@ -21,13 +22,19 @@ export class Bundle {
    * Open a bundle where it is served.
    *
    * @param {string|URL} base Address of its folder.
-   * @param {{key?: string}} trust Public key (PEM, ECDSA P-256) of who must have signed it; without
-   *   one digests alone are checked.
+   * @param {{key?: string}} trust Public key (PEM, elliptic curve) of who must have signed it;
+   *   without one digests alone are checked.
    */
   static async open(base, { key } = {}) {
     const bytes = await fetched(new URL("bundle.json", base), MOST_CONTENTS_BYTES);
     const contents = contentsOf(bytes);
-    if (key) await checkSignature(base, bytes, contents, key);
+    if (key) {
+      const signature = await fetched(new URL("bundle.sig", base), MOST_SIGNATURE_BYTES, "bundle.sig");
+      const files = { ...contents.files, "bundle.json": { sha256: await digestOf(bytes) } };
+      await self.checkSignature(key, signature, files).catch((error) => {
+        throw new RefusedError(error.message);
+      });
+    }
     return new Bundle(base, contents);
   }
 
@@ -108,65 +115,4 @@ async function fetched(url, most, name = "bundle.json") {
     at += piece.length;
   }
   return whole;
-}
-
-/**
- * Refuse a bundle that was not signed with the private half of a key: a Sigstore bundle with a DSSE
- * envelope around the digest of every file, as the OpenSSF Model Signing specification has it.
- */
-export async function checkSignature(base, contentsBytes, contents, key) {
-  if (!globalThis.crypto?.subtle) throw new RefusedError("signatures need https or localhost");
-  const refuse = (why) => {
-    throw new RefusedError(`the signature is not by this key, or the bundle was changed: ${why}`);
-  };
-  const name = "bundle.sig";
-  const bytes = await fetched(new URL(name, base), MOST_SIGNATURE_BYTES, name);
-  let envelope, payload, statement;
-  try {
-    envelope = JSON.parse(new TextDecoder().decode(bytes)).dsseEnvelope;
-    payload = fromBase64(envelope.payload);
-    statement = JSON.parse(new TextDecoder().decode(payload));
-  } catch {
-    refuse("bundle.sig has another form");
-  }
-  const spki = fromBase64(key.replace(/-----[A-Z ]+-----|\s/g, ""));
-  const curve = { name: "ECDSA", namedCurve: "P-256" };
-  const publicKey = await crypto.subtle.importKey("spki", spki, curve, false, ["verify"]);
-  const type = new TextEncoder().encode(envelope.payloadType);
-  const head = `DSSEv1 ${type.length} ${envelope.payloadType} ${payload.length} `;
-  const signed = new Uint8Array([...new TextEncoder().encode(head), ...payload]);
-  const rs = plainSignature(fromBase64(envelope.signatures?.[0]?.sig ?? ""));
-  const algorithm = { name: "ECDSA", hash: "SHA-256" };
-  if (!rs || !(await crypto.subtle.verify(algorithm, publicKey, rs, signed))) refuse("it does not fit");
-  const listed = new Map();
-  for (const { name: path, digest, algorithm: kind } of statement.predicate?.resources ?? []) {
-    if (kind !== "sha256" || listed.has(path)) refuse(`${path} is listed otherwise`);
-    listed.set(path, digest);
-  }
-  const own = { ...contents.files, "bundle.json": { sha256: await digestOf(contentsBytes) } };
-  if (listed.size !== Object.keys(own).length) refuse("it is of other files");
-  for (const [path, entry] of Object.entries(own)) {
-    if (listed.get(path) !== entry.sha256) refuse(`${path} differs`);
-  }
-}
-
-function fromBase64(text) {
-  return Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-}
-
-// Two integers in DER to 32 bytes each, as WebCrypto takes them; null where it is none.
-function plainSignature(der) {
-  const made = new Uint8Array(64);
-  if (der[0] !== 0x30 || der[1] !== der.length - 2) return null;
-  let at = 2;
-  for (const end of [32, 64]) {
-    if (der[at] !== 2) return null;
-    const size = der[at + 1];
-    const whole = der.subarray(at + 2, at + 2 + size);
-    const number = whole.subarray(whole.findIndex((byte) => byte !== 0));
-    if (whole.length !== size || number.length > 32) return null;
-    made.set(number, end - number.length);
-    at += 2 + size;
-  }
-  return at === der.length ? made : null;
 }

@@ -20,6 +20,9 @@
 #include <vector>
 
 namespace bundle_name {
+namespace detail {
+class Json;
+}
 
 // What went wrong, in one line. Everything here throws this and nothing else on purpose.
 class Error : public std::runtime_error {
@@ -50,7 +53,7 @@ struct Found {
 
 // An array, row by row, without batch axis.
 struct Tensor {
-  std::string dtype;  // "uint8", "int8", "int32", "int64", "float32"
+  std::string dtype;  // "uint8", "int8", "int32", "int64", "float16", "float32"
   std::vector<std::int64_t> shape;
   std::vector<std::byte> bytes;
 };
@@ -61,11 +64,13 @@ struct Options {
   std::string artifact;  // label of an artifact, to choose it by name: "onnx-int8"
   int threads = 1;       // that the runtime may compute with
   std::string digest;    // sha256 of bundle.json that the app expects; empty for any
+  std::string key;       // public key, PEM: a bundle that it did not sign is refused; empty for any
 };
 
 // What Model::check() found.
 struct Checked {
   int cases = 0;                // that hold
+  int originals = 0;            // texts and sounds among them, each the same to the bit
   std::size_t values = 0;       // of pictures that were prepared, each the same to the bit
   double worst = 0.0;           // part of an output's spread by which one is apart
 };
@@ -97,17 +102,27 @@ class Model {
   Checked check();
 
   const std::string& artifact() const;  // label of the artifact that is loaded
+  // Those that were to be taken before it and could not be loaded, each with why.
+  const std::vector<std::string>& passed_over() const;
   const std::string& runtime() const;   // what runs it, with its version
   int rate_hz() const;                  // of sound; 0 of anything else
+  std::size_t length() const;           // of sound and text: what is longer is cut; 0 of others
 
  private:
   struct Parts;
+  void check_originals(const detail::Json& told, Checked& checked) const;
   std::unique_ptr<Parts> parts_;
 };
 
+// The beginning of a WAV file, PCM of 8 to 32 bits, channels averaged: -1 to 1, at most `most` of
+// them. Nothing is resampled: another rate than rate_hz is refused; 0 takes any.
+std::vector<float> read_wav(const std::filesystem::path& file, int rate_hz,
+                            std::size_t most = SIZE_MAX);
+
 // Looks at every file of a bundle's folder, and throws where one was changed, added or is missing.
-// Who made the bundle is not asked: give the digest of bundle.json that you know, or check
-// bundle.sig with `edgekit verify --key`. Returns how many files there are.
-int verify(const std::filesystem::path& bundle, const std::string& digest = {});
+// Who made the bundle is asked where there is a key: public, PEM; or give the digest of bundle.json
+// that you know. Keys need a build with -DWITH_SIGNATURES=ON. Returns how many files there are.
+int verify(const std::filesystem::path& bundle, const std::string& digest = {},
+           const std::string& key = {});
 
 }  // namespace bundle_name
