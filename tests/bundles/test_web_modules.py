@@ -202,7 +202,7 @@ def test_an_example_without_its_grey_sides_becomes_the_same_sample_again(modules
       return [cut.width, cut.height, sample.every((value, at) => value === rows.flat(2)[at])];
     });
     """
-    found = modules("pictures", body, {"samples": samples, "spec": _input(spec)})
+    found = modules("pictures", body, {"samples": samples, "spec": recipe_of(spec)})
     sizes = [one and tuple(one[:2]) for one in found]
     assert sizes == [(40, 20), (24, 48), None, (40, 2), (2, 48), None, None]
     assert all(one is None or one[2] for one in found)
