@@ -23,6 +23,7 @@ Knows arrays of one picture. Does not know models, files or metrics.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,13 @@ THRESHOLD = 0.25
 OVERLAP = 0.6
 MOST = 100
 CANDIDATES = 1000
+
+_OUTPUTS = {"boxes", "scores"}
+
+
+def gives_objects(outputs: Sequence[str]) -> bool:
+    """Whether outputs of these names are what `decode` takes."""
+    return len(outputs) == len(_OUTPUTS) and set(outputs) == _OUTPUTS
 
 
 @dataclass(frozen=True, slots=True)

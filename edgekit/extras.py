@@ -52,6 +52,7 @@ PACKAGES = (
     Package("model-signing", "model_signing", "bundle", "signatures of bundles"),
     Package("pyopenssl", "OpenSSL", "bundle", "signatures of bundles"),
     Package("cyclonedx-python-lib", "cyclonedx", "bundle", "bills of materials of bundles"),
+    Package("bsdiff4", "bsdiff4", "bundle", "deltas between bundles"),
     Package("tflite-runtime", "tflite_runtime", "legacy", "running TFLite artifacts on old boards"),
 )
 

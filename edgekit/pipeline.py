@@ -10,7 +10,6 @@ process that crashes takes its one step down.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -25,12 +24,13 @@ from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.worker import ENTRY, Preparation
 from edgekit.feeding import run_samples, write_samples
 from edgekit.files import emptied, replace_folder, scratch_folder
+from edgekit.finishing import finish, named_failures
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
 from edgekit.mixing.rescue import rescue
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Start, Step
 from edgekit.preparing import Prepared, Starts
-from edgekit.process import Child, ChildCrashed, ChildFailed, available_cores, run_in_child
+from edgekit.process import Child, ChildCrashed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
 from edgekit.proof import Evidence, write_artifact
 from edgekit.quantization.calibration import check_apart, draw_calibration
@@ -45,9 +45,6 @@ from edgekit.transports.local import LocalTransport
 _TENSORFLOW = "tensorflow"  # the lane of everything that runs in the TensorFlow process
 # Converters iterate over sets of names: with a fixed seed, equal inputs give equal bytes.
 _REPEATABLE = {"PYTHONHASHSEED": "0"}
-
-# What TensorFlow says on every start and of every conversion, before its last words.
-_NOISE = re.compile(r"^[IW]\d{4} |^(WARNING|INFO)\b|Warning: |warnings\.warn")
 
 LINT = "lint"  # the task whose result are the linter's findings
 
@@ -138,9 +135,10 @@ class Pipeline:
             tasks.append(Task(f"convert:{start.label}", self._maker(start), needs, _TENSORFLOW))
         tasks += [self._conversion(step) for step in ranked]
         tasks.append(Task("reference", self.run_reference, ("proof",), _TENSORFLOW, vital=True))
+        ready = ("proof", "prepare")
         for step in order.plan.wanted:
             converted = f"convert:{step.label}"
-            tasks.append(Task(f"run:{step.label}", partial(self.run, step), (converted, "proof")))
+            tasks.append(Task(f"run:{step.label}", partial(self.run, step), (converted, *ready)))
             proven: tuple[str, ...] = (converted, f"run:{step.label}", "reference", "prepare")
             proven += data
             proven += ("apart", "calibration") if step.needs_calibration else ()
@@ -223,27 +221,11 @@ class Pipeline:
             "target": step.exporter.target,
             "conversion": conversion.to_json(),
         }
-        try:
+        with named_failures(step.label):
             if step.needs_tensorflow:
                 answer = self._ask_tensorflow(request)
             else:
                 answer = run_in_child(ENTRY, request, environment=self.environment)
-        except ChildCrashed as error:
-            how = error.message.removeprefix(f"the process running {ENTRY} ")
-            raise ConversionError(
-                f"{step.label}: the converter's process {how}",
-                *(line for line in error.details if not _NOISE.search(line)),
-                hint="the other artifacts are not concerned; leave this one out with --target "
-                "and --precision",
-            ) from error
-        except ChildFailed as error:
-            # MLIR puts a source position of ours in front of its own words.
-            reason = re.sub(r"\S+\.py:\d+:\d+: (error: )?", "", error.message)
-            raise ConversionError(
-                f"{step.label}: the converter failed: {reason}", *error.details
-            ) from error
-        except ConversionError as error:
-            raise _named(step.label, error) from error
         return FileGraph.from_json(answer["graph"])
 
     def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
@@ -271,14 +253,16 @@ class Pipeline:
         self.report(Progress("running the source model", 1, 1))
         return target
 
-    def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
+    def run(
+        self, step: Step, graph: FileGraph, proof: Path, trace: Mapping[str, Any], name: str = ""
+    ) -> list[Any]:
         self.report(Progress(step.label, 1, _STAGES, "running"))
         name = name or step.label
         scratch = emptied(self.scratch / "runs" / name)
         job = Job(
             action="run",
             runtime=step.exporter.runtime,
-            model=str(self.scratch / "files" / name / step.exporter.model_file),
+            model=str(self._finish(step, trace, name) / step.exporter.model_file),
         )
         outputs, _ = run_samples(
             LocalTransport(),
@@ -299,10 +283,11 @@ class Pipeline:
         evaluation: Drawn | None = drawn[0] if self.order.dataset is not None else None
         calibration: Drawn | None = drawn[-1] if step.needs_calibration else None
         folder = emptied(self.scratch / "publish" / step.label)
+        kind = "finished" if self.order.metadata else "files"
         evidence = Evidence(
             order=self.order,
             step=replace(step, chain=self.chain(step)),
-            files=self.scratch / "files" / (name or step.label),
+            files=self.scratch / kind / (name or step.label),
             graph=graph,
             inputs=_inputs(trace),
             output_names=tuple(trace["outputs"]),
@@ -319,6 +304,15 @@ class Pipeline:
         replace_folder(folder, place)
         self.report(Progress(step.label, _STAGES, _STAGES, note))
         return place
+
+    def _finish(self, step: Step, trace: Mapping[str, Any], name: str) -> Path:
+        """The folder of a file as it will be published; others may start from the one before."""
+        source = self.scratch / "files" / name
+        if not self.order.metadata:
+            return source
+        folder = emptied(self.scratch / "finished" / name)
+        finish(self.order, step, _inputs(trace), (source, folder), self.environment)
+        return folder
 
     def chain(self, step: Step) -> tuple[str, ...]:
         """A step's chain as it came to be."""
@@ -389,12 +383,3 @@ class Pipeline:
 
 def _inputs(trace: Mapping[str, Any]) -> tuple[InputSpec, ...]:
     return tuple(InputSpec.from_json(entry) for entry in trace["inputs"])
-
-
-def _named(label: str, error: ConversionError) -> ConversionError:
-    """The same error, with the artifact's name in front if it isn't there yet."""
-    if label.partition("-")[0] in error.message:
-        return error
-    named = EdgekitError.from_json({**error.to_json(), "message": f"{label}: {error.message}"})
-    assert isinstance(named, ConversionError)
-    return named

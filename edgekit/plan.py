@@ -162,6 +162,7 @@ class ExportOrder:
         budget_s: After how many seconds no layers are searched any more that keep an int8 file
             within its gate (`edgekit.mixing`); None for no search.
         allow_drop: Keep an artifact that loses too much of the metric, and say so in its manifest.
+        metadata: Whether files say what they are (docs/metadata.md).
     """
 
     source: ModelSource
@@ -181,6 +182,7 @@ class ExportOrder:
     ranges: str = AUTO
     budget_s: float | None = None
     allow_drop: bool = False
+    metadata: bool = True
 
 
 def exporters_named(names: Sequence[str]) -> dict[str, Exporter]:

@@ -81,7 +81,7 @@ class FilePipeline(Pipeline):
             source = (f"convert:{CONDITIONED}",) if step.source == CONDITIONED else ()
             tasks += [
                 Task(made, partial(self.convert, step), ("prepare", *source, *drawn)),
-                Task(ran, partial(self.run, step), (made, "proof")),
+                Task(ran, partial(self.run, step), (made, "proof", "prepare")),
                 Task(
                     f"publish:{step.label}",
                     partial(self.publish, step),
@@ -150,9 +150,11 @@ class FilePipeline(Pipeline):
         self.report(Progress(name, 1, 1))
         return write_samples((folder or self.scratch) / "reference", named)
 
-    def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
+    def run(
+        self, step: Step, graph: FileGraph, proof: Path, trace: Mapping[str, Any], name: str = ""
+    ) -> list[Any]:
         try:
-            return super().run(step, graph, proof, name)
+            return super().run(step, graph, proof, trace, name)
         except RuntimeFault as error:
             raise RuntimeFault(
                 f"{step.label}: {error.message}",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -118,6 +119,23 @@ def test_pictures_are_normalized_as_said_and_the_manifest_says_how(onnx_files, t
     spec = Artifact.open(tmp_path / "net" / "onnx-int8").manifest.preprocessing[0]
     np.testing.assert_allclose(spec.channel_ranges, [(-2, 2), (-2, 3), (-0.6, 1.4)], atol=1e-6)
     assert spec.resize == "bilinear"
+    props = onnx.load(tmp_path / "net" / "onnx-int8" / "model.onnx").metadata_props
+    (recipe,) = json.loads({one.key: one.value for one in props}["preprocessing"])
+    assert recipe["ranges"] == [list(pair) for pair in spec.channel_ranges]
+
+
+def test_what_a_file_says_of_itself_stays_unless_that_is_not_wanted(onnx_files, tmp_path):
+    model = onnx.load(onnx_files / "net.onnx")
+    model.metadata_props.add(key="stride", value="32")
+    onnx.save(model, tmp_path / "theirs.onnx")
+    words = ("--data", onnx_files / "rows.npz", "-t", "onnx", "-p", "fp16", "--out", tmp_path)
+    said = []
+    for more in ((), ("--no-metadata",)):
+        quantize(tmp_path / "theirs.onnx", *words, *more)
+        made = onnx.load(tmp_path / "theirs" / "onnx-fp16" / "model.onnx")
+        said.append({one.key: one.value for one in made.metadata_props})
+    assert (said[0]["stride"], said[0]["model_name"]) == ("32", "theirs")
+    assert "model_name" not in said[1]
 
 
 def test_labels_are_scored_and_the_artifact_can_be_evaluated(onnx_files, tmp_path):

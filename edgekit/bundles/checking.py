@@ -19,6 +19,7 @@ from edgekit.bundles.contents import (
     Entry,
     read_contents,
 )
+from edgekit.bundles.keyless import Identity
 from edgekit.bundles.signing import Signed, check_signature
 from edgekit.bundles.zipped import unpacked
 from edgekit.errors import ArtifactError
@@ -46,7 +47,7 @@ class Verified:
     has_signature: bool
 
 
-def verify(place: Path, *, key: Path | None = None, report: Report = silent) -> Verified:
+def verify(place: Path, *, key: Path | Identity | None = None, report: Report = silent) -> Verified:
     """Look at every file of a bundle, a folder or a ZIP. Raises as `verify_folder`."""
     if not place.is_file():
         return verify_folder(place, key=key, report=report)
@@ -60,13 +61,15 @@ def verify(place: Path, *, key: Path | None = None, report: Report = silent) -> 
     return replace(found, folder=place)
 
 
-def verify_folder(folder: Path, *, key: Path | None = None, report: Report = silent) -> Verified:
+def verify_folder(
+    folder: Path, *, key: Path | Identity | None = None, report: Report = silent
+) -> Verified:
     """Look at every file of a bundle's folder.
 
     Args:
         folder: The bundle.
-        key: Public key (PEM) of whoever must have signed it; None checks digests only, which
-            anybody can have made.
+        key: Public key (PEM) of whoever must have signed it, or who that is by Sigstore; None
+            checks digests only, which anybody can have made.
         report: Told about progress.
 
     Raises:

@@ -19,17 +19,16 @@ from typing import Any
 
 from edgekit import detection
 from edgekit.artifact import Artifact
-from edgekit.datasets.images import LETTERBOX_GREY
+from edgekit.datasets.recipe import PICTURE, SOUND, TENSOR, TEXT, kind_of, recipe_of
 from edgekit.errors import UsageError
 from edgekit.files import canonical_json
-from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
 
+__all__ = ["PICTURE", "SOUND", "TENSOR", "TEXT", "contract_of", "is_detector", "kind_of"]
+
 VERSION = 1
-PICTURE, TEXT, SOUND, TENSOR = "picture", "text", "sound", "tensor"
 CLASSES, OBJECTS, TENSORS = "classes", "objects", "tensors"
 _TOP = 5
-_BOXES_AND_SCORES = ("boxes", "scores")
 
 
 def contract_of(artifacts: Sequence[Artifact]) -> dict[str, Any]:
@@ -62,56 +61,17 @@ def contract_of(artifacts: Sequence[Artifact]) -> dict[str, Any]:
     }
 
 
-def kind_of(spec: InputSpec) -> str:
-    """What a sample of an input is made from."""
-    if spec.tokenizer:
-        return TEXT
-    if spec.rate_hz:
-        return SOUND
-    return PICTURE if spec.layout in ("HWC", "CHW") and spec.channels in (1, 3) else TENSOR
-
-
 def is_detector(outputs: Sequence[TensorInfo]) -> bool:
     """Whether outputs are boxes and logits, as `edgekit.detection` reads them."""
-    return tuple(sorted(one.name for one in outputs)) == _BOXES_AND_SCORES
+    return detection.gives_objects([one.name for one in outputs])
 
 
 def _common(artifact: Artifact) -> dict[str, Any]:
     manifest = artifact.manifest
     return {
-        "inputs": [_input(spec) for spec in manifest.preprocessing],
+        "inputs": [recipe_of(spec) for spec in manifest.preprocessing],
         "answer": _answer(artifact),
     }
-
-
-def _input(spec: InputSpec) -> dict[str, Any]:
-    kind = kind_of(spec)
-    told: dict[str, Any] = {
-        "name": spec.name,
-        "kind": kind,
-        "shape": list(spec.shape),
-        "dtype": spec.dtype,
-    }
-    if kind == PICTURE:
-        axis = 1 if spec.layout == "CHW" else 0
-        told |= {
-            "height": spec.shape[axis],
-            "width": spec.shape[axis + 1],
-            "channels": spec.channels,
-            "layout": spec.layout,
-            "resize": spec.resize or "bilinear",
-            "grey": LETTERBOX_GREY,
-            # What the levels 0 and 255 of each channel become.
-            "ranges": [list(pair) for pair in spec.channel_ranges]
-            or [list(spec.range)] * spec.channels,
-        }
-    elif kind == TEXT:
-        told |= {"length": spec.shape[0], "tokenizer": spec.tokenizer}
-    elif kind == SOUND:
-        told |= {"length": spec.shape[0], "rate_hz": spec.rate_hz, "range": list(spec.range)}
-    else:
-        told |= {"range": list(spec.range)}
-    return told
 
 
 def _answer(artifact: Artifact) -> dict[str, Any]:

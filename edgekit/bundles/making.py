@@ -16,6 +16,8 @@ from edgekit.bundles.checking import Verified, verify_folder
 from edgekit.bundles.contents import Contents, Entry, Held, bundle_name, bundle_version
 from edgekit.bundles.contract import contract_of
 from edgekit.bundles.golden import write_golden
+from edgekit.bundles.keyless import KEYLESS
+from edgekit.bundles.licences import licence_text
 from edgekit.bundles.platforms import Platform, platform_of
 from edgekit.bundles.signing import public_half, sign
 from edgekit.bundles.wordpiece import write_wordpiece
@@ -68,7 +70,7 @@ def make_bundle(
             takes where it knows nothing better.
         order: What it is to be.
         out: Its folder, absent, empty, or an earlier bundle, which is then replaced; or a `.zip`.
-        key: Private key to sign with; None leaves it unsigned.
+        key: Private key to sign with, or `sigstore`; None leaves it unsigned.
         password: Of the key.
         report: Told about progress.
 
@@ -106,10 +108,12 @@ def make_bundle(
         _write(folder, parts.BILL, bill_of(made, artifacts))
         for device, document in sorted(order.reports.items()):
             _write(folder, f"{parts.REPORTS}/{device}.json", canonical_json(document))
+        if order.licence:
+            _write(folder, parts.LICENCE, licence_text(order.licence))
         if order.card:
             _write(folder, parts.CARD, order.card)
         report(Progress(TASK, 2, steps, platform.name))
-        if key is not None:
+        if key is not None and key != KEYLESS:
             platform.pin(folder, public_half(key, password))
         platform.write(folder, made, contract)
         made = replace(made, files=_entries(folder))

@@ -1,8 +1,9 @@
 """Sign a bundle and check who did, in the format of the OpenSSF Model Signing specification (OMS).
 
 The signature lies in the bundle as `bundle.sig`, a Sigstore bundle with a DSSE envelope around the
-digest of every other file, git's included. It is made with an elliptic-curve key, by the library
-`model-signing`; its command line verifies it, too. Reads no file of the bundle itself.
+digest of every other file, git's included. It is made with an elliptic-curve key, or by Sigstore
+without one (`keyless`), by the library `model-signing`; its command line verifies it, too. Reads no
+file of the bundle itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bundles.contents import SIGNATURE
+from edgekit.bundles.keyless import KEYLESS, Identity, check_keyless, sign_keyless
 from edgekit.errors import ArtifactError, EdgekitError, FileError, UsageError
 from edgekit.extras import missing, owner_of
 
@@ -33,12 +35,16 @@ class Signed:
     """A signature that was checked.
 
     Attributes:
-        key: The public key's file.
-        fingerprint: sha256 of the public key (SubjectPublicKeyInfo, DER), in hex.
+        by: The public key's file, or who signed by Sigstore.
+        fingerprint: sha256 of the public key (SubjectPublicKeyInfo, DER), in hex; "" by Sigstore,
+            where a key is used once.
     """
 
-    key: Path
-    fingerprint: str
+    by: Path | Identity
+    fingerprint: str = ""
+
+    def __str__(self) -> str:
+        return f"by {self.by}" + (f", sha256 {self.fingerprint}" if self.fingerprint else "")
 
 
 def sign(folder: Path, key: Path, password: str | None = None) -> None:
@@ -46,7 +52,7 @@ def sign(folder: Path, key: Path, password: str | None = None) -> None:
 
     Args:
         folder: The bundle, finished but for the signature.
-        key: Private elliptic-curve key, PEM.
+        key: Private elliptic-curve key, PEM; or `KEYLESS`.
         password: Of the key, where it has one.
 
     Raises:
@@ -55,6 +61,9 @@ def sign(folder: Path, key: Path, password: str | None = None) -> None:
         UsageError: It is no such key, or the password is missing or wrong.
     """
     library = _library()
+    if key == KEYLESS:
+        sign_keyless(library, _hashing(library), folder, folder / SIGNATURE)
+        return
     _check_private(key, password)
     with _as_edgekit(UsageError, f"{key}: no private key to sign with", hint=_MAKE_KEY):
         library.signing.Config().set_hashing_config(_hashing(library)).use_elliptic_key_signer(
@@ -81,8 +90,8 @@ def public_half(key: Path, password: str | None = None) -> str:
     return public.decode()
 
 
-def check_signature(folder: Path, key: Path) -> Signed:
-    """Check that a bundle was signed with the private half of a key, as it lies there.
+def check_signature(folder: Path, key: Path | Identity) -> Signed:
+    """Check that a bundle was signed by a key's private half, or by somebody, as it lies there.
 
     Raises:
         MissingExtraError: The library is not installed.
@@ -91,7 +100,7 @@ def check_signature(folder: Path, key: Path) -> Signed:
         ArtifactError: No signature, one by another key, or one of other files.
     """
     library = _library()
-    fingerprint = _fingerprint(key)
+    fingerprint = "" if isinstance(key, Identity) else _fingerprint(key)
     signature = folder / SIGNATURE
     if signature.is_symlink() or not signature.is_file():
         raise ArtifactError(
@@ -103,6 +112,9 @@ def check_signature(folder: Path, key: Path) -> Signed:
             f"{signature}: {signature.stat().st_size:,} bytes",
             limit=f"{_MOST_SIGNATURE_BYTES:,} bytes for a signature",
         )
+    if isinstance(key, Identity):
+        check_keyless(library, _hashing(library), folder, signature, key)
+        return Signed(key)
     refused = f"{folder}: the signature is not by {key}, or the bundle was changed since"
     with _as_edgekit(ArtifactError, refused, hint="don't use this bundle"):
         library.verifying.Config().set_hashing_config(_hashing(library)).use_elliptic_key_verifier(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from edgekit.bundles.contents import (
     CONTENTS,
+    MOST_BYTES,
     MOST_CONTENTS_BYTES,
     MOST_FILES,
     SIGNATURE,
@@ -27,7 +29,10 @@ from edgekit.errors import ArtifactError
 from edgekit.files import write_atomic, zip_bytes
 
 SUFFIX = ".zip"
+MOST_RATIO = 100  # bytes of all files, by those of the ZIP: bundles are models, pictures and text
 _MOST_SIGNATURE_BYTES = 4 * 1024**2
+_HEADER_BYTES, _END_BYTES = 30, 22
+_MOST_LIST_BYTES = 2 * 1024**2
 _REFUSE = "don't use this bundle; get it again from where it was made"
 
 
@@ -72,14 +77,25 @@ def unpacked(file: Path) -> Iterator[Path]:
         yield folder
 
 
-def _unpack(file: Path, folder: Path) -> None:
+@contextmanager
+def opened(
+    file: Path, ratio: int = MOST_RATIO
+) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """A ZIP from somebody else, and its entries, of which none was unpacked yet.
+
+    Args:
+        file: The ZIP.
+        ratio: How many times its own bytes it may unpack to.
+
+    Raises:
+        ArtifactError: No ZIP, damaged, with something before or behind it, or with entries that no
+            bundle has: paths that leave it, links, one name twice, too many of them, two in one
+            place, or far more bytes than the file has.
+    """
     try:
+        _refuse_surroundings(file)
         with zipfile.ZipFile(file) as archive:
-            for entry in _checked(file, archive):
-                target = folder / entry.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as source, target.open("wb") as sink:
-                    shutil.copyfileobj(source, sink)
+            yield archive, _checked(file, archive, ratio)
     # What zipfile raises about others' files: encrypted ones RuntimeError, unknown compression
     # NotImplementedError.
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
@@ -87,15 +103,20 @@ def _unpack(file: Path, folder: Path) -> None:
         raise ArtifactError(f"{file}: not a readable ZIP: {reason}", hint=_REFUSE) from error
 
 
-def _checked(file: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    _refuse_surroundings(file, archive)
+def _unpack(file: Path, folder: Path) -> None:
+    with opened(file) as (archive, entries):
+        _check_list(file, archive, entries)
+        for entry in entries:
+            target = folder / entry.filename
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+
+
+def _checked(file: Path, archive: zipfile.ZipFile, ratio: int) -> list[zipfile.ZipInfo]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) < len(archive.infolist()):
         raise ArtifactError(f"{file}: holds folders of their own", hint=_REFUSE)
-    if len(entries) > MOST_FILES + 2:
-        raise ArtifactError(
-            f"{file}: {len(entries):,} files", limit=f"{MOST_FILES:,} files for a bundle"
-        )
     names = [entry.filename for entry in entries]
     for entry in entries:
         if not is_path(entry.filename):
@@ -108,6 +129,32 @@ def _checked(file: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             raise ArtifactError(told, hint=_REFUSE)
     if len({name.lower() for name in names}) < len(names):
         raise ArtifactError(f"{file}: holds a name twice", hint=_REFUSE)
+    _refuse_bomb(file, archive, entries, ratio)
+    return entries
+
+
+def _refuse_bomb(
+    file: Path, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], ratio: int
+) -> None:
+    """By what the entries say, which is all that is read of them."""
+    if min((entry.header_offset for entry in entries), default=0):
+        raise ArtifactError(f"{file}: holds more than a ZIP", hint=_REFUSE)
+    free = 0
+    for entry in sorted(entries, key=lambda one: one.header_offset):
+        ends = entry.header_offset + _HEADER_BYTES + entry.compress_size
+        if entry.header_offset < free or ends > archive.start_dir:
+            raise ArtifactError(f"{file}: its files lie in one another", hint=_REFUSE)
+        free = ends
+    total, size = sum(entry.file_size for entry in entries), file.stat().st_size
+    if total > MOST_BYTES or total > size * ratio:
+        raise ArtifactError(
+            f"{file}: {size:,} bytes would unpack to {total:,}",
+            limit=f"{MOST_BYTES:,} bytes, and {ratio} times the file's own",
+            hint=_REFUSE,
+        )
+
+
+def _check_list(file: Path, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
     listed = _listed(file, archive)
     for entry in entries:
         limit = listed.get(entry.filename)
@@ -121,18 +168,24 @@ def _checked(file: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
                 f"{limit:,} it should have",
                 hint=_REFUSE,
             )
-    return entries
 
 
-def _refuse_surroundings(file: Path, archive: zipfile.ZipFile) -> None:
+def _refuse_surroundings(file: Path) -> None:
     """A ZIP may have anything before and behind it; what is one whole has not."""
-    first = min((entry.header_offset for entry in archive.infolist()), default=0)
     with file.open("rb") as stream:
         begins = stream.read(4)
-        stream.seek(-22, 2)
-        ends = stream.read(4)
-    if first or begins != b"PK\x03\x04" or ends != b"PK\x05\x06":
+        stream.seek(0, 2)
+        stream.seek(-min(stream.tell(), _END_BYTES), 2)
+        ends = stream.read()
+    if begins[:2] != b"PK" or len(ends) < _END_BYTES:
+        raise zipfile.BadZipFile("File is not a zip file")
+    if begins != b"PK\x03\x04" or ends[:4] != b"PK\x05\x06":
         raise ArtifactError(f"{file}: holds more than a ZIP", hint=_REFUSE)
+    count, of_list = struct.unpack("<10xHI6x", ends)
+    if count > MOST_FILES + 2:
+        raise ArtifactError(f"{file}: {count:,} files", limit=f"{MOST_FILES:,} files for a bundle")
+    if of_list > _MOST_LIST_BYTES:
+        raise ArtifactError(f"{file}: a list of {of_list:,} bytes", limit=f"{_MOST_LIST_BYTES:,}")
 
 
 def _listed(file: Path, archive: zipfile.ZipFile) -> dict[str, int]:

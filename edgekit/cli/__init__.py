@@ -39,6 +39,7 @@ VERBS = {
     "report": "Write a page of what is known of SOURCE.",
     "bundle": "Package ARTIFACTs for an app team, with what proves them.",
     "verify": "Refuse a BUNDLE in which anything was changed.",
+    "update": "Bring a bundle to its next version by what changed.",
     "history": "List, show and export what was measured.",
     "roofline": "Measure this machine's limits and what share ARTIFACTs reach.",
     "explain": "Say which layer of ARTIFACT loses accuracy, and what invites it.",

@@ -16,6 +16,7 @@ from edgekit.errors import UsageError
 @click.option(
     "--platform",
     required=True,
+    shell_complete=names.complete_platforms,
     help=f"What the app is built for: {', '.join(platforms.names())}.",
 )
 @click.option(
@@ -52,7 +53,11 @@ from edgekit.errors import UsageError
     "--weights", type=click.Path(path_type=Path), help="Weights of that model, for --core-ml."
 )
 @click.option(
-    "--sign", "key", type=click.Path(path_type=Path), help="Private elliptic-curve key, PEM."
+    "--sign",
+    "key",
+    metavar="KEY|sigstore",
+    type=click.Path(path_type=Path),
+    help="Private elliptic-curve key (PEM); or sigstore: no key, but a login, over the network.",
 )
 @click.option("--password", envvar="EDGEKIT_KEY_PASSWORD", show_envvar=True, help="Of that key.")
 @output.common_options

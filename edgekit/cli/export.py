@@ -103,6 +103,12 @@ _NEARLY_ALL = 0.9  # of the multiply-adds in float: nearly the float file
     help="Gets <name>/<target>-<precision>.",
 )  # fmt: skip
 @click.option("--name", help="Name of the model in --out; by default its own, or its file's.")
+@click.option(
+    "--metadata/--no-metadata",
+    default=True,
+    show_default=True,
+    help="Labels, normalisation and licence inside the files, too: about 1 kB and the labels.",
+)
 @click.option("--force", is_flag=True, help="Convert again even if nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @output.common_options

@@ -43,6 +43,17 @@ def complete_datasets(
     return _names_or_paths(registry.parts(registry.DATASETS), incomplete)
 
 
+def complete_platforms(
+    _ctx: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Platforms of bundles that begin with `incomplete`."""
+    from click.shell_completion import CompletionItem
+
+    from edgekit.bundles import platforms
+
+    return [CompletionItem(name) for name in platforms.names() if name.startswith(incomplete)]
+
+
 def completing_stored(
     kind: str,
 ) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:

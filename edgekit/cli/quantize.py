@@ -77,6 +77,12 @@ if TYPE_CHECKING:
     help="Gets <name>/<target>-<precision>.",
 )  # fmt: skip
 @click.option("--name", help="Name in --out; by default the file's.")
+@click.option(
+    "--metadata/--no-metadata",
+    default=True,
+    show_default=True,
+    help="Labels, normalisation and licence inside the files, too: about 1 kB and the labels.",
+)
 @click.option("--force", is_flag=True, help="Convert again even if nothing changed.")
 @output.common_options
 def command(

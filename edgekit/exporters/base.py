@@ -7,6 +7,7 @@ which process it runs in, and does not judge accuracy (`edgekit.parity` does).
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, final
 
 from edgekit.errors import ConversionError, MissingExtraError, UsageError
+from edgekit.exporters.metadata.facts import Facts
 from edgekit.manifest import IO
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.limits import MINMAX
@@ -172,6 +174,36 @@ class Exporter(ABC):
     @abstractmethod
     def inspect(self, folder: Path) -> FileGraph:
         """Read the file's own declaration of inputs, outputs, operators and dtypes."""
+
+    def _describe(self, folder: Path, facts: Facts) -> None:  # noqa: B027  a plug-in may have none
+        """Write facts into the file(s) of `folder`; a format without a place for them has none."""
+
+    @final
+    def describe(self, source: Path, destination: Path, facts: Facts) -> FileGraph:
+        """Copy finished file(s) and say in them what they are (`edgekit.exporters.metadata`).
+
+        Args:
+            source: Folder with the file(s).
+            destination: Empty folder.
+            facts: What to say.
+
+        Raises:
+            ConversionError: It changed more than that.
+            MissingExtraError: A package it needs is not installed.
+        """
+        for path in sorted(source.iterdir()):
+            shutil.copyfile(path, destination / path.name)
+        try:
+            self._describe(destination, facts)
+        except ImportError as error:
+            package = (error.name or "a package").partition(".")[0]
+            raise MissingExtraError(package, self.extra, f"{self.target} metadata") from error
+        graph, before = self.inspect(destination), self.inspect(source)
+        if graph != before:
+            raise ConversionError(
+                f"{self.target}: the graph is another one with its metadata", hint="--no-metadata"
+            )
+        return graph
 
     @final
     def convert(self, conversion: Conversion) -> FileGraph:

@@ -14,6 +14,8 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.metadata.facts import Facts
+from edgekit.exporters.metadata.onnx import add_metadata
 from edgekit.exporters.onnx_int4 import quantize_matrices
 from edgekit.exporters.onnx_int16 import quantize_16x8
 from edgekit.exporters.onnx_ranges import quantize_with_ranges
@@ -58,6 +60,13 @@ class OnnxExporter(Exporter):
             onnx_file.sort_nodes(model)
         onnx_file.save(model, conversion.destination / self.model_file)
         return audit
+
+    def _describe(self, folder: Path, facts: Facts) -> None:
+        import onnx
+
+        model = onnx.load(folder / self.model_file)
+        add_metadata(model, facts, self.inspect(folder).outputs)
+        onnx_file.save(model, folder / self.model_file)
 
     def inspect(self, folder: Path) -> FileGraph:
         return onnx_file.inspect(folder / self.model_file)

@@ -17,6 +17,8 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.metadata.facts import Facts
+from edgekit.exporters.metadata.openvino import add_metadata
 from edgekit.exporters.openvino_ranges import set_ranges
 from edgekit.ranges.audit import Audit
 from edgekit.tensor import TensorInfo, affine_grid
@@ -80,6 +82,18 @@ class OpenvinoExporter(Exporter):
             compress_to_fp16=conversion.precision == "fp16",
         )
         return audit
+
+    def _describe(self, folder: Path, facts: Facts) -> None:
+        import openvino
+
+        file = folder / self.model_file
+        outputs = self.inspect(folder).outputs
+        weights = file.with_suffix(
+            ".bin"
+        ).read_bytes()  # a file would be mapped while it is written
+        model = openvino.Core().read_model(file.read_bytes(), weights)
+        add_metadata(model, facts, outputs)
+        openvino.save_model(model, file, compress_to_fp16=False)
 
     def inspect(self, folder: Path) -> FileGraph:
         import openvino

@@ -20,6 +20,8 @@ from edgekit.exporters.base import (
     calibration_array,
     wanted_io_dtype,
 )
+from edgekit.exporters.metadata.facts import Facts
+from edgekit.exporters.metadata.tflite import with_metadata, without_metadata
 from edgekit.exporters.tflite_int16 import quantize_16x8
 from edgekit.exporters.tflite_ranges import PLACEHOLDER_SAMPLES, with_placeholders, with_ranges
 from edgekit.exporters.tflite_weights import halve, shrink_kernels
@@ -63,7 +65,7 @@ class TfliteExporter(Exporter):
     def _from_file(self, conversion: Conversion) -> Audit | None:
         audit = None
         file = conversion.source / self.model_file
-        content = file.read_bytes()
+        content = without_metadata(file.read_bytes())
         if conversion.precision == "int8":
             samples = calibration_array(conversion)
             content, audit = with_ranges(
@@ -79,6 +81,10 @@ class TfliteExporter(Exporter):
         content = tflite_file.with_signature(content, *names)
         (conversion.destination / self.model_file).write_bytes(content)
         return audit
+
+    def _describe(self, folder: Path, facts: Facts) -> None:
+        file = folder / self.model_file
+        file.write_bytes(with_metadata(file.read_bytes(), facts))
 
     def inspect(self, folder: Path) -> FileGraph:
         return tflite_file.inspect(folder / self.model_file)

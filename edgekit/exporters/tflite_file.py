@@ -16,6 +16,7 @@ from edgekit.tensor import TensorInfo
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
+_ALIGNMENT = 16  # of the data of buffers
 
 
 def inspect(path: Path) -> FileGraph:
@@ -33,8 +34,8 @@ def inspect(path: Path) -> FileGraph:
         dtypes.update(dtype_name(tensor.type) for tensor in graph.tensors)
     main = model.subgraphs[0]
     return FileGraph(
-        inputs=tuple(_describe(main.tensors[i]) for i in main.inputs),
-        outputs=tuple(_describe(main.tensors[i]) for i in main.outputs),
+        inputs=tuple(describe(main.tensors[i]) for i in main.inputs),
+        outputs=tuple(describe(main.tensors[i]) for i in main.outputs),
         ops=dict(ops),
         dtypes=dict(dtypes),
         foreign_ops=tuple(sorted(foreign)),
@@ -152,7 +153,8 @@ def _maps(tensors: Any, indices: Any, names: Sequence[str]) -> list[Any]:
     return found
 
 
-def _describe(tensor: Any) -> TensorInfo:
+def describe(tensor: Any) -> TensorInfo:
+    """Name, dtype, shape and grid of a tensor."""
     signature = tensor.shapeSignature
     shape = signature if signature is not None and len(signature) else tensor.shape
     steps = tensor.quantization.scale if tensor.quantization is not None else None
@@ -193,10 +195,15 @@ def unpack(content: bytes) -> Any:
 
 
 def pack(model: Any) -> bytes:
-    """The file of such objects."""
+    """The file of such objects; constants lie where kernels and maps of memory want them."""
     import flatbuffers
 
-    builder = flatbuffers.Builder(1024)
+    class Aligned(flatbuffers.Builder):  # type: ignore[misc]
+        # The schema asks for 16 bytes (`force_align`), and the generated Python forgets it.
+        def StartVector(self, size: int, count: int, alignment: int) -> Any:  # noqa: N802
+            return super().StartVector(size, count, _ALIGNMENT if size == 1 else alignment)
+
+    builder = Aligned(1024)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     return bytes(builder.Output())
 

@@ -15,6 +15,7 @@ from typing import Any
 from edgekit import registry
 from edgekit.errors import ConversionError, ModelError
 from edgekit.exporters.base import Conversion
+from edgekit.exporters.metadata.facts import Facts
 from edgekit.process import Emit, Handler
 
 ENTRY = "edgekit.exporters.worker:handler"
@@ -52,7 +53,7 @@ class Preparation:
 
 
 def handler() -> Handler:
-    """For `edgekit.process`: requests are {"do": "prepare" | "convert" | "reference", ...}."""
+    """For `edgekit.process`: requests are {"do": "prepare", ...} and the like."""
     return Worker()
 
 
@@ -67,7 +68,12 @@ class Worker:
 
     def steps(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         """What each request is answered by."""
-        return {"prepare": self._prepare, "convert": _convert, "reference": self._predict}
+        return {
+            "prepare": self._prepare,
+            "convert": _convert,
+            "describe": _describe,
+            "reference": self._predict,
+        }
 
     def _prepare(self, request: dict[str, Any]) -> dict[str, Any]:
         from edgekit.exporters.tracing import trace_model
@@ -129,3 +135,10 @@ def _convert(request: dict[str, Any]) -> dict[str, Any]:
     if not conversion.source.is_dir():
         raise ConversionError(f"{conversion.source}: the step before this one left nothing")
     return {"graph": exporter.convert(conversion).to_json()}
+
+
+def _describe(request: dict[str, Any]) -> dict[str, Any]:
+    exporter = registry.load(registry.EXPORTERS, request["target"])()
+    source, destination = Path(request["source"]), Path(request["destination"])
+    exporter.describe(source, destination, Facts.from_json(request["facts"]))
+    return {}

@@ -186,7 +186,8 @@ class Search:
 
     def _publish(self, graph: FileGraph, name: str, mixed: Mixed) -> Path:
         results = self._results
-        outputs = self._workshop.run(self._step, graph, results["proof"], name)
+        proof, trace = results["proof"], results["prepare"]
+        outputs = self._workshop.run(self._step, graph, proof, trace, name)
         given = [results[task] for task in ("reference", "prepare", "evaluation", "calibration")]
         return self._workshop.publish(self._step, graph, outputs, *given, name=name, mixed=mixed)
 

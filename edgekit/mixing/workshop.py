@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,8 +30,13 @@ class Workshop(Protocol):
     environment: dict[str, str]
     starts: Starts
 
-    def run(self, step: Step, graph: FileGraph, proof: Path, name: str = "") -> list[Any]:
-        """Outputs of the file in `files/<name>` for the gate's samples."""
+    def run(
+        self, step: Step, graph: FileGraph, proof: Path, trace: Mapping[str, Any], name: str = ""
+    ) -> list[Any]:
+        """Outputs of the file in `files/<name>`, as it will be published, for the gate's samples.
+
+        `trace` is the result of the task "prepare".
+        """
 
     def publish(
         self,

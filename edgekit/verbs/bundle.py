@@ -17,6 +17,7 @@ from edgekit.artifact import Artifact
 from edgekit.bundles.checking import Verified, verify
 from edgekit.bundles.contract import contract_of
 from edgekit.bundles.coreml import PRECISION, TARGET, make_core_ml
+from edgekit.bundles.keyless import Identity
 from edgekit.bundles.making import Order, make_bundle
 from edgekit.bundles.platforms import platform_of
 from edgekit.errors import EdgekitError, UsageError
@@ -26,7 +27,7 @@ from edgekit.progress import Report, silent
 from edgekit.run import Run
 from edgekit.summary import summarise
 
-__all__ = ["Verified", "verify"]
+__all__ = ["Identity", "Verified", "verify"]
 
 # What says of which machine and runtime a figure is; no name of a host.
 _MACHINE = ("machine", "system", "cpu_model", "runtime_version", "browser", "gpu")
@@ -93,8 +94,13 @@ def told(verified: Verified) -> dict[str, Any]:
         **{key: value for key, value in contents.items() if key != "files"},
         "files": len(contents["files"]),
         "signed": verified.has_signature,
-        "signed_by": verified.signed.fingerprint if verified.signed else None,
+        "signed_by": _signer(verified),
     }
+
+
+def _signer(verified: Verified) -> str | None:
+    signed = verified.signed
+    return None if signed is None else signed.fingerprint or str(signed.by)
 
 
 def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:

@@ -67,6 +67,7 @@ class ExportRequest:
         trust_model: Allow code inside the model file.
         out: Folder that gets `<name>/<target>-<precision>`.
         name: Name of the model in folders and manifests; by default its own, or its file's.
+        metadata: Whether files say what they are (docs/metadata.md).
         force: Convert again even if nothing changed.
     """
 
@@ -92,6 +93,7 @@ class ExportRequest:
     trust_model: bool = False
     out: Path = DEFAULT_OUT
     name: str | None = None
+    metadata: bool = True
     force: bool = False
 
 
@@ -183,6 +185,7 @@ def plan_export(request: ExportRequest) -> tuple[ExportOrder, Plan]:
         ranges=request.ranges,
         budget_s=None if request.allow_drop else request.budget_s,
         allow_drop=request.allow_drop,
+        metadata=request.metadata,
     )
     ingredients = _ingredients(order)
     keys = {step.label: artifact_key(step, ingredients) for step in plan.wanted}
@@ -292,6 +295,7 @@ def _ingredients(order: ExportOrder) -> dict[str, Any]:
         ],
         "model": order.source.digest(),
         "name": order.source.name,
+        "metadata": sha256_file(package / "datasets" / "recipe.py") if order.metadata else None,
         "weights": sha256_file(order.weights) if order.weights else None,
         "classes": list(order.classes),
         "data": data,

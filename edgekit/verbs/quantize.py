@@ -52,6 +52,7 @@ class QuantizeRequest:
         allow_drop: Keep an artifact that misses its gate all the same, and say so in its manifest.
         out: Folder that gets `<name>/<target>-<precision>`.
         name: Name in folders and manifests; by default the file's.
+        metadata: Whether files say what they are (docs/metadata.md).
         force: Convert again even if nothing changed.
     """
 
@@ -71,6 +72,7 @@ class QuantizeRequest:
     allow_drop: bool = False
     out: Path = Path("build")
     name: str | None = None
+    metadata: bool = True
     force: bool = False
 
 
@@ -137,6 +139,7 @@ def _order(request: QuantizeRequest) -> FileOrder:
         gate=gate,
         reading=_reading(request, dataset),
         allow_drop=request.allow_drop,
+        metadata=request.metadata,
     )
     ingredients = _ingredients(order)
     return replace(
@@ -219,6 +222,7 @@ def _ingredients(order: FileOrder) -> dict[str, Any]:
         ],
         "file": sha256_file(order.source.path),
         "name": order.source.name,
+        "metadata": sha256_file(package / "datasets" / "recipe.py") if order.metadata else None,
         "classes": list(order.classes),
         "data": data,
         "calibration": order.calibration_samples,

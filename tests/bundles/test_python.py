@@ -62,6 +62,16 @@ def test_nothing_of_edgekit_itself_or_tensorflow_is_imported(run):
     assert {"edgekit", "tensorflow", "click", "rich", "onnx"}.isdisjoint(tops)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("artifact='onnx-int8'", "onnx files need a runtime that is not installed: pip install onnx"),
+     ("threads=0", "threads: at least 1, not 0")],
+)  # fmt: skip
+def test_a_runtime_that_is_not_there_and_no_threads_are_named(run, words, said):
+    script = f"import sys, known; sys.modules['onnxruntime'] = None; known.Model({words})"
+    assert said in run("-c", script, status=1).stderr
+
+
 def test_a_file_and_the_same_frame_of_a_camera_give_the_same_answer(run, tmp_path):
     pixels = np.random.default_rng(3).integers(0, 256, (50, 70, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "picture.png")

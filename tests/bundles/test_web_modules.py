@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
 from edgekit import detection
-from edgekit.bundles.contract import _input
 from edgekit.bundles.originals import drawn
 from edgekit.bundles.signing import sign
 from edgekit.datasets import images
+from edgekit.datasets.recipe import recipe_of
 from edgekit.spec import InputSpec
 from edgekit.tensor import dequantize, quantize
 from edgekit.tokenizing import encode_by
@@ -64,7 +64,7 @@ def test_pictures_of_any_size_become_what_python_makes_of_them(modules, spec):
     }
     return made;
     """
-    given = {"files": [base64.b64encode(file).decode() for file in files], "spec": _input(spec)}
+    given = {"files": [base64.b64encode(file).decode() for file in files], "spec": recipe_of(spec)}
     found = [bytes(one) for one in modules("decoding", body, given)]
     assert found == wanted
 
@@ -202,7 +202,7 @@ def test_an_example_without_its_grey_sides_becomes_the_same_sample_again(modules
       return [cut.width, cut.height, sample.every((value, at) => value === rows.flat(2)[at])];
     });
     """
-    found = modules("pictures", body, {"samples": samples, "spec": _input(spec)})
+    found = modules("pictures", body, {"samples": samples, "spec": recipe_of(spec)})
     sizes = [one and tuple(one[:2]) for one in found]
     assert sizes == [(40, 20), (24, 48), None, (40, 2), (2, 48), None, None]
     assert all(one is None or one[2] for one in found)

@@ -50,3 +50,9 @@ def test_model_names_complete_and_anything_else_is_a_path():
 
 def test_device_names_complete():
     assert complete("edgekit", "devices", "loc") == [("plain", "local-cpu")]
+
+
+def test_platforms_and_what_becomes_of_updates_complete():
+    words = ("edgekit", "bundle", "build/m/tflite-int8", "--platform")
+    assert complete(*words, "py") == [("plain", "python")]
+    assert {name for _, name in complete("edgekit", "update", "")} == {"make", "apply"}

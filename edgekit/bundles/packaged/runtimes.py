@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edgekit.errors import ArtifactError, DataError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -97,5 +99,19 @@ RUNTIMES: dict[str, tuple[type[Litert | Onnxruntime | Openvino], str]] = {
 
 
 def load(target: str, file: Path, threads: int, outputs: Sequence[str]) -> Loaded:
-    """Load a model file of a target in its runtime."""
-    return RUNTIMES[target][0](file, threads, outputs)
+    """Load a model file of a target in its runtime.
+
+    Raises:
+        ArtifactError: The runtime is not installed.
+        DataError: No number of threads.
+    """
+    if threads < 1:
+        raise DataError(f"threads: at least 1, not {threads}")
+    kind, package = RUNTIMES[target]
+    try:
+        return kind(file, threads, outputs)
+    except ModuleNotFoundError as error:
+        raise ArtifactError(
+            f"{target} files need a runtime that is not installed: "
+            f"pip install {package.replace('_', '-')}"
+        ) from error

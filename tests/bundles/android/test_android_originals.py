@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from edgekit.bundles.contents import CONTENTS, CONTRACT, TOKENIZER, WORDPIECE, Contents, Entry, Held
-from edgekit.bundles.contract import _input
 from edgekit.bundles.originals import PICTURES, SOUNDS, TEXTS, write_originals
 from edgekit.bundles.wordpiece import write_wordpiece
+from edgekit.datasets.recipe import recipe_of
 from edgekit.files import canonical_json, sha256_file
 from edgekit.spec import InputSpec
 from edgekit.tokenizing import train_wordpiece
@@ -36,7 +36,7 @@ def write(tmp_path):
             **write_originals(tmp_path / "golden", [spec], tokenizer),
         }
         (tmp_path / "golden/cases.json").write_text(canonical_json(cases))
-        contract = {"version": 1, "inputs": [_input(spec)], "answer": {"kind": "tensors"}}
+        contract = {"version": 1, "inputs": [recipe_of(spec)], "answer": {"kind": "tensors"}}
         contract |= {"artifacts": {"a": {"inputs": [], "outputs": []}}}
         (tmp_path / CONTRACT).write_text(canonical_json(contract))
         (tmp_path / "model").touch()

@@ -17,11 +17,11 @@ from PIL import Image, ImageOps
 
 from edgekit import detection
 from edgekit.bundles.answers import answer_of
-from edgekit.bundles.contract import _input
 from edgekit.bundles.originals import TEXTS, drawn
 from edgekit.bundles.packaged.model import _sound
 from edgekit.bundles.wordpiece import wordpiece_of
 from edgekit.datasets import images
+from edgekit.datasets.recipe import recipe_of
 from edgekit.datasets.wav import read_wav
 from edgekit.errors import DataError
 from edgekit.files import canonical_json
@@ -69,7 +69,7 @@ def test_pictures_become_what_python_makes_of_them(steps, dtype, layout, ranges,
     frames = [drawn(*size) for size in sizes]
     frames += [draw.integers(0, 256, (*size, 4), dtype=np.uint8) for size in sizes[-4:]]
     files = [png(pixels) for pixels in frames]
-    made = steps("picture", json.dumps(_input(spec)), *files)
+    made = steps("picture", json.dumps(recipe_of(spec)), *files)
     for file, found in zip(files, made, strict=True):
         pixels, _ = images.decode(file, *images.image_size(spec, owner="it"), resize=resize)
         assert found == images.fit_pixels(pixels, spec).tobytes()
@@ -319,7 +319,7 @@ def test_boxes_go_back_to_the_picture_as_the_golden_vectors_say(steps):
         spec = InputSpec(
             "x", "uint8", (high, wide, 3), "HWC", resize="letterbox", range=(0.0, 255.0)
         )
-        given = {"input": _input(spec), "width": width, "height": height, "boxes": case["boxes"]}
+        given = {"input": recipe_of(spec), "width": width, "height": height, "boxes": case["boxes"]}
         (told,) = steps("to-picture", json.dumps(given))
         fit, _, boxes = told.decode().partition("] ")
         assert json.loads(fit + "]") == case["fit"]
