@@ -15,6 +15,7 @@ are explained in docs/bundles.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from edgekit import detection
@@ -24,26 +25,45 @@ from edgekit.errors import UsageError
 from edgekit.files import canonical_json
 from edgekit.tensor import TensorInfo
 
-__all__ = ["PICTURE", "SOUND", "TENSOR", "TEXT", "contract_of", "is_detector", "kind_of"]
+__all__ = ["PICTURE", "SOUND", "TENSOR", "TEXT", "Showing", "contract_of", "is_detector", "kind_of"]
 
 VERSION = 1
 CLASSES, OBJECTS, TENSORS = "classes", "objects", "tensors"
 _TOP = 5
 
 
-def contract_of(artifacts: Sequence[Artifact]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """Which objects of a detector an app shows.
+
+    Attributes:
+        threshold: Lowest score, 0–1.
+        overlap: Highest IoU of two objects of a class, 0–1. An app shows what a person takes for
+            one object once; a metric, which ranks them all, does better with more.
+    """
+
+    threshold: float = detection.THRESHOLD
+    overlap: float = 0.45
+
+
+def contract_of(artifacts: Sequence[Artifact], showing: Showing | None = None) -> dict[str, Any]:
     """The contract of artifacts that do the same in different files.
 
     Args:
         artifacts: Of one model, at least one.
+        showing: Of detectors; None takes the usual.
 
     Raises:
         UsageError: They take or give something different: they cannot stand for each other.
     """
     first = artifacts[0]
-    common = _common(first)
+    showing = showing or Showing()
+    common = _common(first, showing)
     for other in artifacts[1:]:
-        if canonical_json(_common(other)) != canonical_json(common) or other.labels != first.labels:
+        if (
+            canonical_json(_common(other, showing)) != canonical_json(common)
+            or other.labels != first.labels
+        ):
             raise UsageError(
                 f"{other.path} takes or gives something else than {first.path}",
                 hint="a bundle holds artifacts of one model, with one preprocessing",
@@ -66,21 +86,21 @@ def is_detector(outputs: Sequence[TensorInfo]) -> bool:
     return detection.gives_objects([one.name for one in outputs])
 
 
-def _common(artifact: Artifact) -> dict[str, Any]:
+def _common(artifact: Artifact, showing: Showing) -> dict[str, Any]:
     manifest = artifact.manifest
     return {
         "inputs": [recipe_of(spec) for spec in manifest.preprocessing],
-        "answer": _answer(artifact),
+        "answer": _answer(artifact, showing),
     }
 
 
-def _answer(artifact: Artifact) -> dict[str, Any]:
+def _answer(artifact: Artifact, showing: Showing) -> dict[str, Any]:
     outputs, labels = artifact.manifest.outputs, artifact.labels
     if is_detector(outputs):
         return {
             "kind": OBJECTS,
-            "threshold": detection.THRESHOLD,
-            "overlap": detection.OVERLAP,
+            "threshold": showing.threshold,
+            "overlap": showing.overlap,
             "most": detection.MOST,
             "candidates": detection.CANDIDATES,
         }

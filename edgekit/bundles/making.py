@@ -14,7 +14,7 @@ from edgekit.bundles import contents as parts
 from edgekit.bundles.bill import bill_of
 from edgekit.bundles.checking import Verified, verify_folder
 from edgekit.bundles.contents import Contents, Entry, Held, bundle_name, bundle_version
-from edgekit.bundles.contract import contract_of
+from edgekit.bundles.contract import Showing, contract_of
 from edgekit.bundles.golden import write_golden
 from edgekit.bundles.keyless import KEYLESS
 from edgekit.bundles.licences import licence_text
@@ -40,6 +40,7 @@ class Order:
         task: What the model does.
         licence: SPDX identifier of the weights.
         card: The model's card, Markdown; "" for none.
+        showing: Which objects an app shows.
         choice: Class of device → label of the artifact for it.
         reports: Name of a device → what was measured there, as a document.
     """
@@ -50,6 +51,7 @@ class Order:
     task: str = ""
     licence: str = ""
     card: str = ""
+    showing: Showing = field(default_factory=Showing)
     choice: Mapping[str, str] = field(default_factory=dict)
     reports: Mapping[str, object] = field(default_factory=dict)
 
@@ -83,7 +85,7 @@ def make_bundle(
     platform = platform_of(order.platform)
     _check(artifacts, platform, out, signs=key is not None)
     platform.check_name(bundle_name(order.name))
-    contract = contract_of(artifacts)
+    contract = contract_of(artifacts, order.showing)
     steps = 4 + (key is not None)
     with scratch_folder(out) as scratch:
         folder = scratch / "bundle"

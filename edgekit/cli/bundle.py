@@ -36,6 +36,16 @@ from edgekit.errors import UsageError
     help="A class of device, and the label of the artifact for it: phone=tflite-int8.",
 )
 @click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Detectors: lowest score of an object that the app shows; 0.25 by default.",
+)
+@click.option(
+    "--overlap",
+    type=click.FloatRange(0, 1),
+    help="Detectors: highest IoU of two objects of a class that it shows; 0.45 by default.",
+)
+@click.option(
     "--measured",
     multiple=True,
     metavar="DEVICE",
@@ -69,6 +79,8 @@ def command(
     name: str | None,
     version: str,
     choice: tuple[str, ...],
+    threshold: float | None,
+    overlap: float | None,
     measured: tuple[str, ...],
     licence: str | None,
     core_ml: bool,
@@ -100,6 +112,8 @@ def command(
         name=name,
         version=version,
         choice=dict(map(_parse, choice)),
+        threshold=threshold,
+        overlap=overlap,
         measured=measured,
         key=key,
         password=password,

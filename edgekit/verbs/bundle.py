@@ -9,13 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from edgekit.artifact import Artifact
 from edgekit.bundles.checking import Verified, verify
-from edgekit.bundles.contract import contract_of
+from edgekit.bundles.contract import OBJECTS, Showing, contract_of
 from edgekit.bundles.coreml import PRECISION, TARGET, make_core_ml
 from edgekit.bundles.keyless import Identity
 from edgekit.bundles.making import Order, make_bundle
@@ -45,6 +45,8 @@ class BundleRequest:
         out: The bundle's folder, or a `.zip`.
         name: Of the bundle; the model's by default.
         version: "MAJOR.MINOR.PATCH".
+        threshold: Lowest score of an object that the app shows, 0–1; None takes the usual.
+        overlap: Highest IoU of two objects of a class there, 0–1; None takes the usual.
         choice: Class of device → label of the artifact for it.
         measured: Devices whose newest figures go into the bundle; where `choice` says nothing of
             one, its fastest artifact is chosen for it.
@@ -61,6 +63,8 @@ class BundleRequest:
     out: Path
     name: str | None = None
     version: str = "1.0.0"
+    threshold: float | None = None
+    overlap: float | None = None
     choice: Mapping[str, str] = field(default_factory=dict)
     measured: Sequence[str] = ()
     key: Path | None = None
@@ -125,6 +129,10 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
     reports = {device: measured_on(device, artifacts) for device in request.measured}
     fastest = {device: _fastest(report) for device, report in reports.items()}
     answer = contract_of(artifacts)["answer"]["kind"]
+    asked = {"threshold": request.threshold, "overlap": request.overlap}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if given and answer != OBJECTS:
+        raise UsageError(f"--{next(iter(given))} is for detectors; {model} gives {answer}")
     order = Order(
         name=request.name or model.replace(".", "-").lower(),
         version=request.version,
@@ -132,6 +140,7 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
         task=known.task or _ANSWERS[answer],
         licence=request.licence if request.licence is not None else known.licence,
         card=known.card,
+        showing=replace(Showing(), **given),
         choice={**fastest, **request.choice},
         reports=reports,
     )

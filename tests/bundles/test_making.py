@@ -11,6 +11,7 @@ import pytest
 from edgekit.artifact import Artifact
 from edgekit.bundles.checking import verify
 from edgekit.bundles.contents import CONTENTS
+from edgekit.bundles.contract import Showing, contract_of
 from edgekit.bundles.making import Order, make_bundle
 from edgekit.cli import main
 from edgekit.errors import ArtifactError, UsageError
@@ -220,4 +221,22 @@ def test_what_was_mistyped_is_one_error_line(checkout, tmp_path, capsys, words, 
     error = capsys.readouterr().err
     assert said in error
     assert error.count("error:") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_which_objects_an_app_shows_is_part_of_the_contract(artifacts):
+    manifest = artifacts[0].manifest
+    outputs = [replace(manifest.outputs[0], name=name) for name in ("boxes", "scores")]
+    detector = replace(artifacts[0], manifest=replace(manifest, outputs=tuple(outputs)))
+    for showing in (Showing(), Showing(threshold=0.5, overlap=0.3)):
+        answer = contract_of([detector], showing)["answer"]
+        assert answer["kind"] == "objects"
+        assert (answer["threshold"], answer["overlap"]) == (showing.threshold, showing.overlap)
+
+
+def test_a_threshold_is_for_detectors(artifacts, tmp_path, capsys):
+    asked = ["bundle", str(artifacts[0].path), "--platform", "python", "-o", str(tmp_path / "out")]
+    assert main([*asked, "--threshold", "0.5"]) == 2
+    assert "error: --threshold is for detectors" in capsys.readouterr().err
+    assert main([*asked, "--overlap", "1.5"]) == 2
     assert not (tmp_path / "out").exists()
