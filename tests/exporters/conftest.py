@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from edgekit import registry
+from edgekit.artifact import Artifact
 from edgekit.errors import EdgekitError
 from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.tracing import Trace
@@ -19,7 +23,9 @@ from edgekit.golden import proof_inputs
 from edgekit.job import Job
 from edgekit.models import resolve_model
 from edgekit.process import Child
+from edgekit.tokenizing import train_wordpiece
 from edgekit.transports.local import LocalTransport
+from tests.exporters.describing import KNOWN
 
 
 @dataclass(frozen=True)
@@ -146,3 +152,55 @@ def failure():
         return caught.value
 
     return run
+
+
+# -- metadata -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def known(request):
+    folder = request.config.rootpath / "devices" / "known"
+    return {label: Artifact.open(folder / label) for label in KNOWN}
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    file = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    file.write_bytes(train_wordpiece(["the cat sat on the mat", "a dog ate the cat's food"], 60))
+    return file
+
+
+@pytest.fixture(scope="session")
+def packages_beside(request):
+    """Install packages that edgekit doesn't need into a folder of pytest's cache, and run with
+    them: (name, *packages) → (script, *arguments) → lines."""
+
+    def install(name, *packages):
+        place = request.config.cache.mkdir(name) / "packages"
+        if not place.is_dir():
+            part = place.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", part]
+            done = subprocess.run([*pip, *packages], capture_output=True, text=True, check=False)
+            if done.returncode:
+                reason = done.stderr.strip().splitlines()[-1:]
+                pytest.skip(
+                    f"pip install --no-deps {' '.join(packages)} failed; is there a network, and a "
+                    f"wheel for this Python? {reason}"
+                )
+            part.replace(place)
+
+        def run(script, *arguments):
+            done = subprocess.run(
+                [sys.executable, "-c", script, *map(str, arguments)],
+                env={"PYTHONPATH": str(place), "PATH": "/usr/bin:/bin"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            return done.stdout.splitlines()
+
+        return run
+
+    return install
