@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bundles.contents import Contents
-from edgekit.bundles.platforms.base import Platform
+from edgekit.bundles.platforms.base import Platform, refuse_dtypes
 from edgekit.errors import UsageError
 
 _PROJECT = Path(__file__).parent / "android_project"
@@ -56,7 +56,7 @@ class AndroidPlatform(Platform):
             )
 
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
-        _check(contract)
+        refuse_dtypes(contract, "Kotlin", _DTYPES)
         package = _package(contents.name)
         needed = [_RUNTIMES[target] for target in _targets(contents)]
         words = {
@@ -99,22 +99,3 @@ def _runtimes_kt(contents: Contents) -> Iterator[str]:
     for target in _targets(contents):
         yield f'    "{target}" to {_RUNTIMES[target].kotlin},'
     yield ")"
-
-
-def _check(contract: Mapping[str, Any]) -> None:
-    """Refuse what the code does not read.
-
-    Raises:
-        UsageError: Numbers of a kind that it has no code for.
-    """
-    tensors = [
-        tensor
-        for one in contract["artifacts"].values()
-        for tensor in (*one["inputs"], *one["outputs"])
-    ]
-    for tensor in (*contract["inputs"], *tensors):
-        if tensor["dtype"] not in _DTYPES:
-            raise UsageError(
-                f"{tensor['name']}: Kotlin reads {', '.join(_DTYPES)}, not {tensor['dtype']}",
-                hint="--platform python reads it",
-            )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from edgekit.bundles.contents import Contents
+from edgekit.errors import UsageError
 
 
 class Platform(ABC):
@@ -47,3 +48,27 @@ class Platform(ABC):
             contents: What it will say of itself; its `files` are not known yet.
             contract: Of the artifacts.
         """
+
+
+def refuse_dtypes(contract: Mapping[str, Any], language: str, known: Sequence[str]) -> None:
+    """Refuse what a platform's code does not read.
+
+    Args:
+        contract: Of the artifacts.
+        language: As it stands in the complaint.
+        known: dtypes that it reads.
+
+    Raises:
+        UsageError: Numbers of another kind go in or come out.
+    """
+    tensors = [
+        tensor
+        for one in contract["artifacts"].values()
+        for tensor in (*one["inputs"], *one["outputs"])
+    ]
+    for tensor in (*contract["inputs"], *tensors):
+        if tensor["dtype"] not in known:
+            raise UsageError(
+                f"{tensor['name']}: {language} reads {', '.join(known)}, not {tensor['dtype']}",
+                hint="--platform python reads it",
+            )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.bundles.contents import Contents
-from edgekit.bundles.platforms.base import Platform
+from edgekit.bundles.platforms.base import Platform, refuse_dtypes
 from edgekit.bundles.platforms.netpbm import write_ppm
 from edgekit.errors import UsageError
 
@@ -67,17 +67,7 @@ def _check(contract: Mapping[str, Any]) -> None:
     Raises:
         UsageError: Numbers of a kind that it has no code for.
     """
-    tensors = [
-        tensor
-        for one in contract["artifacts"].values()
-        for tensor in (*one["inputs"], *one["outputs"])
-    ]
-    for tensor in (*contract["inputs"], *tensors):
-        if tensor["dtype"] not in _DTYPES:
-            raise UsageError(
-                f"{tensor['name']}: C++ reads {', '.join(_DTYPES)}, not {tensor['dtype']}",
-                hint="--platform python reads it",
-            )
+    refuse_dtypes(contract, "C++", _DTYPES)
     for spec in contract["inputs"]:
         if spec["kind"] == "picture" and spec["dtype"] == "float16":
             raise UsageError(

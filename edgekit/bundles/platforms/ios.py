@@ -21,7 +21,7 @@ from edgekit.bundles.contents import (
     Contents,
 )
 from edgekit.bundles.coreml import TARGET
-from edgekit.bundles.platforms.base import Platform
+from edgekit.bundles.platforms.base import Platform, refuse_dtypes
 from edgekit.bundles.platforms.netpbm import write_ppm
 from edgekit.errors import UsageError
 
@@ -59,7 +59,7 @@ class IosPlatform(Platform):
             )
 
     def write(self, folder: Path, contents: Contents, contract: Mapping[str, Any]) -> None:
-        _check(contract)
+        refuse_dtypes(contract, "Swift", _DTYPES)
         write_ppm(folder)
         words = {
             "BundleName": module_name(contents.name),
@@ -97,22 +97,3 @@ def _with_resources(text: str, folder: Path) -> str:
     for word, found in (("RESOURCES", model), ("PROOFS", proofs), ("OTHERS", others)):
         text = text.replace(f"BUNDLE_{word}", ", ".join(f'"{name}"' for name in found))
     return text
-
-
-def _check(contract: Mapping[str, Any]) -> None:
-    """Refuse what the package does not read.
-
-    Raises:
-        UsageError: Numbers of a kind that it has no code for.
-    """
-    tensors = [
-        tensor
-        for one in contract["artifacts"].values()
-        for tensor in (*one["inputs"], *one["outputs"])
-    ]
-    for tensor in (*contract["inputs"], *tensors):
-        if tensor["dtype"] not in _DTYPES:
-            raise UsageError(
-                f"{tensor['name']}: Swift reads {', '.join(_DTYPES)}, not {tensor['dtype']}",
-                hint="--platform python reads it",
-            )
