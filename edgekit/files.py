@@ -56,9 +56,15 @@ def sha256_tree(root: Path) -> str:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file beside its place, flush it to disk, then rename it there.
 
+    A link stays a link to what is written; a device or a pipe is written to.
+
     Raises:
         OSError: With the name of the file itself, not of what was to become it.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     try:
         _write_beside(path, content)
     except OSError as error:
@@ -157,7 +163,12 @@ def replace_folder(new: Path, place: Path) -> None:
 
     Linux and macOS exchange the two names in one system call. Elsewhere there is an instant
     between two renames in which `place` does not exist.
+
+    Raises:
+        FileError: Something else than a folder is there.
     """
+    if place.exists() and not place.is_dir():
+        raise FileError(f"{place}: not a folder, so none replaces it", hint="name another place")
     for path in new.rglob("*"):
         if path.is_file():
             with path.open("rb+") as stream:

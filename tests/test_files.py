@@ -251,3 +251,31 @@ def test_a_file_that_cannot_be_written_is_named_and_not_what_was_to_become_it():
     with pytest.raises(FileError, match=r"/proc/self/none\.json: ") as caught:
         files.check_place(Path("/proc/self/none.json"), "it names a file")
     assert "tmp" not in caught.value.message
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    files.write_atomic(pipe, "said")
+    reader.join(10)
+    assert read == [b"said"]
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_a_link_to_what_is_written(tmp_path):
+    (tmp_path / "file").write_text("before")
+    (tmp_path / "link").symlink_to("file")
+    files.write_atomic(tmp_path / "link", "after")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "after"
+
+
+def test_a_folder_replaces_nothing_but_a_folder(tmp_path):
+    new, pipe = tmp_path / "new", tmp_path / "pipe"
+    new.mkdir()
+    os.mkfifo(pipe)
+    with pytest.raises(FileError, match="pipe: not a folder"):
+        files.replace_folder(new, pipe)
+    assert pipe.is_fifo()

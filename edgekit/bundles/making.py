@@ -154,7 +154,8 @@ def _check(artifacts: Sequence[Artifact], platform: Platform, out: Path, *, sign
             )
     if out.is_dir() and any(out.iterdir()) and not (out / parts.CONTENTS).is_file():
         raise UsageError(f"{out}: holds something else than a bundle", hint="-o with a new folder")
-    if out.is_file() and (out.suffix != SUFFIX or not is_zipped(out)):
+    zipped = out.is_file() and out.suffix == SUFFIX and is_zipped(out)
+    if out.exists() and not out.is_dir() and not zipped:
         raise UsageError(
             f"{out}: a file, and no bundle", hint="-o with a new folder, or a new .zip"
         )

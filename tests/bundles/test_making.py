@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -240,3 +241,11 @@ def test_a_threshold_is_for_detectors(artifacts, tmp_path, capsys):
     assert "error: --threshold is for detectors" in capsys.readouterr().err
     assert main([*asked, "--overlap", "1.5"]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_device_or_pipe_is_not_replaced_by_a_bundle(artifacts, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="pipe: a file, and no bundle"):
+        make_bundle(artifacts, ORDER, pipe)
+    assert pipe.is_fifo()
