@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,9 +182,10 @@ def read_contents(folder: Path) -> Contents:
     """
     file = folder / CONTENTS
     try:
-        if file.is_symlink() or file.stat().st_size > MOST_CONTENTS_BYTES:
+        found = file.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_CONTENTS_BYTES:
             raise ArtifactError(
-                f"{file}: a link, or more than {MOST_CONTENTS_BYTES:,} bytes",
+                f"{file}: no plain file, or more than {MOST_CONTENTS_BYTES:,} bytes",
                 hint="don't use this bundle",
             )
         data = json.loads(file.read_text(encoding="utf-8"))

@@ -152,8 +152,8 @@ def _check(artifacts: Sequence[Artifact], platform: Platform, out: Path, *, sign
                 f"{one.path}: {one.target} files don't run on {platform.name}",
                 hint=f"targets that do: {', '.join(platform.targets)}",
             )
-    if out.is_dir() and any(out.iterdir()) and not (out / parts.CONTENTS).is_file():
-        raise UsageError(f"{out}: holds something else than a bundle", hint="-o with a new folder")
+    if out.is_dir() and any(out.iterdir()):
+        _check_replaceable(out)
     zipped = out.is_file() and out.suffix == SUFFIX and is_zipped(out)
     if out.exists() and not out.is_dir() and not zipped:
         raise UsageError(
@@ -164,6 +164,25 @@ def _check(artifacts: Sequence[Artifact], platform: Platform, out: Path, *, sign
             f"{out}: a signed bundle, which an unsigned one would replace",
             hint="--sign KEY, or -o with another name",
         )
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse to replace what somebody put into a folder, be it beside or into an earlier bundle.
+
+    Raises:
+        UsageError: It is not a bundle as it was made.
+    """
+    if not (folder / parts.CONTENTS).is_file():
+        raise UsageError(
+            f"{folder}: holds something else than a bundle", hint="-o with a new folder"
+        )
+    try:
+        verify_folder(folder)
+    except ArtifactError as error:
+        raise UsageError(
+            f"{folder}: no bundle as it was made, so it is not replaced: {error.message}",
+            hint="-o with a new folder, or remove this one",
+        ) from error
 
 
 def _limit(gate: Mapping[str, object]) -> str:

@@ -131,6 +131,9 @@ def bundle(request: BundleRequest, *, report: Report = silent) -> Bundled:
     answer = contract_of(artifacts)["answer"]["kind"]
     asked = {"threshold": request.threshold, "overlap": request.overlap}
     given = {name: value for name, value in asked.items() if value is not None}
+    for name, value in given.items():
+        if not 0 <= value <= 1:  # not a number, too
+            raise UsageError(f"--{name} {value:g}: outside 0…1")
     if given and answer != OBJECTS:
         raise UsageError(f"--{next(iter(given))} is for detectors; {model} gives {answer}")
     order = Order(

@@ -22,7 +22,7 @@ from edgekit.bundles.making import Order, make_bundle
 from edgekit.bundles.originals import drawn
 from edgekit.datasets import images
 from edgekit.errors import UsageError
-from tests.bundles.conftest import LIBCRYPTO, write_keys
+from tests.bundles.conftest import CPP_ORDER, LIBCRYPTO, write_keys
 
 ORDER = Order("known-glyphs", "1.2.3", "cpp", licence="Apache-2.0")
 LABELS = ("onnx-int8", "tflite-int8", "openvino-int8", "tflite-int8-int8", "openvino-fp32")
@@ -186,6 +186,25 @@ def test_what_is_no_picture_and_what_was_mistyped_is_one_line(program, tmp_path)
     assert "usage:" in run(program, "--chekc", status=2)
 
 
+def test_what_cannot_be_read_is_one_line(program, bundle):
+    for words in ([bundle], ["--key", bundle, "--verify"], ["--bundle", "a" * 5000, "--verify"]):
+        said = run(program, *words, status=1)
+        assert said.startswith("error: ")
+        assert said.count("\n") == 1
+
+
+def test_an_empty_folder_that_was_added_is_refused(program, bundle):
+    (bundle / "golden" / "more").mkdir()
+    assert "is empty: it was added" in run(program, "--bundle", bundle, "--verify", status=1)
+
+
+def test_a_file_that_became_a_link_is_not_read(program, bundle):
+    (bundle / "labels.txt").rename(bundle.parent / "labels.txt")
+    (bundle / "labels.txt").symlink_to(bundle.parent / "labels.txt")
+    said = run(program, "--bundle", bundle, "--check", status=1)
+    assert "labels.txt: is a link or no plain file" in said
+
+
 signatures = pytest.mark.skipif(
     not LIBCRYPTO, reason="no headers of OpenSSL here; apt-get install libssl-dev"
 )
@@ -203,6 +222,10 @@ def test_a_signature_is_checked_with_the_key_of_who_made_it(program, cpp_built, 
         assert said == refused + "it does not fit\n"
     said = run(program, "--verify", "--key", cpp_built / "mine.pem", status=1)
     assert "no public elliptic-curve key" in said
+    (bundle / "empty.pub").write_text("")
+    said = run(program, "--verify", "--key", bundle / "empty.pub", status=1)
+    assert "no public elliptic-curve key" in said
+    (bundle / "empty.pub").unlink()
     (bundle / "bundle.sig").unlink()
     said = run(program, "--bundle", bundle, "--verify", "--key", mine, status=1)
     assert "not signed (no bundle.sig)" in said
@@ -343,3 +366,15 @@ def test_golden_pictures_lie_there_as_ppm_too(cpp_built):
     for png in (cpp_built / "bundle/golden/pictures").glob("*.png"):
         with Image.open(png) as one, Image.open(png.with_suffix(".ppm")) as other:
             assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize("name", ["time", "linux", "openvino", "errno"])
+def test_names_that_c_or_cmake_have_already_are_refused(cpp_artifacts, tmp_path, name):
+    with pytest.raises(UsageError, match="so it names no library"):
+        make_bundle(cpp_artifacts[:1], replace(CPP_ORDER, name=name), tmp_path / "bundle")
+
+
+def test_a_bundle_may_be_called_like_a_word_of_its_templates(cpp_artifacts, tmp_path):
+    make_bundle(cpp_artifacts[:1], replace(CPP_ORDER, name="bundle-version"), tmp_path / "bundle")
+    told = (tmp_path / "bundle/CMakeLists.txt").read_text()
+    assert "project(bundle_version VERSION 1.2.3" in told

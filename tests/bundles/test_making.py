@@ -239,7 +239,8 @@ def test_a_threshold_is_for_detectors(artifacts, tmp_path, capsys):
     asked = ["bundle", str(artifacts[0].path), "--platform", "python", "-o", str(tmp_path / "out")]
     assert main([*asked, "--threshold", "0.5"]) == 2
     assert "error: --threshold is for detectors" in capsys.readouterr().err
-    assert main([*asked, "--overlap", "1.5"]) == 2
+    for wrong in ("1.5", "nan"):
+        assert main([*asked, "--overlap", wrong]) == 2
     assert not (tmp_path / "out").exists()
 
 
@@ -249,3 +250,19 @@ def test_a_device_or_pipe_is_not_replaced_by_a_bundle(artifacts, tmp_path):
     with pytest.raises(UsageError, match="pipe: a file, and no bundle"):
         make_bundle(artifacts, ORDER, pipe)
     assert pipe.is_fifo()
+
+
+def test_what_somebody_put_into_a_folder_is_not_replaced(artifacts, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / CONTENTS).write_text('{"my": "frontend"}')
+    (own / "thesis.txt").write_text("thesis")
+    made = tmp_path / "made"
+    make_bundle(artifacts, ORDER, made)
+    make_bundle(artifacts, ORDER, made)  # as it was made, it is
+    (made / "local.properties").write_text("mine")
+    for folder in (own, made):
+        before = bytes_of(folder)
+        with pytest.raises(UsageError, match="no bundle as it was made, so it is not replaced"):
+            make_bundle(artifacts, ORDER, folder)
+        assert bytes_of(folder) == before

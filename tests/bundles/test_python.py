@@ -170,3 +170,32 @@ def test_an_openvino_artifact_s_cases_hold_too(checkout, tmp_path):
         capture_output=True, text=True, cwd=tmp_path, env=environment, check=False,
     )  # fmt: skip
     assert done.stdout == "openvino-int8: 18 golden cases hold\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ("{'image': numpy.zeros((9, 9, 3))}", "image: float64 [9, 9, 3], not uint8 [24, 24, 3]"),
+        ("{'picture': 1}", "no array for the input 'image'"),
+        ("{'image': numpy.full((24, 24, 3), numpy.nan)}", "not all of its numbers are finite"),
+        ("{'image': 'text'}", "image: <U4 [], not uint8 [24, 24, 3]"),
+        ("numpy.zeros((0, 5, 3), 'uint8')", "the picture: no readable picture"),
+    ],
+)
+def test_a_sample_of_another_shape_or_kind_is_named(run, sample, said):
+    script = (
+        "import numpy, known\n"
+        f"try: known.Model().predict({sample})\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    assert run("-c", script).stdout.startswith("DataError ")
+    assert said in run("-c", script).stdout
+
+
+def test_who_reads_no_more_is_no_error(run, tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "dot.png")
+    script = (
+        "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1);"
+        "from known.__main__ import main; sys.exit(main(['dot.png']))"
+    )
+    assert "Traceback" not in run("-c", script).stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 
@@ -28,6 +29,9 @@ def main(words: list[str] | None = None) -> int:
             sys.stdout.write(f"{model.artifact.label}: {model.check()} golden cases hold\n")
         for sample in asked.sample:
             _print(sample, model, as_json=asked.json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head`: whoever read it has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except (EdgekitError, ImportError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

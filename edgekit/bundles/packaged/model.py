@@ -142,11 +142,10 @@ class Model:
         return self._sample(sample)[0]
 
     def _sample(self, sample: Any) -> tuple[dict[str, Array], Any]:
-        import numpy as np
 
         specs = self._contract["inputs"]
         if isinstance(sample, Mapping):
-            return {spec["name"]: np.asarray(sample[spec["name"]]) for spec in specs}, None
+            return {spec["name"]: _given(sample, spec) for spec in specs}, None
         if len(specs) > 1:
             raise DataError(f"the model takes {len(specs)} inputs: give a mapping of arrays")
         (spec,) = specs
@@ -156,10 +155,12 @@ class Model:
             array, fit = prepare(sample, spec)
             return {spec["name"]: array}, fit
         if spec["kind"] == "text":
-            return {spec["name"]: self._tokens(str(sample), spec)}, None
+            if not isinstance(sample, str):
+                raise DataError(f"a text is a str, not {type(sample).__name__}")
+            return {spec["name"]: self._tokens(sample, spec)}, None
         if spec["kind"] == "sound":
             return {spec["name"]: _sound(sample, spec)}, None
-        return {spec["name"]: np.asarray(sample, spec["dtype"])}, None
+        return {spec["name"]: _given({spec["name"]: sample}, spec)}, None
 
     def _tokens(self, text: str, spec: Mapping[str, Any]) -> Array:
         from edgekit import tokenizing
@@ -191,6 +192,31 @@ class Model:
     def place(self, name: str) -> Path:
         """A verified file of the bundle, by its path there."""
         return self._verified(name)
+
+
+def _given(sample: Mapping[str, Any], spec: Mapping[str, Any]) -> Array:
+    """An array that somebody made, as an input takes it.
+
+    Raises:
+        DataError: None for the input, or one of another shape or kind.
+    """
+    import numpy as np
+
+    name, shape = spec["name"], tuple(spec["shape"])
+    if name not in sample:
+        raise DataError(f"no array for the input {name!r}", hint=f"{{{name!r}: array}}")
+    try:
+        array = np.asarray(sample[name])
+    except ValueError as error:
+        raise DataError(f"{name}: no array: {error}") from error
+    if array.shape != shape or array.dtype.kind not in "biuf":
+        raise DataError(
+            f"{name}: {array.dtype} {list(array.shape)}, not {spec['dtype']} {list(shape)}",
+            hint="predict() of a picture, text or sound makes it",
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise DataError(f"{name}: not all of its numbers are finite")
+    return array
 
 
 def _sound(sample: Any, spec: Mapping[str, Any]) -> Array:

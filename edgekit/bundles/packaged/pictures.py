@@ -49,7 +49,8 @@ def prepare(picture: Any, spec: Mapping[str, Any]) -> tuple[Array, tuple[images.
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"{picture}: no readable picture: {error}") from error
+        named = str(picture)[:300] if isinstance(picture, str | Path) else "the picture"
+        raise DataError(f"{named}: no readable picture: {error}") from error
     return images.fit_pixels(pixels, _spec(spec)), (fit, size)
 
 

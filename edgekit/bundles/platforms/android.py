@@ -37,7 +37,7 @@ class _Runtime:
 
 
 _RUNTIMES = {
-    "tflite": _Runtime("LiteRt", "com.google.ai.edge.litert:litert:2.3.2"),
+    "tflite": _Runtime("LiteRt", "com.google.ai.edge.litert:litert:1.4.1"),
     "onnx": _Runtime("Ort", "com.microsoft.onnxruntime:onnxruntime-android:1.30.0"),
 }
 

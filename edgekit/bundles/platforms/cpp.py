@@ -6,6 +6,7 @@ bundle, and golden pictures as PPM, which needs no decoder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from edgekit.errors import UsageError
 
 _PROJECT = Path(__file__).parent / "cpp_project"
 _DTYPES = ("uint8", "int8", "int32", "int64", "float16", "float32")
-# Words of C++17, and of the library's and CMake's own: no namespace, no target.
+# Words of C++17, of the library's and CMake's own, and what C's headers leave among the names that
+# belong to all: no namespace, no target.
 _WORDS = """
 alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
 constexpr const_cast continue decltype default delete do double dynamic_cast else enum explicit
@@ -25,7 +27,15 @@ export extern false float for friend goto if inline int long mutable namespace n
 not_eq nullptr operator or or_eq private protected public register reinterpret_cast return short
 signed sizeof static static_assert static_cast struct switch template this throw true try typedef
 typeid typename union unsigned using virtual void volatile while xor xor_eq
-all clean detail help install main package std test
+all clean cmake detail help install main openvino ov package std test
+abort abs acos asin atan atexit atof atoi atol bsearch calloc ceil clock cos cosh ctime difftime div
+erf errno exit exp fabs fclose feof ferror fflush fgetc fgets floor fmod fopen fork fprintf fputc
+fputs fread free freopen frexp fscanf fseek ftell fwrite gamma getc getchar getenv gets gmtime hypot
+index j0 j1 jn kill labs ldexp ldiv lgamma linux localtime log longjmp malloc memchr memcmp memcpy
+memmove memset mktime modf perror pipe pow printf putc putchar puts qsort raise rand read realloc
+remove rename rewind rint round scanf select setbuf setjmp signal sin sinh sleep socket sprintf sqrt
+srand sscanf stat stderr stdin stdout strcat strchr strcmp strcpy strlen strtod strtol system tan
+tanh time tmpfile tmpnam toascii tolower toupper trunc ungetc unix wait write y0 y1 yn
 """
 
 
@@ -53,12 +63,14 @@ class CppPlatform(Platform):
 
 
 def _named(text: str, package: str, contents: Contents) -> str:
-    return (
-        text.replace("bundle_name", package)
-        .replace("BUNDLE_NAME", package.upper())
-        .replace("BUNDLE_TITLE", contents.name)
-        .replace("BUNDLE_VERSION", contents.version)
-    )
+    words = {
+        "bundle_name": package,
+        "BUNDLE_NAME": package.upper(),
+        "BUNDLE_TITLE": contents.name,
+        "BUNDLE_VERSION": contents.version,
+    }
+    # At once: a bundle may be called like one of them.
+    return re.sub("|".join(words), lambda found: words[found.group()], text)
 
 
 def _check(contract: Mapping[str, Any]) -> None:

@@ -79,6 +79,11 @@ def apply_delta(
     if not delta.is_file():
         raise ArtifactError(f"{delta}: no such delta", hint="edgekit update make makes deltas")
     contents = read_contents(place)
+    if keep is not None and place.resolve() in (keep.resolve(), *keep.resolve().parents):
+        raise UsageError(
+            f"--keep-old {keep}: in the bundle that is replaced",
+            hint="--keep-old with a new folder",
+        )
     with opened(delta, ratio=_MOST_RATIO) as (archive, entries):
         index = _read(delta, archive, entries)
         _check(index, delta, place, contents, older=older)
@@ -105,6 +110,17 @@ def read_index(delta: Path) -> Index:
     """
     with opened(delta, ratio=_MOST_RATIO) as (archive, entries):
         return _read(delta, archive, entries)
+
+
+def is_delta(file: Path) -> bool:
+    """Whether a path is that of a delta: a plain file, and whole as far as its list says."""
+    if not file.is_file():
+        return False
+    try:
+        read_index(file)
+    except ArtifactError:
+        return False
+    return True
 
 
 def _read(delta: Path, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Index:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgekit.bundles.checking import Verified, verify
 from edgekit.bundles.contents import CONTENTS, SIGNATURE
+from edgekit.bundles.updating.applying import is_delta
 from edgekit.bundles.updating.delta import INDEX, KEPT, STEPS, WHOLE, End, Index, Part
 from edgekit.bundles.updating.steps import find_steps
 from edgekit.bundles.zipped import SUFFIX, unpacked
@@ -56,6 +57,8 @@ def make_delta(
     if out.suffix != SUFFIX:
         raise UsageError(f"{out}: a delta is a {SUFFIX}", hint=f"-o {out.name}{SUFFIX}")
     check_place(out, "-o names the delta")
+    if out.exists() and not is_delta(out):
+        raise UsageError(f"{out}: there is something else", hint="-o with another name")
     with ExitStack() as stack:
         folders = [
             stack.enter_context(unpacked(place)) if place.is_file() else place

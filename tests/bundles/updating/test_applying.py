@@ -48,6 +48,24 @@ def test_the_old_one_is_kept_where_that_is_asked_for(versions, here, tmp_path):
         apply_delta(versions / "down.zip", here, keep=tmp_path / "kept", older=True)
 
 
+@pytest.mark.parametrize("inside", [".", "old", "golden/old"])
+def test_the_old_one_is_not_kept_in_what_is_replaced(versions, here, inside):
+    before = bytes_of(here)
+    with pytest.raises(UsageError, match="in the bundle that is replaced"):
+        apply_delta(versions / "up.zip", here, keep=here / inside)
+    assert bytes_of(here) == before
+
+
+def test_a_delta_replaces_no_other_file(versions, tmp_path):
+    out = tmp_path / "y.zip"
+    out.write_text("precious")
+    with pytest.raises(UsageError, match="there is something else"):
+        make_delta(versions / "1.2.0", versions / "1.3.0", out)
+    assert out.read_text() == "precious"
+    shutil.copy(versions / "up.zip", out)
+    make_delta(versions / "1.2.0", versions / "1.3.0", out)
+
+
 def test_going_back_has_to_be_meant(versions, tmp_path):
     here = shutil.copytree(versions / "1.3.0", tmp_path / "here")
     with pytest.raises(ArtifactError, match=r"leads from 1\.3\.0 to 1\.2\.0, which is not newer"):

@@ -5,7 +5,14 @@ plugins {
 }
 
 // Public key (PEM) of who must have signed the bundle: -Pbundle_name.key=release.pub
-val key = providers.gradleProperty("bundle_name.key").map { rootProject.file(it).readText() }.getOrElse("")
+val key = providers.gradleProperty("bundle_name.key").map {
+    val text = rootProject.file(it).readText()
+    require("-----BEGIN PUBLIC KEY-----" in text) { "bundle_name.key: $it is no public key (PEM)" }
+    text
+}.getOrElse("")
+if (key.isEmpty() && projectDir.resolveSibling("bundle.sig").exists()) {
+    logger.warn("bundle_name: signed, and its signature is not checked: -Pbundle_name.key=release.pub")
+}
 
 // Below the app's own: what a build leaves in the bundle, `edgekit verify` takes for added files.
 layout.buildDirectory = rootProject.layout.buildDirectory.dir("bundle_name")

@@ -65,10 +65,12 @@ Entry entry_of(const std::string& path, const Json& told) {
 
 }  // namespace
 
-Contents::Contents(const fs::path& place, const std::string& digest, const std::string& key)
+Contents::Contents(const fs::path& place, const std::string& digest,
+                   const std::optional<std::string>& key)
     : folder(place) {
   const fs::path file = folder / kContents;
-  if (!fs::is_regular_file(fs::symlink_status(file)))
+  std::error_code failed;
+  if (!fs::is_regular_file(fs::symlink_status(file, failed)))
     throw Error(folder.string() + ": not a bundle (no bundle.json)");
   const std::string text = bytes_of(file, kMostContents);
   if (!digest.empty() && sha256(text) != digest)
@@ -86,13 +88,13 @@ Contents::Contents(const fs::path& place, const std::string& digest, const std::
   }
   if (artifacts.empty()) throw Error(file.string() + ": no artifact");
   for (const auto& [device, label] : told["choice"].table()) choice.emplace(device, label.text());
-  if (key.empty()) return;
+  if (!key) return;
   const fs::path signature = folder / kSignature;
-  if (!fs::is_regular_file(fs::symlink_status(signature)))
+  if (!fs::is_regular_file(fs::symlink_status(signature, failed)))
     throw Error(folder.string() + ": not signed (no bundle.sig)");
   std::map<std::string, std::string> digests = {{kContents, sha256(text)}};
   for (const auto& [path, entry] : files) digests.emplace(path, entry.sha256);
-  check_signature(bytes_of(signature, kMostContents), key, digests);
+  check_signature(bytes_of(signature, kMostContents), *key, digests);
 }
 
 fs::path Contents::verified(const std::string& name) const {
@@ -103,6 +105,8 @@ fs::path Contents::verified(const std::string& name) const {
   // By size first: a file of another one is not read, however large.
   const std::uintmax_t size = fs::file_size(file, failed);
   if (failed) throw Error(file.string() + ": is missing");
+  if (!fs::is_regular_file(fs::symlink_status(file, failed)))
+    throw Error(file.string() + ": is a link or no plain file");
   const auto wanted = static_cast<std::uintmax_t>(found->second.bytes);
   if (size != wanted)
     throw Error(file.string() + ": has " + std::to_string(size) + " bytes; bundle.json says " +
@@ -119,7 +123,7 @@ std::string Contents::read(const std::string& name) const {
 }  // namespace detail
 
 int verify(const std::filesystem::path& bundle, const std::string& digest,
-           const std::string& key) {
+           const std::optional<std::string>& key) {
   namespace fs = std::filesystem;
   const detail::Contents contents(bundle, digest, key);
   std::size_t seen = 0;
@@ -130,6 +134,8 @@ int verify(const std::filesystem::path& bundle, const std::string& digest,
       const fs::file_status status = at->symlink_status();
       if (fs::is_directory(status)) {
         if (at.depth() > detail::kMostDepth) throw Error(bundle.string() + ": folders too deep");
+        if (fs::is_empty(at->path()))
+          throw Error(at->path().string() + ": is empty: it was added");
         continue;
       }
       if (!fs::is_regular_file(status))

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ class Contents {
  public:
   // Reads bundle.json, which is untrusted: paths that leave the folder are refused. With a digest,
   // another bundle.json is refused; with a key (public, PEM), one that it did not sign.
-  Contents(const std::filesystem::path& folder, const std::string& digest, const std::string& key);
+  Contents(const std::filesystem::path& folder, const std::string& digest,
+           const std::optional<std::string>& key);
 
   // The place of a file that is what bundle.json says; throws Error where it is not.
   std::filesystem::path verified(const std::string& name) const;

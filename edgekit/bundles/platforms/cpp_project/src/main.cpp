@@ -1,6 +1,8 @@
 // BUNDLE_TITLE on the command line: what it sees, and whether this build computes as it should.
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -17,7 +19,8 @@ constexpr const char* kUsage =
 
 std::string bytes_of(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw bundle_name::Error(file + ": cannot be read");
+  if (!stream || !std::filesystem::is_regular_file(file))
+    throw bundle_name::Error(file + ": cannot be read");
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
@@ -64,7 +67,7 @@ void act(const Asked& asked) {
   if (asked.verify)
     std::printf("%s: %d files are what bundle.json says%s\n", asked.bundle.c_str(),
                 bundle_name::verify(asked.bundle, asked.options.digest, asked.options.key),
-                asked.options.key.empty() ? "" : ", and the key signed it");
+                asked.options.key ? ", and the key signed it" : "");
   if (!asked.check && asked.samples.empty()) return;
   bundle_name::Model model(asked.bundle, asked.options);
   for (const std::string& one : model.passed_over())
@@ -105,7 +108,7 @@ int main(int count, char** words) {
       return 2;
     }
     act(asked);
-  } catch (const bundle_name::Error& error) {
+  } catch (const std::exception& error) {
     std::cerr << "error: " << error.what() << '\n';
     return 1;
   }

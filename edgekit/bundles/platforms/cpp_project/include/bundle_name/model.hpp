@@ -64,7 +64,7 @@ struct Options {
   std::string artifact;  // label of an artifact, to choose it by name: "onnx-int8"
   int threads = 1;       // that the runtime may compute with
   std::string digest;    // sha256 of bundle.json that the app expects; empty for any
-  std::string key;       // public key, PEM: a bundle that it did not sign is refused; empty for any
+  std::optional<std::string> key;  // public, PEM: a bundle that it did not sign is refused
 };
 
 // What Model::check() found.
@@ -123,6 +123,6 @@ std::vector<float> read_wav(const std::filesystem::path& file, int rate_hz,
 // Who made the bundle is asked where there is a key: public, PEM; or give the digest of bundle.json
 // that you know. Keys need a build with -DWITH_SIGNATURES=ON. Returns how many files there are.
 int verify(const std::filesystem::path& bundle, const std::string& digest = {},
-           const std::string& key = {});
+           const std::optional<std::string>& key = {});
 
 }  // namespace bundle_name

@@ -1,19 +1,19 @@
-// bundle-name-check [--verify] [FOLDER]: golden cases of this package, or of a bundle's folder.
+// bundle-name-check [--verify] FOLDER: golden cases of a bundle, or every file of it.
 import BundleName
 import Foundation
 
-func check(_ words: [String]) throws {
-  let folder = words.first { !$0.hasPrefix("--") }.map { URL(fileURLWithPath: $0) }
-  if words.contains("--verify") {
-    guard let folder else { throw BundleError("--verify FOLDER: which bundle?") }
+let usage = "usage: bundle-name-check [--verify] FOLDER\n"
+
+func check(_ folder: URL, verifies: Bool) throws {
+  if verifies {
     print("\(folder.path): \(try Contents(folder: folder).verify()) files are what it says")
     return
   }
-  guard let folder else { throw BundleError("bundle-name-check [--verify] FOLDER") }
   let contents = try Contents(folder: folder)
   let golden = try Golden(contents, Contract(json: contents.read("contract.json")))
   for held in contents.artifacts {
     guard Runtimes.known[held.target] != nil else {
+      _ = try contents.read(held.file)  // it is whole, if nothing else
       let checked = try golden.checkSteps(held.label)
       print("\(held.label): \(checked.cases) golden cases hold; no runtime for it here")
       print("samples: 0 of \(checked.values) numbers differ")
@@ -29,8 +29,15 @@ func check(_ words: [String]) throws {
   }
 }
 
+var words = Array(CommandLine.arguments.dropFirst())
+let verifies = words.first == "--verify"
+if verifies { words.removeFirst() }
+guard words.count == 1, !words[0].hasPrefix("-") else {
+  FileHandle.standardError.write(Data(usage.utf8))
+  exit(2)
+}
 do {
-  try check(Array(CommandLine.arguments.dropFirst()))
+  try check(URL(fileURLWithPath: words[0]), verifies: verifies)
 } catch {
   FileHandle.standardError.write(Data("error: \(error)\n".utf8))
   exit(1)
