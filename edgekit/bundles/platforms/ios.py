@@ -34,14 +34,14 @@ _SOURCES = ("Package.swift", "Sources", "Tests")
 # Modules of Apple's, of Swift's and of this package, and its types, in small letters: a module of
 # such a name would hide the other.
 _MODULES = """
-accelerate answer any arkit array artifact avfoundation avfaudio avkit box bundle bundleerror checked
-cloudkit combine contacts contents contract coreaudio coredata coregraphics coreimage corelocation
-coreml coremotion coretext corevideo cryptokit darwin data dispatch dtype fit found foundation
-foundationmodels glibc golden imageio int litert mapkit metal mlcompute model naturallanguage
-network observation options os packagedescription photos picture publickey quartzcore regexbuilder
-runtime runtimes security signaturekey soundanalysis speech spritekit storekit string swift
-swiftdata swiftui synchronization tensor tensorflowlite testing type uikit url vision visionkit wav
-wordpiece xctest self
+accelerate answer any arkit array artifact avfaudio avfoundation avkit box bundle bundleerror
+checked cloudkit combine contacts contents contract coreaudio coredata coregraphics coreimage
+corelocation coreml coremotion coretext corevideo cryptokit darwin data dispatch dtype fit found
+foundation foundationmodels glibc golden imageio int litert mapkit metal mlcompute model
+naturallanguage network observation options os packagedescription photos picture publickey
+quartzcore regexbuilder runtime runtimes security self signaturekey soundanalysis speech spritekit
+storekit string swift swiftdata swiftui synchronization tensor tensorflowlite testing type uikit
+url vision visionkit wav wordpiece xctest
 """
 
 

@@ -4,4 +4,4 @@ plugins {
 }
 
 // Beside the bundle: what a build leaves in it, `edgekit verify` takes for added files.
-layout.buildDirectory = rootDir.resolveSibling("${rootDir.name}-build")
+layout.buildDirectory = rootDir.resolveSibling("BUNDLE_TITLE-build")
