@@ -1,4 +1,4 @@
-"""Run by `test_interrupts` in a process of its own: a signal that goes astray ends a test worker."""
+"""Run by `test_interrupts`, in a process of its own: a signal gone astray ends a test worker."""
 
 from __future__ import annotations
 
