@@ -6,6 +6,23 @@ from importlib import resources
 
 import pytest
 
+# Makes a page hidden, or seen again.
+HIDE = """hidden => {
+  Object.defineProperty(document, "visibilityState",
+    { value: hidden ? "hidden" : "visible", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+# Which step the worker was asked for last.
+WATCH = """() => {
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (message, ...rest) {
+    window.lastStep = message.step?.step;
+    return post.call(this, message, ...rest);
+  };
+}"""
+
 
 def until(page, holds):
     """Wait for something; the page's policy forbids what Playwright's own waiting evaluates."""

@@ -46,6 +46,13 @@ class Verified:
     signed: Signed | None
     has_signature: bool
 
+    @property
+    def trust(self) -> str:
+        """Whose signature it has, in words."""
+        if self.signed is not None:
+            return str(self.signed)
+        return "yes, and not checked: --key PUBLIC_KEY" if self.has_signature else "no"
+
 
 def verify(place: Path, *, key: Path | Identity | None = None, report: Report = silent) -> Verified:
     """Look at every file of a bundle, a folder or a ZIP. Raises as `verify_folder`."""

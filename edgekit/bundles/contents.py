@@ -237,7 +237,7 @@ def _held(data: Any) -> Held:
         target=fields.name("target"),
         precision=fields.name("precision"),
         file=_path(fields, fields.text("file")),
-        sha256=_sha256(fields),
+        sha256=digest_of(fields),
         bytes=fields.integer("bytes", high=MOST_BYTES),
     )
     fields.done()
@@ -260,7 +260,9 @@ def _files(fields: Fields) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for path, data in table.items():
         entry = Fields(data, f"{CONTENTS}: files: {path!r:.200}", ArtifactError)
-        found[_path(fields, path)] = Entry(_sha256(entry), entry.integer("bytes", high=MOST_BYTES))
+        found[_path(fields, path)] = Entry(
+            digest_of(entry), entry.integer("bytes", high=MOST_BYTES)
+        )
         entry.done()
     if len({path.lower() for path in found}) < len(found):
         raise fields.fail("files", "two paths differ in the case of letters only")
@@ -275,7 +277,8 @@ def _path(fields: Fields, path: str) -> str:
     return path
 
 
-def _sha256(fields: Fields) -> str:
+def digest_of(fields: Fields) -> str:
+    """The field `sha256`, in hex; raises as `Fields` does."""
     text = fields.text("sha256", longest=64)
     if not _SHA256.fullmatch(text):
         raise fields.fail("sha256", f"{text!r} is no digest")

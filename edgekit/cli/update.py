@@ -94,17 +94,12 @@ def apply_command(
         output.print_json(updated_json(done))
         return
     verified = done.verified
-    signed = "no"
-    if verified.signed is not None:
-        signed = str(verified.signed)
-    elif verified.has_signature:
-        signed = "yes, and not checked: --key PUBLIC_KEY"
     facts = {
         "bundle": f"{verified.contents.name} {verified.contents.version} for "
         f"{verified.contents.platform}",
         "before": done.before,
         "files": f"{len(verified.contents.files)}",
-        "signed": signed,
+        "signed": verified.trust,
     }
     if done.kept is not None:
         facts["old one"] = str(done.kept)

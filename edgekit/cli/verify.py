@@ -52,16 +52,11 @@ def command(
         output.print_json(told(found))
         return
     contents = found.contents
-    signed = "no"
-    if found.signed is not None:
-        signed = str(found.signed)
-    elif found.has_signature:
-        signed = "yes, and not checked: --key PUBLIC_KEY"
     output.print_facts(
         f"{bundle}: whole",
         {
             "bundle": f"{contents.name} {contents.version} for {contents.platform}",
             "files": f"{len(contents.files)}",
-            "signed": signed,
+            "signed": found.trust,
         },
     )

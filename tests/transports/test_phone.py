@@ -23,7 +23,7 @@ from edgekit.progress import noticed_by
 from edgekit.transports.connect import Device
 from edgekit.transports.local import LocalTransport
 from edgekit.transports.phone import PhoneTransport, own_address
-from tests.pages import until, violations
+from tests.pages import HIDE, WATCH, until, violations
 
 pytestmark = pytest.mark.browser
 
@@ -259,23 +259,6 @@ def test_a_phone_that_loses_its_connection_goes_on_where_it_was(phone, job_for):
     made, measurement = finish(page)
     assert sum(measurement.blocks) == made
     assert len(measurement.blocks) == 2
-
-
-HIDE = """hidden => {
-  Object.defineProperty(document, "visibilityState",
-    { value: hidden ? "hidden" : "visible", configurable: true });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
-
-
-# Which step the worker was asked for last.
-WATCH = """() => {
-  const post = Worker.prototype.postMessage;
-  Worker.prototype.postMessage = function (message, ...rest) {
-    window.lastStep = message.step?.step;
-    return post.call(this, message, ...rest);
-  };
-}"""
 
 
 def test_a_block_during_which_the_page_was_hidden_is_timed_again(phone, job_for):

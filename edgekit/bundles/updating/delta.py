@@ -14,7 +14,6 @@ machine. Reads and writes the words; opens no ZIP.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from edgekit.bundles.contents import (
     PLATFORMS,
     bundle_name,
     bundle_version,
+    digest_of,
     is_path,
 )
 from edgekit.errors import ArtifactError
@@ -34,7 +34,6 @@ from edgekit.files import canonical_json
 FORMAT = 1
 INDEX = "update.json"
 KEPT, WHOLE, STEPS = "kept", "whole", "steps"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def is_newer(new: str, old: str) -> bool:
 
 
 def _end(fields: Fields) -> End:
-    end = End(bundle_version(fields.text("version", longest=32)), _sha256(fields))
+    end = End(bundle_version(fields.text("version", longest=32)), digest_of(fields))
     fields.done()
     return end
 
@@ -155,17 +154,10 @@ def _files(fields: Fields) -> dict[str, Part]:
             if not is_path(one):
                 raise fields.fail("files", f"{one!r:.200} is no path of a bundle's file")
         size = entry.integer("bytes", high=MOST_BYTES)
-        found[path] = Part(_sha256(entry), size, how, source)
+        found[path] = Part(digest_of(entry), size, how, source)
         entry.done()
     if len({path.lower() for path in found}) < len(found):
         raise fields.fail("files", "two paths differ in the case of letters only")
     if (total := sum(part.bytes for part in found.values())) > MOST_BYTES:
         raise fields.fail("files", f"{total:,} bytes together; at most {MOST_BYTES:,}")
     return found
-
-
-def _sha256(fields: Fields) -> str:
-    text = fields.text("sha256", longest=64)
-    if not _SHA256.fullmatch(text):
-        raise fields.fail("sha256", f"{text!r} is no digest")
-    return text
