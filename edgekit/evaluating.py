@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -340,7 +340,8 @@ def _drop(
 ) -> tuple[MetricValue, str | None, Difference | None]:
     """The figure, why its drop is unknown if it is, and the source model as the other of a pair."""
     value, ci95 = terms.metric.figure(judged)
-    metric = MetricValue(terms.metric.name, judged.samples, value, ci95)
+    scale = terms.metric.scale
+    metric = MetricValue(terms.metric.name, judged.samples, value, ci95, unit=scale.unit)
     known = artifact.manifest.metric or {}
     usual = str(known.get("name", "top1"))
     reference = known.get("reference")
@@ -353,23 +354,20 @@ def _drop(
     source = _source(artifact, labels, terms.metric, judged.samples)
     if source is None:
         # The manifest's figure has four digits.
-        drop = round(float(reference) - value, 4) + 0.0
+        drop = round(scale.drop(value, float(reference)), 4) + 0.0
         return (
-            MetricValue(metric.name, metric.samples, value, ci95, float(reference), drop),
+            replace(metric, reference=float(reference), drop=drop),
             None,
             None,
         )
     pair = differ(terms.metric, source, judged, margin=terms.margin)
     low, high = pair.ci95
     return (
-        MetricValue(
-            name=metric.name,
-            samples=metric.samples,
-            value=value,
-            ci95=ci95,
+        replace(
+            metric,
             reference=pair.first,
-            drop=-pair.difference + 0.0,
-            drop_ci95=(-high, -low),
+            drop=scale.drop(pair.second, pair.first),
+            drop_ci95=scale.drop_interval((-high, -low)),
         ),
         None,
         pair,

@@ -1,7 +1,7 @@
 """Accuracy figures, the same code for training, export, `eval` and devices.
 
-Takes outputs and labels as arrays, returns numbers with intervals, in points (0–100). Does not run
-anything. `METRICS` is the one list of what there is.
+Takes outputs and labels as arrays, returns numbers with intervals, in the metric's own unit. Does
+not run anything. `METRICS` is the one list of what there is.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
-from edgekit.metrics.base import Metric, MetricValue
+from edgekit.metrics.base import POINTS, SCALES, Metric, MetricValue, Scale
 from edgekit.metrics.classification import (
     MacroF1,
     ShareOfHits,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["METRICS", "Metric", "MetricValue", "score"]
+__all__ = ["METRICS", "POINTS", "SCALES", "Metric", "MetricValue", "Scale", "score"]
 
 METRICS: dict[str, Metric] = {
     metric.name: metric

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 _COLUMNS, _ROWS = 12, 4
 
 
-def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
+def draw_curves(history: Sequence[dict[str, Any]], metric_name: str, path: Path) -> None:
     """Write a PNG with the loss on the left and the metric on the right.
 
     Args:
         history: Entries with `epoch`, `loss`, `validation_loss`, `train`, `validation`.
+        metric_name: With its unit.
         path: Replaced whole.
 
     Raises:
@@ -37,7 +38,7 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
     epochs = [entry["epoch"] for entry in history]
     for axes, keys, title in (
         (loss, ("loss", "validation_loss"), "loss"),
-        (metric, ("train", "validation"), "metric, points"),
+        (metric, ("train", "validation"), metric_name),
     ):
         for key, label in zip(keys, ("training", "validation"), strict=True):
             known = [(at, entry[key]) for at, entry in zip(epochs, history, strict=True)]
