@@ -303,7 +303,7 @@ def to_keep(one: Verified) -> KeptEvaluation:
 def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
     """Labels are compared by position: the names must be the same in the same order."""
     expected = artifact.labels
-    if not dataset.classes:
+    if not dataset.classes and not dataset.label_shape:
         raise DataError(f"{dataset.name}: it has no labels, so accuracy cannot be measured")
     if expected and tuple(dataset.classes) != expected:
         raise DataError(
@@ -313,9 +313,11 @@ def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
             f"artifact: {', '.join(expected[:5])} …",
         )
     sizes = artifact.manifest.outputs[-1].shape[1:]
-    if dataset.label_shape and len(sizes) == 1:
+    if not dataset.classes:
+        return  # labels are values
+    if dataset.has_boxes and len(sizes) == 1:
         return  # a detector that chooses objects itself: its outputs do not tell how many classes
-    # Of a detector's scores [N, places, classes] the last axis counts.
+    # Of scores for places, steps or pixels [N, ..., classes] the last axis counts.
     outputs = sizes[-1] if dataset.label_shape else math.prod(sizes)
     if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):
         raise DataError(

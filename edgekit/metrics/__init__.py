@@ -14,12 +14,15 @@ from edgekit.metrics.base import POINTS, SCALES, Metric, MetricValue, Scale
 from edgekit.metrics.classification import (
     MacroF1,
     ShareOfHits,
+    all_right,
     in_scope,
     out_of_scope,
     top1_hits,
     top5_hits,
 )
 from edgekit.metrics.detection import COCO_OVERLAPS, MeanAveragePrecision
+from edgekit.metrics.means import SampleMean, bits, peak_signal_to_noise, right_steps
+from edgekit.metrics.segmentation import MeanIntersectionOverUnion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +41,11 @@ METRICS: dict[str, Metric] = {
         MacroF1("f1"),
         MeanAveragePrecision("map50", (0.5,)),
         MeanAveragePrecision("map", COCO_OVERLAPS),
+        SampleMean("step_top1", "tagging", right_steps),
+        ShareOfHits("exact", all_right, task="reading"),
+        MeanIntersectionOverUnion("miou"),
+        SampleMean("bits", "modelling", bits, SCALES["bits"]),
+        SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
     )
 }
 

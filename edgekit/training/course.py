@@ -115,7 +115,8 @@ class Course:
 
     def objective(self) -> Objective:
         """What is minimized."""
-        return objective_for(self.spec.task, self.recipe, len(self.dataset.classes))
+        classes = len(self.dataset.classes)
+        return objective_for(self.spec.task, self.recipe, classes, source=self.source)
 
     def open_state(self, *, resume: bool) -> TrainingState:
         """The state to go on from: the run folder's, or a new one.

@@ -6,7 +6,7 @@ Knows history entries, arrays and matplotlib. Computes no figure of its own.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,30 @@ def draw_predictions(
         right = label == guess
         title = classes[guess] if right else f"{classes[guess]}, not {classes[label]}"
         axes.set_title(title, fontsize=7, pad=2, color="black" if right else "red")
+    write_figure(figure, path)
+
+
+def draw_rows(rows: Mapping[str, Array], path: Path) -> None:
+    """Write a PNG with a row of pictures for each kind, one sample below the other.
+
+    Args:
+        rows: Name → [N, height, width, 1 or 3], uint8 or floats in 0–1. The first 12 are drawn.
+        path: Replaced whole.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    import numpy as np
+
+    figure = new_figure(_COLUMNS * 0.75, len(rows) * 0.85)
+    grid = figure.subplots(len(rows), _COLUMNS, squeeze=False)
+    for line, (name, pictures) in zip(grid, rows.items(), strict=True):
+        for axes in line:
+            axes.set(xticks=[], yticks=[], frame_on=False)
+        line[0].set_ylabel(name, fontsize=8)
+        for axes, picture in zip(line, pictures[:_COLUMNS], strict=False):
+            whole = 255.0 if picture.dtype == np.uint8 else 1.0
+            axes.imshow(np.clip(picture / whole, 0, 1), cmap="gray", vmin=0, vmax=1)
     write_figure(figure, path)
 
 

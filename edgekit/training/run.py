@@ -109,7 +109,8 @@ def train(
         )
     for split in ("train", "validation"):
         require_split(dataset, split)
-    if not dataset.is_labelled("train") or len(dataset.classes) < 2:
+    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape and not dataset.has_boxes)
+    if not dataset.is_labelled("train") or not told_apart:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
     require_classes(dataset)
     _refuse_another_task(source, source.spec.task, dataset)
