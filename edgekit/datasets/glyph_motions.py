@@ -38,8 +38,9 @@ def shuttle(dice: Sequence[float], time: float) -> tuple[float, float]:
 def eight(dice: Sequence[float], time: float) -> tuple[float, float]:
     """A figure of eight, lying or standing (Lissajous, 1 : 2)."""
     angle = 2 * math.pi * dice[0] + _turn(dice[1], time, fastest=100.0, slowest=200.0)
-    long, short = (0.3 + 0.35 * dice[5]) * math.cos(angle), (0.15 + 0.2 * dice[6]) * math.sin(
-        2 * angle
+    long, short = (
+        (0.3 + 0.35 * dice[5]) * math.cos(angle),
+        (0.15 + 0.2 * dice[6]) * math.sin(2 * angle),
     )
     across, down = (long, short) if dice[2] < 0.5 else (short, long)
     return 0.3 + 0.4 * dice[3] + across, 0.3 + 0.4 * dice[4] + down

@@ -42,9 +42,7 @@ def stage(split: str, index: int) -> Stage:
         DataError: There is no such one.
     """
     if not 0 <= index < _SIZES.get(split, 0):
-        raise DataError(
-            f"glyph-videos: {split} has no {index}; it has {_SIZES.get(split, 0):,}"
-        )
+        raise DataError(f"glyph-videos: {split} has no {index}; it has {_SIZES.get(split, 0):,}")
     key = ((VERSION << 8 | SPLITS.index(split)) << 8 | 1, index)
     return Stage("".join(CLASSES), STYLES[split], _MOTIONS[split], key)
 
