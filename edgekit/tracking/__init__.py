@@ -12,6 +12,10 @@ from edgekit.tracking.sort import Sort
 from edgekit.tracking.tracker import Appearance, Tracker, Tracks
 
 # What `edgekit track --tracker` takes.
-TRACKERS: dict[str, type[Tracker]] = {"kalman": Nearest, "sort": Sort, "deepsort": DeepSort}
+TRACKERS: dict[str, type[Nearest] | type[Sort] | type[DeepSort]] = {
+    "kalman": Nearest,
+    "sort": Sort,
+    "deepsort": DeepSort,
+}
 
 __all__ = ["TRACKERS", "Appearance", "DeepSort", "Nearest", "Sort", "Tracker", "Tracks"]

@@ -214,7 +214,9 @@ def track(
             detector = _Network(contender, artifact, reached)
             size = _picture_size(detector)
             drawn = _opened(video, split, videos, size)
-            rows.append(_followed(detector, looks, drawn, name, threshold, report))
+            rows.append(
+                _followed(detector, looks, drawn, tracker=name, threshold=threshold, report=report)
+            )
         except UsageError:
             raise
         except EdgekitError as error:
@@ -281,7 +283,7 @@ class _Network:
         if self.device.transport.no_latency is not None:
             return None
         with tempfile.TemporaryDirectory(prefix="edgekit-track-") as scratch:
-            job = job_of(self.contender, self.artifact, Path(scratch))
+            job = job_of(self.contender, self.artifact, Path(scratch) / "golden")
             measured = self.device.transport.run(job).measurement
         assert measured is not None  # the transport says so
         return median(measured.call_ns) / 1e6
@@ -308,6 +310,7 @@ def _followed(
     detector: _Network,
     looks: _Network | None,
     videos: Sequence[Video],
+    *,
     tracker: str,
     threshold: float,
     report: Report,

@@ -42,7 +42,7 @@ def test_misses_false_positives_and_switches_are_parts_of_all_objects():
     assert (figures.misses, figures.false_positives, figures.switches) == (1, 1, 2)
     assert figures.fragmentations == 1
     assert figures.mota == pytest.approx(100 * (1 - 4 / 20))
-    # 11 objects have the identity that is theirs for the whole video: 2·11 / (20 objects + 20 boxes).
+    # Over the whole video 11 boxes have the identity that fits best: 2 · 11 / (20 + 20).
     assert figures.idf1 == pytest.approx(100 * 22 / 40)
 
 

@@ -17,7 +17,7 @@ boxes = st.tuples(st.floats(0, 1000), st.floats(0, 1000), st.floats(2, 300), st.
 )
 
 
-def textbook(mean, covariance, transition, step, seen, observation, noise):
+def textbook(mean, covariance, *, transition, step, seen, observation, noise):
     """Welch and Bishop, An Introduction to the Kalman Filter, equations 1.9 to 1.13."""
     mean = transition @ mean
     covariance = transition @ covariance @ transition.T + step
@@ -37,7 +37,15 @@ def test_the_filter_gives_what_the_textbook_gives():
     for _ in range(20):
         seen = rng.normal(size=3)
         belief = corrected(predicted(belief, transition, step), seen, observation, noise)
-        mean, covariance = textbook(mean, covariance, transition, step, seen, observation, noise)
+        mean, covariance = textbook(
+            mean,
+            covariance,
+            transition=transition,
+            step=step,
+            seen=seen,
+            observation=observation,
+            noise=noise,
+        )
         assert np.allclose(belief.mean, mean, rtol=1e-9, atol=1e-9)
         assert np.allclose(belief.covariance, covariance, rtol=1e-9, atol=1e-9)
 
