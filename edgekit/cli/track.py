@@ -80,7 +80,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Find objects with ARTIFACTs frame by frame, and follow them through videos.
+    """Follow what ARTIFACTs detect through videos.
 
     ARTIFACT is a detector's folder, or a folder that holds some, like build/yolo. Where the truth
     is known, MOTA, IDF1 and switches of identity are printed.
