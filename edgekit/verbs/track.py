@@ -405,7 +405,7 @@ def _looks(
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
         raise UsageError(
             f"--embedding {network.contender.path}: it gives no vector for a picture",
-            hint="edgekit export appearance makes one that does",
+            hint="a network with one output, [D] for each picture",
         )
     spec = network.spec
     height, width = image_size(spec, owner=network.contender.name)
