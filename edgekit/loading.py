@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -168,6 +168,19 @@ def _refuse_bad_weights(model: keras.Model, origin: Path) -> None:
                 "NaN or infinite",
                 hint="training diverged? take an earlier checkpoint",
             )
+
+
+def packed_inputs(model: keras.Model, tensors: Sequence[Any]) -> Any:
+    """One tensor for each input, in the order of `model.inputs`, as calling the model takes them.
+
+    A model built with `keras.Model([a, b], …)` takes a list, with `{"a": a, "b": b}` a mapping.
+    """
+    import keras
+
+    structure = getattr(model, "_inputs_struct", None)
+    return (
+        tensors[0] if structure is None else keras.tree.pack_sequence_as(structure, list(tensors))
+    )
 
 
 def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[str]]:

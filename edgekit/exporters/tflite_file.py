@@ -86,28 +86,57 @@ def with_cast_inputs(content: bytes) -> bytes:
     schema = _schema()
     model = unpack(content)
     main = model.subgraphs[0]
-    uint8, float32 = schema.TensorType.UINT8, schema.TensorType.FLOAT32
+    uint8 = schema.TensorType.UINT8
     operators = []
     for operator in main.operators:
         taken = main.tensors[operator.inputs[0]] if len(operator.inputs) else None
         kind = operator_name(model.operatorCodes[operator.opcodeIndex])
         if kind == "QUANTIZE" and taken is not None and taken.type == uint8 and _is_unit(taken):
-            value = schema.TensorT()
-            value.name, value.type, value.shape = taken.name + b"/float", float32, taken.shape
-            value.shapeSignature, value.buffer = taken.shapeSignature, 0
-            main.tensors.append(value)
-            cast = schema.OperatorT()
-            cast.opcodeIndex = operator_code(model, "CAST")
-            cast.inputs, cast.outputs = [int(operator.inputs[0])], [len(main.tensors) - 1]
-            cast.builtinOptionsType = schema.BuiltinOptions.CastOptions
-            cast.builtinOptions = schema.CastOptionsT()
-            cast.builtinOptions.inDataType = uint8
-            cast.builtinOptions.outDataType = float32
+            cast = _cast_to_float(model, int(operator.inputs[0]))
             operators.append(cast)
-            operator.inputs = [len(main.tensors) - 1]
+            operator.inputs = list(cast.outputs)
         operators.append(operator)
     main.operators = operators
     return pack(model)
+
+
+def with_byte_inputs(content: bytes, dtypes: Mapping[str, str]) -> bytes:
+    """The same function, its named float inputs taken as whole numbers of these 8-bit dtypes."""
+    schema = _schema()
+    model = unpack(content)
+    main = model.subgraphs[0]
+    casts = []
+    for index in map(int, main.inputs):
+        tensor = main.tensors[index]
+        dtype = dtypes.get(tensor.name.decode().partition(":")[0])
+        if dtype is None:
+            continue
+        tensor.type = getattr(schema.TensorType, dtype.upper())
+        tensor.quantization = None
+        cast = _cast_to_float(model, index)
+        for operator in main.operators:
+            operator.inputs = [cast.outputs[0] if i == index else int(i) for i in operator.inputs]
+        casts.append(cast)
+    main.operators = [*casts, *main.operators]
+    return pack(model)
+
+
+def _cast_to_float(model: Any, index: int) -> Any:
+    """An operator that makes floats of a tensor; not yet among the others."""
+    schema = _schema()
+    main = model.subgraphs[0]
+    taken, value = main.tensors[index], schema.TensorT()
+    value.name, value.type = taken.name + b"/float", schema.TensorType.FLOAT32
+    value.shape, value.shapeSignature, value.buffer = taken.shape, taken.shapeSignature, 0
+    main.tensors.append(value)
+    cast = schema.OperatorT()
+    cast.opcodeIndex = operator_code(model, "CAST")
+    cast.inputs, cast.outputs = [index], [len(main.tensors) - 1]
+    cast.builtinOptionsType = schema.BuiltinOptions.CastOptions
+    cast.builtinOptions = schema.CastOptionsT()
+    cast.builtinOptions.inDataType = taken.type
+    cast.builtinOptions.outDataType = value.type
+    return cast
 
 
 def _is_unit(tensor: Any) -> bool:
