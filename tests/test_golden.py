@@ -43,7 +43,7 @@ def test_the_same_spec_gives_the_same_bytes(spec):
 def test_data_follows_the_extremes_and_noise_stands_in_where_there_is_none():
     spec = InputSpec("x", "float32", (2,), range=(-1.0, 1.0))
     data = np.arange(10, dtype=np.float32).reshape(5, 2)
-    with_data = proof_inputs([spec], data)["x"]
+    with_data = proof_inputs([spec], {"x": data})["x"]
     assert np.array_equal(with_data[EXTREMES:], data)
     without = proof_inputs([spec, InputSpec("y", "int32", (3,))], None)
     assert [len(array) for array in without.values()] == [EXTREMES + WITHOUT_DATA] * 2

@@ -57,8 +57,8 @@ class Workshop:
             self.ask({"do": "prepare", **preparation})
             trace = Trace.read(folder / "trace")
             specs = trace.inputs
-            drawn = calibration(specs[0]) if len(specs) == 1 else None
-            np.save(folder / "inputs.npy", calibration(specs[0]))
+            drawn = {spec.name: calibration(spec) for spec in specs}
+            write_samples(folder / "inputs", drawn)
             self.ask(
                 {
                     "do": "reference",
