@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import EdgekitError, MissingExtraError, ModelError
 from edgekit.models import ModelSource
+from edgekit.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras
@@ -91,11 +92,34 @@ def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
         module_spec.loader.exec_module(module)
         if not callable(getattr(module, "build", None)):
             raise ModelError(f"{file}: has no function build()")
-        return module.build(classes=classes, **source.spec.parameters)
+        return _in_order(module.build(classes=classes, **source.spec.parameters), source.spec)
     except EdgekitError:
         raise
     except Exception as error:
         raise ModelError(f"{file}: build() failed: {type(error).__name__}: {error}") from error
+
+
+def _in_order(model: keras.Model, spec: ModelSpec) -> keras.Model:
+    """A model whose inputs or outputs go by name, with those in the order of `model.toml`.
+
+    Keras itself would sort the names.
+    """
+    import keras
+
+    taken, given = (getattr(model, f"_{side}s_struct", None) for side in ("input", "output"))
+    if not (isinstance(taken, dict) or isinstance(given, dict)):
+        return model
+    found = []
+    for side, struct, names, flat in (
+        ("inputs", taken, [entry.name for entry in spec.inputs], model.inputs),
+        ("outputs", given, spec.outputs, model.outputs),
+    ):
+        if isinstance(struct, dict) and set(struct) != set(names):
+            raise ModelError(
+                f"build() names the {side} {', '.join(struct)}; model.toml {', '.join(names)}"
+            )
+        found.append([struct[name] for name in names] if isinstance(struct, dict) else flat)
+    return keras.Model(found[0], found[1], name=model.name)
 
 
 def _load_file(source: ModelSource) -> keras.Model:
@@ -173,7 +197,7 @@ def _refuse_bad_weights(model: keras.Model, origin: Path) -> None:
 def packed_inputs(model: keras.Model, tensors: Sequence[Any]) -> Any:
     """One tensor for each input, in the order of `model.inputs`, as calling the model takes them.
 
-    A model built with `keras.Model([a, b], …)` takes a list, with `{"a": a, "b": b}` a mapping.
+    A model built with `keras.Model([a, b], …)` takes a list, one with one input its tensor.
     """
     import keras
 

@@ -248,7 +248,9 @@ def _quiet(nncf: Any) -> None:
 
 
 def _describe(model: Any, port: Any) -> TensorInfo:
-    name = port.get_any_name()
+    # As the runtime says it: an input may have the names of casts that do nothing, too.
+    own = port.get_node().get_friendly_name()
+    name = own if own in port.get_names() else port.get_any_name()
     grid = [_NOTE, name, "scale"]
     quantized = model.has_rt_info(grid)
     return TensorInfo(
