@@ -144,6 +144,8 @@ def _quantized(content: bytes, conversion: Conversion) -> bytes:
         output_data_type=tf.as_dtype(output),
     )
     content = bytes(quantized)
+    if "ONE_HOT" in tflite_file.operators(content):
+        content = tflite_file.with_one_hot_values(content)
     if kind == "float32":  # bytes among floats are cast, which is exact
         exact = {name: dtype for name, dtype in wanted.items() if dtype in _BYTES}
         content = tflite_file.with_byte_inputs(content, exact)

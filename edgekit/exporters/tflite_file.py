@@ -5,6 +5,7 @@ Works on bytes with the schema that LiteRT ships. Does not convert and does not 
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.exporters.base import FileGraph
-from edgekit.tensor import TensorInfo
+from edgekit.tensor import TensorInfo, dequantize, quantize
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
@@ -121,6 +122,39 @@ def with_byte_inputs(content: bytes, dtypes: Mapping[str, str]) -> bytes:
     return pack(model)
 
 
+def with_one_hot_values(content: bytes) -> bytes:
+    """The same file, the values of ONE_HOT on the grid of what it gives.
+
+    TensorFlow's quantizer (2.21) gives "on" and "off" grids of their own, and the kernel copies
+    their integers: what was off comes out as 0.5.
+    """
+    import numpy as np
+
+    model = unpack(content)
+    main = model.subgraphs[0]
+    for operator in main.operators:
+        if operator_name(model.operatorCodes[operator.opcodeIndex]) != "ONE_HOT":
+            continue
+        given = describe(main.tensors[operator.outputs[0]])
+        operator.inputs = [int(index) for index in operator.inputs]
+        for place in (2, 3):
+            tensor = copy.copy(main.tensors[operator.inputs[place]])
+            own, data = describe(tensor), model.buffers[tensor.buffer].data
+            if given.scale is None or own.scale is None or data is None:
+                continue
+            codes = np.asarray(data, np.uint8).view(own.dtype)
+            value = dequantize(codes, own.scale, own.zero_point or 0)
+            stored = quantize(value, given.scale, given.zero_point or 0, given.dtype)
+            buffer = copy.copy(model.buffers[0])
+            buffer.data = stored.view(np.uint8)
+            tensor.quantization = main.tensors[operator.outputs[0]].quantization
+            tensor.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+            operator.inputs[place] = len(main.tensors)
+            main.tensors.append(tensor)
+    return pack(without_unused(model))
+
+
 def _cast_to_float(model: Any, index: int) -> Any:
     """An operator that makes floats of a tensor; not yet among the others."""
     schema = _schema()
@@ -142,6 +176,11 @@ def _cast_to_float(model: Any, index: int) -> Any:
 def _is_unit(tensor: Any) -> bool:
     grid = tensor.quantization
     return grid is not None and list(grid.scale) == [1.0] and list(grid.zeroPoint) == [0]
+
+
+def operators(content: bytes) -> set[str]:
+    """Names of the operators that a file uses."""
+    return {operator_name(code) for code in unpack(content).operatorCodes}
 
 
 def operator_code(model: Any, name: str, version: int = 1) -> int:
