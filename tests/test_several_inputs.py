@@ -260,3 +260,15 @@ def test_what_does_not_feed_its_inputs_is_refused_in_one_line(
     done = edgekit(*words, status=status, cwd=tmp_path)
     (line,) = [line for line in done.stderr.splitlines() if line.strip().startswith("error:")]
     assert reason in line
+
+
+def test_augmentations_of_one_input_are_refused_before_anything_is_built(folder, tmp_path):
+    model = tmp_path / "steps"
+    model.mkdir()
+    (model / "model.py").write_text("raise SystemExit")
+    (model / "model.toml").write_text(MODEL_TOML + "\n[train.augment]\nrotate = 20\n")
+    done = edgekit(
+        "train", model, "--data", folder / "data.npz", "--out", tmp_path / "run", status=1
+    )
+    assert "[train.augment] changes samples of one input; this model has 3" in done.stderr
+    assert not (tmp_path / "run").exists()

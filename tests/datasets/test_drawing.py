@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgekit.datasets import Dataset, Samples, draw
 from edgekit.datasets.glyphs import Glyphs
 from edgekit.errors import DataError, FileError
-from edgekit.files import cache_folder
+from edgekit.files import cache_folder, digest_json
 from edgekit.spec import InputSpec
 
 RGB32 = InputSpec("image", "uint8", (32, 32, 3), "HWC")
@@ -190,3 +190,41 @@ def test_the_system_refusals_that_are_the_caches_are_told_from_the_data_sets(
         draw(Counting([0, 1, 2] * 5), "train", 9, [PAIR])
     assert caught.value.message.startswith(message)
     assert (caught.value.hint or "").startswith(hint)
+
+
+class Two(Counting):
+    """The same, an array for each of two inputs; labels only with the first."""
+
+    input_names = ("pair", "number")
+
+    def read(self, split, indices, spec):
+        found = super().read(split, indices, PAIR)
+        if spec.name == "pair":
+            return found
+        return Samples(-np.array(indices, np.float32), None)
+
+
+def test_of_several_inputs_each_has_a_file_and_the_digest_is_of_all(fresh_cache):
+    specs = [PAIR, InputSpec("number", "float32", ())]
+    drawn = draw(Two([0, 1, 2] * 5), "train", 9, specs)
+    assert sorted(path.name for path in drawn.inputs.iterdir()) == ["number.npy", "pair.npy"]
+    found = drawn.read(specs)
+    assert np.array_equal(found["number"], -found["pair"][:, 0])
+    assert np.array_equal(np.load(drawn.folder / "labels.npy"), found["pair"][:, 1])
+    assert draw(Two([0, 1, 2] * 5), "train", 9, specs) == drawn
+    pairs = draw(Two([0, 1, 2] * 5), "train", 9, specs[:1])
+    assert pairs.inputs.name == "inputs.npy"
+    assert pairs.digest != drawn.digest
+
+
+def test_the_key_of_a_draw_for_one_input_is_that_of_its_spec_alone(fresh_cache):
+    what = {
+        "format": 1, "dataset": "a", "split": "train", "count": 9, "spec": PAIR.to_json(),
+    }  # fmt: skip
+    drawn = draw(Counting([0, 1, 2] * 5), "train", 9, [PAIR])
+    assert drawn.folder.name == digest_json(what)
+
+
+def test_a_data_set_that_feeds_one_input_draws_for_no_other(fresh_cache):
+    with pytest.raises(DataError, match="counting feeds one input; the model has 2: pair, other"):
+        draw(Counting([0, 1, 2]), "train", 3, [PAIR, InputSpec("other", "float32", (2,))])

@@ -144,3 +144,20 @@ def test_each_of_several_processes_takes_its_part_of_every_batch():
     assert [len(batch) for batch in parts[0]] == [3] * 4
     together = [sorted([*a, *b]) for a, b in zip(*parts, strict=True)]
     assert together == labels.reshape(4, 6).tolist()
+
+
+def test_of_several_inputs_a_batch_is_a_tuple(tmp_path):
+    number = np.arange(40, dtype=np.float32)
+    arrays = {"x.pair": np.stack([number, -number], axis=1), "x.step": number, "y": np.arange(40)}
+    np.savez(tmp_path / "two.npz", **arrays)
+    dataset = open_dataset(tmp_path / "two.npz")
+    specs = [InputSpec("pair", "float32", (2,)), InputSpec("step", "float32", ())]
+    order = epoch_order(dataset.size("train"), 0, 16, 1)
+    (tmp_path / "slots").mkdir()
+    with Feed(open_source(dataset, specs, 4, scratch=tmp_path / "slots"), 4) as feed:
+        got = list(feed.batches(order))
+    assert len(got) == 4
+    for (pair, step), labels in got:
+        assert (pair.shape, step.shape) == ((4, 2), (4,))
+        assert np.array_equal(pair.numpy(), np.stack([step, -step], axis=1))
+        assert np.array_equal(step.numpy(), labels.numpy())
