@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from edgekit.agent.samples import SampleReader
 from edgekit.artifact import Artifact
+from edgekit.datasets import draw, open_dataset
+from edgekit.exporters.onnx import OnnxExporter
 from edgekit.exporters.tflite_file import describe, operator_name, unpack
-from edgekit.samples import read_samples, samples_at, stored_at
+from edgekit.feeding import run_samples
+from edgekit.job import Job
+from edgekit.mixing.trials import Trials
+from edgekit.process import Child
+from edgekit.quantization.mixed.drawing import SearchDraw
+from edgekit.quantization.mixed.worker import ENTRY
+from edgekit.samples import read_samples, samples_at, stored_at, write_samples
+from edgekit.transports.local import LocalTransport
 from tests.test_export import edgekit
 
 INPUTS = ("crop", "position", "cache")
@@ -272,3 +284,40 @@ def test_augmentations_of_one_input_are_refused_before_anything_is_built(folder,
     )
     assert "[train.augment] changes samples of one input; this model has 3" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_search_of_layers_to_keep_in_float_judges_on_all_inputs(folder, artifact, tmp_path):
+    for label in ("onnx-int8", "onnx-fp32"):
+        shutil.copytree(artifact(label).path, tmp_path / "files" / label)
+    plain = artifact("onnx-fp32").manifest
+    dataset = open_dataset(folder / "data.npz")
+    drawn = draw(dataset, "test", 40, plain.preprocessing)
+
+    def run_reference(samples, place):
+        job = Job("run", "onnxruntime", str(tmp_path / "files" / "onnx-fp32" / "model.onnx"))
+        (place / "run").mkdir(exist_ok=True)
+        arrays, _ = run_samples(
+            LocalTransport(), job, inputs=plain.inputs, outputs=plain.outputs,
+            samples=samples, scratch=place / "run",
+        )  # fmt: skip
+        return write_samples(place / "reference", dict(zip(OUTPUTS, arrays, strict=True)))
+
+    exporter = OnnxExporter()
+    workshop = SimpleNamespace(
+        scratch=tmp_path,
+        order=SimpleNamespace(metric="top1"),
+        starts=SimpleNamespace(source=lambda _step: tmp_path),
+        run_reference=run_reference,
+    )
+    step = SimpleNamespace(label="onnx-int8", source="onnx-fp32", exporter=exporter)
+    graph = exporter.inspect(tmp_path / "files" / "onnx-int8")
+    with Child(ENTRY) as child:
+        trials = Trials(workshop, child, step, graph, (INPUTS, OUTPUTS))
+        trials.take(SearchDraw("test", drawn), 1e-6)
+        assert trials.count == 40
+        lost, noise = trials.run(())
+        _, quiet = trials.run(range(len(trials.layers)))
+    assert abs(lost) <= 5
+    assert 0 <= quiet < noise / 100
+    one = {name: SampleReader(place, plain.inputs) for name, place in trials.one_sample().items()}
+    assert {name: len(reader) for name, reader in one.items()} == {"mixed": 1, "int8": 1, "fp32": 1}
