@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ from edgekit.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras
+
+
+MODEL_FILE = "model.py"
+TRAINING_FILE = "training.py"
 
 
 def import_tensorflow(purpose: str, *, gpu: bool = False) -> Any:
@@ -82,21 +87,52 @@ def build_keras(
 
 def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
     assert source.spec is not None
-    file = source.path / "model.py"
-    module_spec = spec_from_file_location(f"edgekit_model_{source.name}", file)
+    # Where labels are no classes (pictures to be given again), `build()` need not take any.
+    optional = {"classes": classes}
+    model: keras.Model = call_in_folder(
+        source, MODEL_FILE, "build", optional, **source.spec.parameters
+    )
+    return _in_order(model, source.spec)
+
+
+def call_in_folder(
+    source: ModelSource,
+    file: str,
+    function: str,
+    optional: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> Any:
+    """Call a function of a model folder's own code.
+
+    Args:
+        source: Of kind "folder".
+        file: Of its Python files.
+        function: In that file.
+        optional: Arguments that are handed over where the function takes them.
+        arguments: Of the function.
+
+    Raises:
+        ModelError: The file cannot be imported, has no such function, or that failed.
+    """
+    path = source.path / file
+    module_spec = spec_from_file_location(f"edgekit_{path.stem}_{source.name}", path)
     if module_spec is None or module_spec.loader is None:
-        raise ModelError(f"{file}: cannot be imported")
+        raise ModelError(f"{path}: cannot be imported")
     module = module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # where dataclasses and Keras look classes up
     try:
         module_spec.loader.exec_module(module)
-        if not callable(getattr(module, "build", None)):
-            raise ModelError(f"{file}: has no function build()")
-        return _in_order(module.build(classes=classes, **source.spec.parameters), source.spec)
+        if not callable(getattr(module, function, None)):
+            raise ModelError(f"{path}: has no function {function}()")
+        called = getattr(module, function)
+        taken = signature(called).parameters
+        arguments |= {name: one for name, one in (optional or {}).items() if name in taken}
+        return called(**arguments)
     except EdgekitError:
         raise
     except Exception as error:
-        raise ModelError(f"{file}: build() failed: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelError(f"{path}: {function}() failed: {reason}") from error
 
 
 def _in_order(model: keras.Model, spec: ModelSpec) -> keras.Model:

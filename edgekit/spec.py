@@ -17,11 +17,27 @@ from edgekit.fields import Fields
 
 Scalar = bool | int | float | str
 
+# What comes behind the hyphen says what labels are; metrics and objectives go by it.
 TASKS = (
     "image-classification",
     "object-detection",
     "text-classification",
     "audio-classification",
+    "sequence-classification",  # a window of a sensor's readings
+    "video-classification",
+    "sequence-tagging",  # a class for each step
+    "text-reading",  # a picture's characters, in order
+    "image-segmentation",  # a class for each pixel
+    "image-reconstruction",  # the picture itself, from less
+    "image-modelling",  # the next value, given those before
+    "audio-modelling",
+    "language-modelling",
+    "masked-language-modelling",
+    "text-translation",
+    "image-translation",
+    "image-generation",
+    "object-tracking",
+    "control",  # an action for a state of a world
 )
 LAYOUTS = ("", "HWC", "tokens", "waveform")  # of edgekit's own models; a file may have "CHW"
 TOKENIZERS = ("", "bytes", "wordpiece")
@@ -147,6 +163,20 @@ UNLABELLED = Gate(min_snr_db=10.0, min_agreement=0.9)
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How large a model is, with its own parameters and the classes of its default data set.
+
+    Attributes:
+        parameters: Weights, those that are not trained included.
+        multiply_adds: Of convolutions and products of matrices, for one sample; what a loop repeats
+            counts once.
+    """
+
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model as its `model.toml` describes it.
 
@@ -165,6 +195,7 @@ class ModelSpec:
         train: The training recipe, as read; `edgekit.training` owns its keys.
         features: Name of the layer whose output the head reads: what comes before it is the
             backbone, which another data set's model may start from. "" if there is none.
+        size: How large it is; None where the file does not say, or parameters were changed.
         variant: Which variant of the folder's model this is; "" for the one it is named after.
         source: Paper or code that defines the architecture.
         licence: SPDX identifier of the weights.
@@ -183,6 +214,7 @@ class ModelSpec:
     calibration_samples: int = 128
     train: Mapping[str, Any] = field(default_factory=dict)
     features: str = ""
+    size: Size | None = None
     variant: str = ""
     source: str = ""
     licence: str = ""

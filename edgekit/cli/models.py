@@ -33,7 +33,7 @@ def command(model: str | None, as_json: bool) -> None:
     if as_json:
         output.print_json(found.to_json())
     else:
-        columns = ("model", "task", "parameters", "weights for", "size", "metric")
+        columns = ("model", "task", "values", "multiply-adds", "weights for", "size", "metric")
         output.print_table("", columns, [_row(entry) for entry in found.models])
         output.print_warnings(found.broken)
 
@@ -43,7 +43,8 @@ def _row(entry: ModelEntry) -> tuple[str | None, ...]:
     return (
         spec.name,
         spec.task,
-        _parameters(entry),
+        f"{spec.size.parameters:,}" if spec.size else None,
+        f"{spec.size.multiply_adds:,}" if spec.size else None,
         ", ".join(entry.checkpoints) or None,
         output.megabytes(sum(entry.checkpoints.values())) if entry.checkpoints else None,
         spec.metric,
@@ -55,18 +56,25 @@ def _parameters(entry: ModelEntry) -> str:
 
 
 def _facts(entry: ModelEntry) -> dict[str, str]:
+    from edgekit.metrics import METRICS, POINTS
+
     spec = entry.spec
+    metric = METRICS.get(spec.metric)
+    unit = (metric.scale if metric else POINTS).unit
     facts = {"summary": spec.summary, "task": spec.task, "parameters": _parameters(entry)}
     for one in spec.inputs:
         low, high = one.range
         size = "×".join(str(axis) for axis in one.shape)
         facts[f"input {one.name}"] = f"{one.dtype} {size} {one.layout}, {low:g} to {high:g}"
     weights = (f"{name} ({output.megabytes(size)})" for name, size in entry.checkpoints.items())
+    if spec.size:
+        facts["weights"] = f"{spec.size.parameters:,} values"
+        facts["multiply-adds"] = f"{spec.size.multiply_adds:,} a sample"
     facts |= {
         "outputs": ", ".join(spec.outputs),
         "weights for": ", ".join(weights) or "no data set yet: edgekit train",
         "metric": spec.metric,
-        "gate": f"at most {spec.gate.max_drop:g} points lost, over {spec.gate.samples} samples",
+        "gate": f"at most {spec.gate.max_drop:g} {unit} lost, over {spec.gate.samples} samples",
         "source": spec.source,
         "licence": spec.licence,
         "folder": str(entry.folder),

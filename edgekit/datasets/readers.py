@@ -91,9 +91,8 @@ def create_arrays(
 ) -> None:
     """Make empty `inputs.npy` [count, *shape] and, if `labelled`, `labels.npy` beside it.
 
-    Of several inputs, `inputs/NAME.npy` each (`edgekit.samples`).
-
-    Labels have the shape [count, *dataset.label_shape] and dtype `dataset.label_dtype`.
+    Of several inputs, `inputs/NAME.npy` each (`edgekit.samples`). Labels have the shape
+    [count, *dataset.label_shape_for(first input)] and dtype `dataset.label_dtype`.
     """
     import numpy as np
 
@@ -106,7 +105,7 @@ def create_arrays(
         shape = (count, *spec.shape)
         open_memmap(files[spec.name], mode="w+", dtype=spec.dtype, shape=shape)
     if labelled:
-        shape = (count, *dataset.label_shape)
+        shape = (count, *dataset.label_shape_for(specs[0]))
         open_memmap(folder / "labels.npy", mode="w+", dtype=dataset.label_dtype, shape=shape)
 
 
@@ -164,7 +163,7 @@ def _read_into(
         found = samples.labels if spec is specs[0] else found
     if found is not None:
         labels = np.ascontiguousarray(found, dtype=dataset.label_dtype)
-        if labels.shape != (len(indices), *dataset.label_shape):
+        if labels.shape != (len(indices), *dataset.label_shape_for(specs[0])):
             raise DataError(f"{dataset.name} gave labels of the shape {list(labels.shape)}")
         _write_rows(folder / "labels.npy", row, labels)
 
