@@ -28,8 +28,8 @@ def prepare(tmp_path):
 
 def test_an_open_batch_becomes_one_sample(prepare, make_net):
     found, path = prepare(make_net())
-    assert found.spec.shape == (3, 16, 16)
-    assert found.spec.layout == "CHW"
+    assert found.specs[0].shape == (3, 16, 16)
+    assert found.specs[0].layout == "CHW"
     assert [t.shape for t in found.inputs] == [(1, 3, 16, 16)]
     assert [(t.name, t.dtype, t.shape) for t in found.outputs] == [("logits", "float32", (1, 4))]
     assert found.cost["parameters"] == sum(
@@ -48,7 +48,7 @@ def test_odd_names_become_names_that_every_format_accepts(prepare, net):
     made = net()
     made.conv("a/b:0", 3, 4, 3, "out/x y")
     found, _ = prepare(made.model("out/x y", [4, 16, 16], given="a/b:0"))
-    assert found.spec.name == "a_b"
+    assert found.specs[0].name == "a_b"
     assert [tensor.name for tensor in found.outputs] == ["out_x_y"]
 
 
@@ -62,8 +62,8 @@ def test_old_opsets_are_brought_up(prepare, net):
 def test_means_and_deviations_become_a_range_for_each_channel(prepare, make_net):
     reading = Reading(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
     found, _ = prepare(make_net(), reading)
-    assert found.spec.channel_ranges == ((-1.0, 1.0), (-1.0, 3.0), (0.0, 1.0))
-    assert found.spec.range == (-1.0, 3.0)
+    assert found.specs[0].channel_ranges == ((-1.0, 1.0), (-1.0, 3.0), (0.0, 1.0))
+    assert found.specs[0].range == (-1.0, 3.0)
 
 
 def second_input(model):
@@ -169,7 +169,7 @@ def test_channels_first_or_last_is_asked_where_the_shape_does_not_tell(prepare, 
     with pytest.raises(UsageError, match="channels first or last"):
         prepare(model)
     found, _ = prepare(model, Reading(layout="NCHW", limits=(0.0, 1.0)))
-    assert found.spec.layout == "CHW"
+    assert found.specs[0].layout == "CHW"
 
 
 def test_open_axes_are_fixed_by_the_shape_asked_for(prepare, net):
