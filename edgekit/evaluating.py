@@ -20,7 +20,7 @@ from edgekit.batching import KeptAnswers, Resumed, run_on_device
 from edgekit.errors import ArtifactError, DataError, UsageError
 from edgekit.job import Job
 from edgekit.measure import Placement
-from edgekit.metrics import METRICS, Metric, MetricValue
+from edgekit.metrics import METRICS, Metric, MetricValue, judges_vectors
 from edgekit.metrics.differences import Difference, differ
 from edgekit.metrics.running import Running
 from edgekit.progress import Progress, Report, silent
@@ -228,7 +228,7 @@ def judge(
     if len(artifact.manifest.inputs) != 1:
         raise ArtifactError(f"{artifact.path}: only models with one input can be evaluated")
     keep_tokenizer(artifact)
-    _check_classes(artifact, terms.dataset)
+    _check_classes(artifact, terms.dataset, terms.metric.name)
     spec = artifact.manifest.preprocessing[0]
     drawn = draw(terms.dataset, terms.split, terms.count, spec, report=report)
     task = f"running {drawn.count:,} samples of {terms.dataset.name}: {contender.name}"
@@ -300,7 +300,7 @@ def to_keep(one: Verified) -> KeptEvaluation:
     )
 
 
-def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
+def _check_classes(artifact: Artifact, dataset: Dataset, metric: str) -> None:
     """Labels are compared by position: the names must be the same in the same order."""
     expected = artifact.labels
     if not dataset.classes and not dataset.label_shape:
@@ -313,8 +313,8 @@ def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
             f"artifact: {', '.join(expected[:5])} …",
         )
     sizes = artifact.manifest.outputs[-1].shape[1:]
-    if not dataset.classes:
-        return  # labels are values
+    if not dataset.classes or judges_vectors(metric):
+        return  # labels are values, or outputs no classes
     if dataset.has_boxes and len(sizes) == 1:
         return  # a detector that chooses objects itself: its outputs do not tell how many classes
     # Of scores for places, steps or pixels [N, ..., classes] the last axis counts.

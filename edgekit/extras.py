@@ -47,6 +47,7 @@ PACKAGES = (
     Package("segno", "segno", "web", "QR codes of links for phones"),
     Package("pyarrow", "pyarrow", "parquet", "exporting measurements as Parquet"),
     Package("mlflow-skinny", "mlflow", "mlflow", "logging measurements to MLflow"),
+    Package("motmetrics", "motmetrics", "track", "MOTA and IDF1 of tracks"),
     Package("asyncssh", "asyncssh", "ssh", "reaching boards over SSH"),
     Package("coremltools", "coremltools", "coreml", "Core ML in bundles for iOS"),
     Package("model-signing", "model_signing", "bundle", "signatures of bundles"),

@@ -27,6 +27,7 @@ from edgekit.files import emptied, replace_folder, scratch_folder
 from edgekit.finishing import finish, named_failures
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
+from edgekit.metrics import judges_vectors
 from edgekit.mixing.rescue import rescue
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Start, Step
 from edgekit.preparing import Prepared, Starts
@@ -326,7 +327,7 @@ class Pipeline:
         assert dataset is not None
         # A detector's scores are [N, places, classes]; of one that chooses objects itself, [N, K].
         detector = dataset.has_boxes and len(shape) == 3
-        known = len(trace["outputs"]) == 1 or detector
+        known = (len(trace["outputs"]) == 1 or detector) and not judges_vectors(self.order.metric)
         if classes and known and given != classes:
             raise DataError(
                 f"{self.order.source.name} gives {given} outputs, "

@@ -19,7 +19,7 @@ from edgekit.exporters.base import FileGraph
 from edgekit.feeding import read_samples, write_samples
 from edgekit.golden import EXTREMES, FROM_DATA
 from edgekit.manifest import Manifest, Parity
-from edgekit.metrics import METRICS, MetricValue
+from edgekit.metrics import METRICS, MetricValue, judges_vectors
 from edgekit.parity import check_likeness, check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
 from edgekit.quantization import calibration as calibration_rules
@@ -102,7 +102,7 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
         met = False
     for path in sorted(evidence.files.iterdir()):
         shutil.copyfile(path, folder / path.name)
-    if order.classes:
+    if order.classes and not judges_vectors(order.metric):  # places of a vector have no names
         text = "".join(f"{name}\n" for name in order.classes)
         (folder / artifact.LABELS).write_text(text, encoding="utf-8")
     if order.source.tokenizer:

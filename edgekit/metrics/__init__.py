@@ -16,6 +16,7 @@ from edgekit.metrics.classification import (
     ShareOfHits,
     all_right,
     in_scope,
+    nearest_hits,
     out_of_scope,
     top1_hits,
     top5_hits,
@@ -29,7 +30,16 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["METRICS", "POINTS", "SCALES", "Metric", "MetricValue", "Scale", "score"]
+__all__ = [
+    "METRICS",
+    "POINTS",
+    "SCALES",
+    "Metric",
+    "MetricValue",
+    "Scale",
+    "judges_vectors",
+    "score",
+]
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -39,6 +49,7 @@ METRICS: dict[str, Metric] = {
         ShareOfHits("in_scope", top1_hits, among=in_scope),
         ShareOfHits("oos_recall", top1_hits, among=out_of_scope),
         MacroF1("f1"),
+        ShareOfHits("rank1", nearest_hits, task="embedding"),
         MeanAveragePrecision("map50", (0.5,)),
         MeanAveragePrecision("map", COCO_OVERLAPS),
         SampleMean("step_top1", "tagging", right_steps),
@@ -48,6 +59,12 @@ METRICS: dict[str, Metric] = {
         SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
     )
 }
+
+
+def judges_vectors(name: str) -> bool:
+    """Whether outputs under the metric `name` are vectors, whose places are no classes."""
+    known = METRICS.get(name)
+    return known is not None and known.task == "embedding"
 
 
 def score(

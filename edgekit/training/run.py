@@ -109,7 +109,8 @@ def train(
         )
     for split in ("train", "validation"):
         require_split(dataset, split)
-    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape and not dataset.has_boxes)
+    # Boxes of one class are told apart from what lies around them.
+    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape)
     if not dataset.is_labelled("train") or not told_apart:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
     require_classes(dataset)
