@@ -215,22 +215,20 @@ def judge(
     """Run an artifact over the samples and score its outputs.
 
     Raises:
-        ArtifactError: It has several inputs, or holds something else than it says.
-        DataError: The data set has no labels, or other classes.
+        ArtifactError: It holds something else than it says.
+        DataError: The data set has no labels, or other classes, or does not feed its inputs.
         RuntimeFault: The runtime failed, or the outputs hold NaN.
     """
     import numpy as np
 
     from edgekit.datasets import draw
     from edgekit.datasets.of_artifact import keep_tokenizer
-    from edgekit.feeding import real, samples_at
+    from edgekit.feeding import real
 
-    if len(artifact.manifest.inputs) != 1:
-        raise ArtifactError(f"{artifact.path}: only models with one input can be evaluated")
     keep_tokenizer(artifact)
     _check_classes(artifact, terms.dataset, terms.metric.name)
-    spec = artifact.manifest.preprocessing[0]
-    drawn = draw(terms.dataset, terms.split, terms.count, spec, report=report)
+    specs = artifact.manifest.preprocessing
+    drawn = draw(terms.dataset, terms.split, terms.count, specs, report=report)
     task = f"running {drawn.count:,} samples of {terms.dataset.name}: {contender.name}"
     labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
     running, given = Running(terms.metric, labels), artifact.manifest.outputs
@@ -253,7 +251,7 @@ def judge(
             job,
             inputs=artifact.manifest.inputs,
             outputs=given,
-            samples=samples_at(drawn.folder),
+            samples=drawn.inputs,
             scratch=Path(scratch),
             kept=kept,
             told=lambda *stand: report(Progress(task, *stand)),
@@ -312,9 +310,10 @@ def _check_classes(artifact: Artifact, dataset: Dataset, metric: str) -> None:
             f"data set: {', '.join(dataset.classes[:5])} …",
             f"artifact: {', '.join(expected[:5])} …",
         )
-    sizes = artifact.manifest.outputs[-1].shape[1:]
     if not dataset.classes or judges_vectors(metric):
         return  # labels are values, or outputs no classes
+    # A detector's scores are its last output; of a classifier with others the first is judged.
+    sizes = artifact.manifest.outputs[-1 if dataset.has_boxes else 0].shape[1:]
     if dataset.has_boxes and len(sizes) == 1:
         return  # a detector that chooses objects itself: its outputs do not tell how many classes
     # Of scores for places, steps or pixels [N, ..., classes] the last axis counts.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import EdgekitError, MissingExtraError, ModelError
 from edgekit.models import ModelSource
+from edgekit.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras
@@ -91,7 +92,7 @@ def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
     model: keras.Model = call_in_folder(
         source, MODEL_FILE, "build", optional, **source.spec.parameters
     )
-    return model
+    return _in_order(model, source.spec)
 
 
 def call_in_folder(
@@ -132,6 +133,29 @@ def call_in_folder(
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise ModelError(f"{path}: {function}() failed: {reason}") from error
+
+
+def _in_order(model: keras.Model, spec: ModelSpec) -> keras.Model:
+    """A model whose inputs or outputs go by name, with those in the order of `model.toml`.
+
+    Keras itself would sort the names.
+    """
+    import keras
+
+    taken, given = (getattr(model, f"_{side}s_struct", None) for side in ("input", "output"))
+    if not (isinstance(taken, dict) or isinstance(given, dict)):
+        return model
+    found = []
+    for side, struct, names, flat in (
+        ("inputs", taken, [entry.name for entry in spec.inputs], model.inputs),
+        ("outputs", given, spec.outputs, model.outputs),
+    ):
+        if isinstance(struct, dict) and set(struct) != set(names):
+            raise ModelError(
+                f"build() names the {side} {', '.join(struct)}; model.toml {', '.join(names)}"
+            )
+        found.append([struct[name] for name in names] if isinstance(struct, dict) else flat)
+    return keras.Model(found[0], found[1], name=model.name)
 
 
 def _load_file(source: ModelSource) -> keras.Model:
@@ -204,6 +228,19 @@ def _refuse_bad_weights(model: keras.Model, origin: Path) -> None:
                 "NaN or infinite",
                 hint="training diverged? take an earlier checkpoint",
             )
+
+
+def packed_inputs(model: keras.Model, tensors: Sequence[Any]) -> Any:
+    """One tensor for each input, in the order of `model.inputs`, as calling the model takes them.
+
+    A model built with `keras.Model([a, b], …)` takes a list, one with one input its tensor.
+    """
+    import keras
+
+    structure = getattr(model, "_inputs_struct", None)
+    return (
+        tensors[0] if structure is None else keras.tree.pack_sequence_as(structure, list(tensors))
+    )
 
 
 def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[str]]:

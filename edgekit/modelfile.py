@@ -126,6 +126,9 @@ class _Reader:
         self.nothing_left("", data)
         if not spec.inputs:
             raise ModelError(f"{self.path}: inputs: at least one is needed")
+        names = [entry.name for entry in spec.inputs]
+        if len(set(names)) != len(names):
+            raise ModelError(f"{self.path}: inputs: expected different names, found {names}")
         return spec
 
     def varied(self, data: dict[str, Any], name: str, changes: Any) -> dict[str, Any]:

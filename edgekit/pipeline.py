@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from edgekit.datasets import Drawn, draw
-from edgekit.errors import ConversionError, DataError, EdgekitError
+from edgekit.errors import ConversionError, DataError
 from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.worker import ENTRY, Preparation
-from edgekit.feeding import run_samples, write_samples
+from edgekit.feeding import run_samples
 from edgekit.files import emptied, replace_folder, scratch_folder
 from edgekit.finishing import finish, named_failures
 from edgekit.golden import proof_inputs
@@ -39,6 +39,7 @@ from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.mixed.layers import Mixed
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
+from edgekit.samples import stored_at, write_samples
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -169,9 +170,9 @@ class Pipeline:
 
     def draw_calibration(self, trace: Mapping[str, Any] | None = None) -> Drawn:
         assert self.order.dataset is not None
-        spec = self._only_input(trace)
+        specs = self._specs(trace)
         return draw_calibration(
-            self.order.dataset, self.order.calibration_samples, spec, self.report
+            self.order.dataset, self.order.calibration_samples, specs, self.report
         )
 
     def draw_evaluation(self, trace: Mapping[str, Any] | None = None) -> Drawn:
@@ -180,22 +181,20 @@ class Pipeline:
             self.order.dataset,
             EVALUATION_SPLIT,
             self.order.evaluation_samples,
-            self._only_input(trace),
+            self._specs(trace),
             report=self.report,
         )
 
     def write_proof_inputs(self, trace: Mapping[str, Any], drawn: Drawn | None = None) -> Path:
-        import numpy as np
-
-        data = None
+        specs = _inputs(trace)
         if drawn is not None:
-            data = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
             self._check_classes(trace)
-        return write_samples(self.scratch / "proof", proof_inputs(_inputs(trace), data))
+        data = None if drawn is None else drawn.read(specs)
+        return write_samples(self.scratch / "proof", proof_inputs(specs, data))
 
     def lint(self, _trace: Mapping[str, Any], calibration: Drawn) -> tuple[Finding, ...]:
         """What in the float graph 8 bits will pay for; nothing waits for it."""
-        request = lint_request(self.trace, calibration.folder / "inputs.npy")
+        request = lint_request(self.trace, calibration.inputs)
         findings = self._ask_tensorflow(request)["findings"]
         return tuple(Finding.from_json(entry) for entry in findings)
 
@@ -233,13 +232,11 @@ class Pipeline:
         """Run the source model on samples; its outputs lie in a folder, by default the scratch."""
         self.report(Progress("running the source model", 0, 1))
         names, output_names = self._trace_names()
-        target = (folder or self.scratch) / "reference"
-        target = target.with_suffix(".npy") if len(output_names) == 1 else target
         answer = self._ask_tensorflow(
             {
                 "do": "reference",
                 "inputs": str(proof),
-                "outputs": str(target),
+                "outputs": str((folder or self.scratch) / "reference"),
                 "names": names,
                 "output_names": output_names,
                 "preparation": self._preparation(),
@@ -252,7 +249,7 @@ class Pipeline:
                 hint="check its input range (--input-range) and its weights",
             )
         self.report(Progress("running the source model", 1, 1))
-        return target
+        return Path(answer["outputs"])
 
     def run(
         self, step: Step, graph: FileGraph, proof: Path, trace: Mapping[str, Any], name: str = ""
@@ -292,7 +289,7 @@ class Pipeline:
             graph=graph,
             inputs=_inputs(trace),
             output_names=tuple(trace["outputs"]),
-            proof=self.scratch / "proof",
+            proof=stored_at(self.scratch / "proof"),
             outputs=outputs,
             reference=reference,
             evaluation=evaluation,
@@ -371,15 +368,9 @@ class Pipeline:
         trace = Trace.read(self.trace)
         return [spec.name for spec in trace.inputs], list(trace.outputs)
 
-    def _only_input(self, trace: Mapping[str, Any] | None) -> InputSpec:
+    def _specs(self, trace: Mapping[str, Any] | None) -> tuple[InputSpec, ...]:
         spec = self.order.source.spec
-        inputs = spec.inputs if spec else _inputs(trace or {"inputs": ()})
-        if len(inputs) != 1:
-            raise EdgekitError(
-                f"{self.order.source.name} has {len(inputs)} inputs; data sets feed one",
-                hint="without --data it is exported in float with parity on synthetic inputs",
-            )
-        return inputs[0]
+        return spec.inputs if spec else _inputs(trace or {"inputs": ()})
 
 
 def _inputs(trace: Mapping[str, Any]) -> tuple[InputSpec, ...]:

@@ -104,12 +104,14 @@ def _answer(artifact: Artifact, showing: Showing) -> dict[str, Any]:
             "most": detection.MOST,
             "candidates": detection.CANDIDATES,
         }
-    last = outputs[-1]
-    if labels and last.shape[-1] == len(labels):
+    scores = [place for place, one in enumerate(outputs) if one.shape[1:] == (len(labels),)]
+    if not scores and outputs[-1].shape[-1] == len(labels):
+        scores = [len(outputs) - 1]
+    if labels and scores:
         # The app applies the activation: "" gives scores as they are.
         return {
             "kind": CLASSES,
-            "output": len(outputs) - 1,
+            "output": scores[0],
             "activation": artifact.manifest.activation,
             "top": min(_TOP, len(labels)),
         }

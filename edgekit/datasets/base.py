@@ -63,6 +63,8 @@ class Dataset(ABC):
         reference: What `open_dataset` takes to open the same data set in another process.
         classes: Label names; the position is the label. Empty where there are no labels.
         task: One of `edgekit.spec.TASKS`: what a model can learn from it.
+        input_names: Of a sample that is several arrays, the inputs they are for; empty where it
+            feeds one input, whatever its name.
         label_shape: Of one sample's label. () is a class. Of object detection (M, 5) are at most M
             boxes, each a row of class, left, top, right and bottom; the edges as parts (0–1) of the
             picture that `read` gives, sides of a letterbox included. Rows without a box have the
@@ -80,6 +82,7 @@ class Dataset(ABC):
     reference: str
     classes: tuple[str, ...]
     task: str = "image-classification"
+    input_names: tuple[str, ...] = ()
     label_shape: tuple[int, ...] = ()
     licence: str = ""
     source: str = ""
@@ -99,6 +102,9 @@ class Dataset(ABC):
     @abstractmethod
     def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
         """The samples at `indices` of a split, in that order. The same index, the same sample.
+
+        Called once for each input of a model: with `input_names`, `spec.name` says which array of
+        the samples is wanted. Labels are those of the call for the first input.
 
         Raises:
             DataError: They cannot be read, or cannot be given the form `spec` asks for.
@@ -208,6 +214,25 @@ def require_split(dataset: Dataset, split: str) -> int:
             f"it has: {', '.join(present) or 'nothing at all'}",
         )
     return size
+
+
+def require_inputs(dataset: Dataset, specs: Sequence[InputSpec]) -> None:
+    """The data set feeds every input of a model.
+
+    Raises:
+        DataError: The model has several inputs and the data set feeds one, or others.
+    """
+    wanted = [spec.name for spec in specs]
+    known = dataset.input_names
+    if (len(wanted) == 1 and not known) or (known and set(wanted) <= set(known)):
+        return
+    feeds = f"feeds the inputs {', '.join(known)}" if known else "feeds one input"
+    has = f"has {len(wanted)}: {', '.join(wanted)}" if len(wanted) > 1 else f"has {wanted[0]!r}"
+    raise DataError(
+        f"{dataset.name} {feeds}; the model {has}",
+        hint="an .npz with an array for each, x_train.NAME (docs/data.md), or a Dataset whose "
+        "input_names are the model's",
+    )
 
 
 def require_classes(dataset: Dataset) -> None:

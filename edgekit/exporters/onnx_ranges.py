@@ -6,11 +6,13 @@ quantizer do the second.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.observing import Limits, Observations
+from edgekit.samples import count_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +23,9 @@ _ERRORS_ONLY = 3
 _FLOAT = "tensor(float)"
 
 
-def quantize_with_ranges(file: Path, name: str, samples: Array, method: str) -> tuple[Any, Audit]:
+def quantize_with_ranges(
+    file: Path, samples: Mapping[str, Array], method: str
+) -> tuple[Any, Audit]:
     """The quantized `ModelProto`, and how far its ranges can be trusted.
 
     Unsigned activations with signed weights: the instruction every x86 with VNNI has, a third
@@ -29,8 +33,7 @@ def quantize_with_ranges(file: Path, name: str, samples: Array, method: str) -> 
 
     Args:
         file: The prepared float model.
-        name: Its only input.
-        samples: [N, *shape] of that input's dtype.
+        samples: Input → [N, *shape] of its dtype.
         method: One of `edgekit.ranges.limits.METHODS`.
     """
     from onnxruntime.quantization import QuantType
@@ -50,7 +53,7 @@ def quantize_with_ranges(file: Path, name: str, samples: Array, method: str) -> 
         for tensor in (*node.input, *node.output)
         if tensor
     } - {entry.name for entry in graph.initializer}
-    seen = _observe(model, name, samples, wanted)
+    seen = _observe(model, samples, wanted)
     found = {tensor: _pair(pair) for tensor, pair in seen.limits(method, exact).items()}
     quantizer = QDQQuantizer(
         model,
@@ -76,7 +79,7 @@ def _pair(limits: Limits) -> tuple[Any, Any]:
     return np.float32(limits[0]), np.float32(limits[1])
 
 
-def _observe(model: Any, name: str, samples: Array, wanted: set[str]) -> Observations:
+def _observe(model: Any, samples: Mapping[str, Array], wanted: set[str]) -> Observations:
     """What the float model's tensors hold."""
     import numpy as np
     import onnxruntime
@@ -95,14 +98,17 @@ def _observe(model: Any, name: str, samples: Array, wanted: set[str]) -> Observa
         extended.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     chosen = [o.name for o in session.get_outputs() if o.type == _FLOAT and o.name in wanted]
-    is_float = samples.dtype == np.float32
-    seen = Observations(len(samples))
+    # An optimized graph may not take an input that nothing reads.
+    names = {entry.name for entry in session.get_inputs()}
+    floats = [n for n, rows in samples.items() if rows.dtype == np.float32 and n in wanted]
+    seen = Observations(count_of(samples))
     if not chosen:  # an empty list would ask for all outputs
         return seen
-    for place in range(len(samples)):
-        row = np.asarray(samples[place])[None]
-        for tensor, value in zip(chosen, session.run(chosen, {name: row}), strict=True):
+    for place in range(seen.samples):
+        row = {name: np.asarray(rows[place])[None] for name, rows in samples.items()}
+        given = session.run(chosen, {name: row[name] for name in names})
+        for tensor, value in zip(chosen, given, strict=True):
             seen.add(tensor, value[None], place)
-        if is_float and name in wanted:
-            seen.add(name, row, place)
+        for name in floats:
+            seen.add(name, row[name], place)
     return seen

@@ -115,7 +115,8 @@ class Search:
         drawn = self._draw()
         graph = self._results[f"convert:{self._step.label}"]
         outputs = self._results["prepare"]["outputs"]
-        trials = Trials(self._workshop, child, self._step, graph, outputs)
+        names = [spec.name for spec in self._specs], list(outputs)
+        trials = Trials(self._workshop, child, self._step, graph, names)
         if drawn is None:
             raise self._hopeless("the data set has no samples left to search with")
         if len(trials.layers) < 2:
@@ -128,8 +129,12 @@ class Search:
     def _draw(self) -> SearchDraw | None:
         order = self._workshop.order
         assert order.dataset is not None
-        spec = InputSpec.from_json(self._results["prepare"]["inputs"][0])
-        return draw_search(order.dataset, order.calibration_samples, spec, self._workshop.report)
+        specs = self._specs
+        return draw_search(order.dataset, order.calibration_samples, specs, self._workshop.report)
+
+    @property
+    def _specs(self) -> list[InputSpec]:
+        return [InputSpec.from_json(entry) for entry in self._results["prepare"]["inputs"]]
 
     # -- the search --------------------------------------------------------------------------------
 

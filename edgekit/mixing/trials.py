@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.exporters.base import FileGraph
-from edgekit.feeding import encode, read_samples, run_samples
+from edgekit.feeding import encode, run_samples
 from edgekit.files import emptied
 from edgekit.job import Job
 from edgekit.metrics import score
@@ -20,6 +20,7 @@ from edgekit.quantization.condition.originals import ORIGINALS
 from edgekit.quantization.mixed.drawing import SearchDraw
 from edgekit.quantization.mixed.layers import MixedLayer
 from edgekit.quantization.mixed.noise import noise_power
+from edgekit.samples import count_of, read_samples, rows_of, write_samples
 from edgekit.transports.local import LocalTransport
 
 _RANKED_BY = 16  # samples a layer's noise is measured on
@@ -34,7 +35,7 @@ class Trials:
         child: The process of `edgekit.quantization.mixed.worker`.
         step: The conversion that made the file.
         graph: What is in the file.
-        outputs: Names of the source model's outputs.
+        names: Of the source model's inputs and outputs.
 
     Attributes:
         layers: Of the file.
@@ -49,12 +50,13 @@ class Trials:
         child: Child,
         step: Step,
         graph: FileGraph,
-        outputs: Sequence[str],
+        names: tuple[Sequence[str], Sequence[str]],
     ) -> None:
         self._workshop, self._child, self._step = workshop, child, step
-        self._graph, self._outputs = graph, outputs
+        self._graph = graph
+        self._inputs, self._outputs = names
         self._folder = emptied(workshop.scratch / "mixed" / step.label)
-        self._samples = self._folder / "samples.npy"
+        self._samples = self._folder  # until there are some
         self._reference = self._folder  # until there is one
         self._encoded = self._samples
         self._labels: Any = None
@@ -84,15 +86,14 @@ class Trials:
         """
         import numpy as np
 
-        inputs = np.load(drawn.drawn.folder / "inputs.npy", mmap_mode="r", allow_pickle=False)
-        few = min(_RANKED_BY, len(inputs))
-        np.save(self._samples, inputs[:few])
-        self._encode()
+        inputs = read_samples(drawn.drawn.inputs, self._inputs)
+        there = count_of(inputs)
+        few = min(_RANKED_BY, there)
+        self._hold(rows_of(inputs, slice(few)))
         once = self._try((), few, compare=False)["seconds"] / few
-        self.count = min(len(inputs), max(_FEWEST, int(seconds / max(once, 1e-6))))
-        rows = np.arange(self.count) * len(inputs) // self.count
-        np.save(self._samples, inputs[rows])
-        self._encode()
+        self.count = min(there, max(_FEWEST, int(seconds / max(once, 1e-6))))
+        rows = np.arange(self.count) * there // self.count
+        self._hold(rows_of(inputs, rows))
         labels = drawn.drawn.folder / "labels.npy"
         self._labels = np.load(labels, allow_pickle=False)[rows] if labels.is_file() else None
         self._reference = self._workshop.run_reference(self._samples, self._folder)
@@ -148,15 +149,15 @@ class Trials:
 
     def one_sample(self) -> Mapping[str, Path]:
         """The first sample as the float file and as the int8 files take it."""
-        import numpy as np
-
         folder = emptied(self._folder / "one")
-        one = folder / "sample.npy"
-        np.save(one, np.load(self._samples, mmap_mode="r", allow_pickle=False)[:1])
+        first = rows_of(read_samples(self._samples, self._inputs), slice(1))
+        one = write_samples(folder / "sample", first)
         own = encode(one, self._graph.inputs, emptied(folder / "encoded"))
         return {"mixed": own, "int8": own, "fp32": one}
 
-    def _encode(self) -> None:
+    def _hold(self, arrays: Mapping[str, Any]) -> None:
+        """Judge by these samples."""
+        self._samples = write_samples(emptied(self._folder / "samples") / "samples", arrays)
         place = emptied(self._folder / "encoded")
         self._encoded = encode(self._samples, self._graph.inputs, place)
 

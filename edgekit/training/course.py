@@ -97,11 +97,11 @@ class Course:
             tokenizer=self.source.tokenizer,
         )
 
-    def stage_input(self, stage: int) -> InputSpec:
-        """The model's input in a stage."""
+    def stage_inputs(self, stage: int) -> tuple[InputSpec, ...]:
+        """The model's inputs in a stage."""
         spec = self.stage_source(stage).spec
         assert spec is not None
-        return spec.inputs[0]
+        return spec.inputs
 
     @property
     def scale(self) -> Scale:
@@ -168,7 +168,10 @@ class Pace:
     def __init__(self, course: Course, epochs_done: int) -> None:
         self._course = course
         recipe = course.recipe
-        sizes = [math.prod(course.stage_input(stage).shape) for stage in range(len(recipe.stages))]
+        sizes = [
+            sum(math.prod(spec.shape) for spec in course.stage_inputs(stage))
+            for stage in range(len(recipe.stages))
+        ]
         segments = [recipe.segment_of(epoch) for epoch in range(recipe.epochs)]
         self._costs = [sizes[s.stage] * (_FROZEN_COST if s.frozen else 1.0) for s in segments]
         self._began = time.monotonic()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.datasets import Dataset, draw, require_classes, require_split
+from edgekit.datasets import Dataset, draw, require_classes, require_inputs, require_split
 from edgekit.errors import DataError, FileError, ModelError
 from edgekit.loading import build_keras, import_tensorflow
 from edgekit.metrics import MetricValue, score
@@ -28,6 +28,7 @@ from edgekit.training.course import Course, Pace
 from edgekit.training.feed import epoch_order
 from edgekit.training.folder import refuse_file, run_folder
 from edgekit.training.hush import hushed_stderr
+from edgekit.training.inputs import each_input, load_inputs
 from edgekit.training.interrupts import interrupts_held, take_interrupt
 from edgekit.training.pictures import draw_curves
 from edgekit.training.recipe import Recipe, Segment
@@ -82,7 +83,7 @@ def train(
     """Train a model folder.
 
     Args:
-        source: A model of kind "folder" with one input.
+        source: A model of kind "folder".
         dataset: Labelled, with splits "train" and "validation".
         recipe: How.
         folder: The run folder; made if absent.
@@ -102,11 +103,18 @@ def train(
     start = start or Start()
     if start.is_random:
         recipe = replace(recipe, freeze_epochs=0)
-    if source.spec is None or len(source.spec.inputs) != 1:
+    if source.spec is None:
         raise ModelError(
-            f"{source.name}: only a model folder with one input can be trained",
+            f"{source.name}: only a model folder can be trained",
             hint="write a folder with model.toml and model.py, as models/*/mobilenet is",
         )
+    if recipe.augment and len(source.spec.inputs) > 1:
+        raise ModelError(
+            f"{source.name}: [train.augment] changes samples of one input; this model has "
+            f"{len(source.spec.inputs)}",
+            hint="augment in the data set, or in layers that only training runs",
+        )
+    require_inputs(dataset, source.spec.inputs)
     for split in ("train", "validation"):
         require_split(dataset, split)
     # Boxes of one class are told apart from what lies around them.
@@ -303,15 +311,15 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
     counts = {"validation": course.recipe.validation_samples, "test": spec.gate.samples}
     for split, count in counts.items():
         if dataset.size(split):
-            drawn = draw(dataset, split, count, spec.inputs[0], report=course.report)
-            inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
+            drawn = draw(dataset, split, count, spec.inputs, report=course.report)
+            inputs = load_inputs(drawn, spec.inputs)
             labels = np.load(drawn.folder / "labels.npy")
             outputs = learner.predict(inputs, course.batch_size)
             metrics[split] = score(spec.metric, outputs, labels)
     if not course.writes:
         return metrics
     # Of the last split measured: the test, where there is one.
-    objective.draw(outputs, inputs, labels, dataset.classes, course.folder)
+    objective.draw(outputs, each_input(inputs)[0], labels, dataset.classes, course.folder)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.metric_name, course.folder / "curves.png")
     write_report(course, state.history, metrics, outputs, labels)

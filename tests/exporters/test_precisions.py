@@ -68,7 +68,7 @@ x = keras.layers.Embedding(20, 8)(tokens) * mask
 model = keras.Model(tokens, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
 content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
 try:
-    quantize_16x8(content, np.random.default_rng(0).integers(0, 20, (12, 6)))
+    quantize_16x8(content, [np.random.default_rng(0).integers(0, 20, (12, 6))])
 except ConversionError as error:
     print(error.message, error.details, error.hint, sep="|")
 """

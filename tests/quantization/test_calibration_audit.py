@@ -43,7 +43,7 @@ def test_the_same_picture_in_two_splits_of_an_npz_is_found(tmp_path):
     )  # fmt: skip
     dataset = open_dataset(tmp_path / "own.npz")
     spec = InputSpec("x", "float32", (4,))
-    train, test = (draw(dataset, split, 100, spec) for split in ("train", "test"))
+    train, test = (draw(dataset, split, 100, [spec]) for split in ("train", "test"))
     with pytest.raises(DataError, match="1 of 30"):
         check_apart(train, test)
 

@@ -118,7 +118,7 @@ class Objective(ABC):
 
         Args:
             outputs: One [N, ...] array per output of the model.
-            inputs: [N, *shape], what it was given.
+            inputs: [N, *shape], what it was given; of several inputs the first.
             labels: [N, ...].
             classes: Names of the classes.
             folder: The run folder.

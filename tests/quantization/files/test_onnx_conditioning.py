@@ -134,5 +134,5 @@ def test_parameters_and_multiply_adds_are_counted(net, tmp_path):
     made = net()
     made.conv("image", 3, 4, 3, "out", stride=2)
     model = folded(made.model("out", [4, 8, 8], batch=1), tmp_path)
-    graph = OnnxGraph(model, np.zeros((1, 3, 16, 16), np.float32))
+    graph = OnnxGraph(model, {"image": np.zeros((1, 3, 16, 16), np.float32)})
     assert graph.multiply_adds == 8 * 8 * 4 * 3 * 3 * 3
