@@ -22,6 +22,7 @@ TASKS = (
     "object-detection",
     "text-classification",
     "audio-classification",
+    "sequence-classification",  # one class a window of readings
 )
 LAYOUTS = ("", "HWC", "tokens", "waveform")  # of edgekit's own models; a file may have "CHW"
 TOKENIZERS = ("", "bytes", "wordpiece")
