@@ -297,14 +297,18 @@ def _steps(bounce: Interval, hertz: Interval, sway: float) -> _Draw:
     return steps
 
 
-def _rattling(chance: Array, time: Array) -> tuple[Any, Any]:
-    """A vehicle: an engine's hum, the same in one direction, and a slow roll."""
-    import numpy as np
+def _rattling(size: Interval, hertz: Interval) -> _Draw:
+    """Something that rolls: a hum, the same in one direction, and a slow sway."""
 
-    hum = np.sin(2 * np.pi * (_between(chance[:, :1], (9.0, 18.0)) * time + chance[:, 1:2]))
-    hum *= _between(chance[:, 2:3], (0.4, 1.2))
-    turned = _swaying(chance[:, 3:], time, 0.05, (0.5, 1.5))
-    return hum[..., None] * (chance[:, None, 3:6] - 0.5) * 2, turned
+    def rattling(chance: Array, time: Array) -> tuple[Any, Any]:
+        import numpy as np
+
+        hum = np.sin(2 * np.pi * (_between(chance[:, :1], hertz) * time + chance[:, 1:2]))
+        hum *= _between(chance[:, 2:3], size)
+        turned = _swaying(chance[:, 3:], time, 0.05, (0.5, 1.5))
+        return hum[..., None] * (chance[:, None, 3:6] - 0.5) * 2, turned
+
+    return rattling
 
 
 def _swaying(chance: Array, time: Array, size: float, hertz: Interval) -> Array:
@@ -317,9 +321,10 @@ def _swaying(chance: Array, time: Array, size: float, hertz: Interval) -> Array:
 # Accelerations in m/s², frequencies in Hz, swings in radians.
 SURROUNDINGS: Mapping[str, _Draw] = {
     "resting": _resting,
-    "walking": _steps((0.6, 1.6), (1.6, 2.1), 0.08),
-    "running": _steps((2.0, 4.0), (2.5, 3.0), 0.12),
-    "vehicle": _rattling,
+    "walking": _steps((0.6, 1.8), (1.6, 2.1), 0.08),
+    "cycling": _rattling((0.3, 1.0), (4.0, 8.0)),
+    "running": _steps((1.5, 2.5), (2.5, 3.0), 0.1),
+    "vehicle": _rattling((0.4, 1.2), (9.0, 18.0)),
 }
 
 
