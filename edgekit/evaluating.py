@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -303,7 +303,7 @@ def to_keep(one: Verified) -> KeptEvaluation:
 def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
     """Labels are compared by position: the names must be the same in the same order."""
     expected = artifact.labels
-    if not dataset.classes:
+    if not dataset.classes and not dataset.label_shape:
         raise DataError(f"{dataset.name}: it has no labels, so accuracy cannot be measured")
     if expected and tuple(dataset.classes) != expected:
         raise DataError(
@@ -313,9 +313,11 @@ def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
             f"artifact: {', '.join(expected[:5])} …",
         )
     sizes = artifact.manifest.outputs[-1].shape[1:]
-    if dataset.label_shape and len(sizes) == 1:
+    if not dataset.classes:
+        return  # labels are values
+    if dataset.has_boxes and len(sizes) == 1:
         return  # a detector that chooses objects itself: its outputs do not tell how many classes
-    # Of a detector's scores [N, places, classes] the last axis counts.
+    # Of scores for places, steps or pixels [N, ..., classes] the last axis counts.
     outputs = sizes[-1] if dataset.label_shape else math.prod(sizes)
     if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):
         raise DataError(
@@ -340,7 +342,8 @@ def _drop(
 ) -> tuple[MetricValue, str | None, Difference | None]:
     """The figure, why its drop is unknown if it is, and the source model as the other of a pair."""
     value, ci95 = terms.metric.figure(judged)
-    metric = MetricValue(terms.metric.name, judged.samples, value, ci95)
+    scale = terms.metric.scale
+    metric = MetricValue(terms.metric.name, judged.samples, value, ci95, unit=scale.unit)
     known = artifact.manifest.metric or {}
     usual = str(known.get("name", "top1"))
     reference = known.get("reference")
@@ -353,23 +356,20 @@ def _drop(
     source = _source(artifact, labels, terms.metric, judged.samples)
     if source is None:
         # The manifest's figure has four digits.
-        drop = round(float(reference) - value, 4) + 0.0
+        drop = round(scale.drop(value, float(reference)), 4) + 0.0
         return (
-            MetricValue(metric.name, metric.samples, value, ci95, float(reference), drop),
+            replace(metric, reference=float(reference), drop=drop),
             None,
             None,
         )
     pair = differ(terms.metric, source, judged, margin=terms.margin)
     low, high = pair.ci95
     return (
-        MetricValue(
-            name=metric.name,
-            samples=metric.samples,
-            value=value,
-            ci95=ci95,
+        replace(
+            metric,
             reference=pair.first,
-            drop=-pair.difference + 0.0,
-            drop_ci95=(-high, -low),
+            drop=scale.drop(pair.second, pair.first),
+            drop_ci95=scale.drop_interval((-high, -low)),
         ),
         None,
         pair,

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import keras
 
 
+MODEL_FILE = "model.py"
+TRAINING_FILE = "training.py"
+
+
 def import_tensorflow(purpose: str, *, gpu: bool = False) -> Any:
     """Import TensorFlow quietly.
 
@@ -81,21 +85,40 @@ def build_keras(
 
 def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
     assert source.spec is not None
-    file = source.path / "model.py"
-    module_spec = spec_from_file_location(f"edgekit_model_{source.name}", file)
+    model: keras.Model = call_in_folder(
+        source, MODEL_FILE, "build", classes=classes, **source.spec.parameters
+    )
+    return model
+
+
+def call_in_folder(source: ModelSource, file: str, function: str, **arguments: Any) -> Any:
+    """Call a function of a model folder's own code.
+
+    Args:
+        source: Of kind "folder".
+        file: Of its Python files.
+        function: In that file.
+        arguments: Of the function.
+
+    Raises:
+        ModelError: The file cannot be imported, has no such function, or that failed.
+    """
+    path = source.path / file
+    module_spec = spec_from_file_location(f"edgekit_{path.stem}_{source.name}", path)
     if module_spec is None or module_spec.loader is None:
-        raise ModelError(f"{file}: cannot be imported")
+        raise ModelError(f"{path}: cannot be imported")
     module = module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # where dataclasses and Keras look classes up
     try:
         module_spec.loader.exec_module(module)
-        if not callable(getattr(module, "build", None)):
-            raise ModelError(f"{file}: has no function build()")
-        return module.build(classes=classes, **source.spec.parameters)
+        if not callable(getattr(module, function, None)):
+            raise ModelError(f"{path}: has no function {function}()")
+        return getattr(module, function)(**arguments)
     except EdgekitError:
         raise
     except Exception as error:
-        raise ModelError(f"{file}: build() failed: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ModelError(f"{path}: {function}() failed: {reason}") from error
 
 
 def _load_file(source: ModelSource) -> keras.Model:

@@ -325,7 +325,7 @@ class Pipeline:
         dataset = self.order.dataset
         assert dataset is not None
         # A detector's scores are [N, places, classes]; of one that chooses objects itself, [N, K].
-        detector = bool(dataset.label_shape) and len(shape) == 3
+        detector = dataset.has_boxes and len(shape) == 3
         known = len(trace["outputs"]) == 1 or detector
         if classes and known and given != classes:
             raise DataError(

@@ -17,12 +17,27 @@ from edgekit.fields import Fields
 
 Scalar = bool | int | float | str
 
+# What comes behind the hyphen says what labels are; metrics and objectives go by it.
 TASKS = (
     "image-classification",
     "object-detection",
     "text-classification",
     "audio-classification",
-    "sequence-classification",  # one class a window of readings
+    "sequence-classification",  # a window of a sensor's readings
+    "video-classification",
+    "sequence-tagging",  # a class for each step
+    "text-reading",  # a picture's characters, in order
+    "image-segmentation",  # a class for each pixel
+    "image-reconstruction",  # the picture itself, from less
+    "image-modelling",  # the next value, given those before
+    "audio-modelling",
+    "language-modelling",
+    "masked-language-modelling",
+    "text-translation",
+    "image-translation",
+    "image-generation",
+    "object-tracking",
+    "control",  # an action for a state of a world
 )
 LAYOUTS = ("", "HWC", "tokens", "waveform")  # of edgekit's own models; a file may have "CHW"
 TOKENIZERS = ("", "bytes", "wordpiece")

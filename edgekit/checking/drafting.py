@@ -165,7 +165,9 @@ def _gate(name: str, path: str, run: Run, index: int) -> str:
 def _of_metric(metric: MetricValue) -> list[tuple[str, float, str]]:
     low, high = metric.ci95
     told = f"{metric.value:.2f} [{low:.2f}, {high:.2f}], {metric.name}, {metric.samples:,} samples"
-    rows = [("min_accuracy", max(0.0, math.floor(10 * (metric.value - POINTS)) / 10), told)]
+    rows = []
+    if metric.scale.better > 0:
+        rows += [("min_accuracy", max(0.0, math.floor(10 * (metric.value - POINTS)) / 10), told)]
     if metric.drop is not None:
         most = math.ceil(10 * (max(0.0, metric.drop) + POINTS)) / 10
         rows.append(("max_drop", min(100.0, most), f"{metric.drop:+.2f}"))

@@ -259,6 +259,8 @@ def _accuracy(limit: str, bound: float, figures: Figures, *, by_interval: bool) 
     metric = figures.metric
     assert metric is not None
     of_drop = limit == DROP
+    if metric.scale.better < 0 and not of_drop:
+        return _unknown(limit, bound, f"less {metric.name} is better: limit its {DROP}")
     value = metric.drop if of_drop else metric.value
     interval = metric.drop_ci95 if of_drop else metric.ci95
     if value is None:
@@ -275,7 +277,7 @@ def _accuracy(limit: str, bound: float, figures: Figures, *, by_interval: bool) 
     return Finding(
         limit=limit,
         bound=bound,
-        unit=LIMITS[limit][0],
+        unit=metric.unit if of_drop else metric.scale.symbol,
         verdict=verdict,
         measured=value,
         interval=interval,

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 _SOURCES = {"keras": "Keras", "file": "the float file"}
 
 
-_WHOLE = 100.0  # points: no difference is larger
-
-
 @click.command("eval")
 @click.argument("artifact", nargs=-1, required=True)
 @click.option("--dataset", metavar="NAME", help="Data set to evaluate on.")
@@ -114,7 +111,7 @@ def _print_one(found: Evaluation, number: int | None) -> None:
     low, high = metric.ci95
     source = _SOURCES.get(found.reference, found.reference)
     facts = {
-        metric.name: f"{metric.value:.2f} % (95 %: {low:.2f} to {high:.2f})",
+        metric.name: f"{metric.scale.text(metric.value)} (95 %: {low:.2f} to {high:.2f})",
         "loss": _loss(found, source),
     }
     if pair is not None:
@@ -147,7 +144,7 @@ def _loss(found: Evaluation, source: str) -> str:
     interval = ""
     if metric.drop_ci95 is not None:
         interval = f" (95 %: {metric.drop_ci95[0]:+.2f} to {metric.drop_ci95[1]:+.2f})"
-    return f"{metric.drop:+.2f} points{interval} against {source}"
+    return f"{metric.drop:+.2f} {metric.unit}{interval} against {source}"
 
 
 def _methods(found: Evaluation) -> str:
@@ -161,7 +158,15 @@ def _print_table(found: Evaluations) -> None:
     output.print_table(
         f"{first.metric.samples:,} {first.judge.samples_are} of {first.dataset}, "
         f"{first.split} split, on {first.device}",
-        ("artifact", f"{first.metric.name} %", "95 %", "drop", "95 % of it", "ran in", "kept as"),
+        (
+            "artifact",
+            f"{first.metric.name} {first.metric.scale.symbol}".rstrip(),
+            "95 %",
+            "drop",
+            "95 % of it",
+            "ran in",
+            "kept as",
+        ),
         [
             (
                 row.contender.name,
@@ -192,7 +197,7 @@ def _print_pairs(found: Evaluations) -> None:
         "every two: B against A" if several else f"against {pairs[0].a}",
         (
             *(("A", "B") if several else ("artifact",)),
-            "points", "95 %", "p", "lost", "won", "seen would be", "verdict",
+            metric.scale.unit, "95 %", "p", "lost", "won", "seen would be", "verdict",
         ),
         [
             (
@@ -202,7 +207,7 @@ def _print_pairs(found: Evaluations) -> None:
                 _p(pair.found.p_adjusted),
                 f"{pair.found.lost:,}",
                 f"{pair.found.won:,}",
-                _points(pair.found.detectable),
+                _detectable(pair.found),
                 pair.found.verdict,
             )
             for pair in pairs
@@ -212,7 +217,7 @@ def _print_pairs(found: Evaluations) -> None:
     click.echo(
         f"interval: {metric.paired_interval}; p: {metric.test}{holm}\n"
         f"lost, won: {metric.samples_are} on which it does worse, better; "
-        "seen would be: points, 8 times in 10\n"
+        f"seen would be: {metric.scale.unit}, 8 times in 10\n"
         f"indistinguishable: the interval lies within ±{pairs[0].found.margin:g}"
     )
     wanted = [pair.found for pair in pairs if pair.found.verdict == "inconclusive"]
@@ -225,15 +230,15 @@ def _print_pairs(found: Evaluations) -> None:
 
 
 def _seen(pair: Difference) -> str:
-    if pair.detectable > _WHOLE:
+    if pair.detectable > pair.scale.widest:
         return "none: too few samples"
-    return f"a difference of {_points(pair.detectable)} points, 8 times in 10"
+    return f"a difference of {_detectable(pair)} {pair.unit}, 8 times in 10"
 
 
-def _points(value: float) -> str:
-    if value > _WHOLE:
+def _detectable(pair: Difference) -> str:
+    if pair.detectable > pair.scale.widest:
         return "none"
-    return f"{value:.2f}" if value >= 0.005 else "< 0.01"
+    return f"{pair.detectable:.2f}" if pair.detectable >= 0.005 else "< 0.01"
 
 
 def _verdict(pair: Difference) -> str:

@@ -201,7 +201,10 @@ def _print_table(result: ExportResult) -> None:
         row = [path, output.megabytes(artifact.bytes)]
         if metric := artifact.manifest.metric:
             low, high = metric["drop_ci95"]
-            row += [f"{metric['reference']:.2f} %", f"{metric['value']:.2f} %"]
+            row += [
+                output.figure(metric, metric["reference"]),
+                output.figure(metric, metric["value"]),
+            ]
             missed = artifact.manifest.gate is not None and not artifact.manifest.gate["met"]
             row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]{' missed' if missed else ''}"]
         row += [str(paces.get(artifact.label, ""))] if paces else []
@@ -268,8 +271,8 @@ def _losses(result: ExportResult) -> list[str]:
         if gate and metric and not gate["met"]:
             drop, limit = told_apart(metric["drop"], gate["max_drop"])
             lines.append(
-                f"{artifact.label} loses {drop} points of {metric['name']}, more than the limit "
-                f"of {limit}; --allow-drop kept it"
+                f"{artifact.label} loses {drop} {metric.get('unit', 'points')} of "
+                f"{metric['name']}, more than the limit of {limit}; --allow-drop kept it"
             )
     return lines
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgekit.verbs.history import EvaluationList, RunList, ShownRun
 
 _FIGURES = (
-    "contender", "MB", "accuracy %", "median ms", "CPU ms", "call ms", "p90 ms", "first ms",
+    "contender", "MB", "{accuracy}", "median ms", "CPU ms", "call ms", "p90 ms", "first ms",
     "load ms", "peak MB", "processes", "placement",
 )  # fmt: skip
 _SHOWN_MODELS = 3
@@ -45,15 +45,17 @@ def print_run(found: ShownRun) -> None:
     from edgekit.summary import ENOUGH_PROCESSES
 
     stored, run = found.stored, found.run
+    heading, accuracies = output.accuracies([contender.metric for contender in run.contenders])
     rows = [
-        (*_figures(contender, figures), _placement(run, place))
-        for place, (contender, figures) in enumerate(
-            zip(run.contenders, found.summaries, strict=True)
+        (*_figures(contender, accuracy, figures), _placement(run, place))
+        for place, (contender, accuracy, figures) in enumerate(
+            zip(run.contenders, accuracies, found.summaries, strict=True)
         )
     ]
     title = f"run {stored.number}: {run.command} on {run.device}, {run.started}"
     state = _state(stored)
-    output.print_table(f"{title}, {state}" if state else title, _FIGURES, rows)
+    columns = [column.format(accuracy=heading) for column in _FIGURES]
+    output.print_table(f"{title}, {state}" if state else title, columns, rows)
     fewest = min((one.processes for one in found.summaries if one), default=0)
     of_median = "95 %" if fewest >= ENOUGH_PROCESSES else "the range only: too few processes"
     click.echo(f"in brackets the interval: accuracy 95 %, times {of_median}\n")
@@ -109,9 +111,9 @@ def _state(stored: StoredRun) -> str:
     return "being measured" if stored.is_running else "unfinished"
 
 
-def _figures(contender: Contender, figures: Summary | None) -> tuple[Any, ...]:
-    metric = contender.metric
-    accuracy = None if metric is None else _interval(metric["value"], metric["ci95"], ".2f")
+def _figures(
+    contender: Contender, accuracy: str | None, figures: Summary | None
+) -> tuple[Any, ...]:
     about = (contender.name, f"{contender.bytes / 1e6:.2f}", accuracy)
     if figures is None:
         return (*about, *[None] * (len(_FIGURES) - len(about) - 1))

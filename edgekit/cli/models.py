@@ -55,7 +55,11 @@ def _parameters(entry: ModelEntry) -> str:
 
 
 def _facts(entry: ModelEntry) -> dict[str, str]:
+    from edgekit.metrics import METRICS, POINTS
+
     spec = entry.spec
+    metric = METRICS.get(spec.metric)
+    unit = (metric.scale if metric else POINTS).unit
     facts = {"summary": spec.summary, "task": spec.task, "parameters": _parameters(entry)}
     for one in spec.inputs:
         low, high = one.range
@@ -66,7 +70,7 @@ def _facts(entry: ModelEntry) -> dict[str, str]:
         "outputs": ", ".join(spec.outputs),
         "weights for": ", ".join(weights) or "no data set yet: edgekit train",
         "metric": spec.metric,
-        "gate": f"at most {spec.gate.max_drop:g} points lost, over {spec.gate.samples} samples",
+        "gate": f"at most {spec.gate.max_drop:g} {unit} lost, over {spec.gate.samples} samples",
         "source": spec.source,
         "licence": spec.licence,
         "folder": str(entry.folder),

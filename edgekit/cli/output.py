@@ -132,6 +132,30 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.2f} MB"
 
 
+def figure(metric: Mapping[str, Any], value: float) -> str:
+    """A value of a metric, as its JSON has it, in its unit: `97.17 %`."""
+    from edgekit.metrics import SCALES
+
+    return SCALES[metric.get("unit", "points")].text(value)
+
+
+def accuracies(metrics: Sequence[Mapping[str, Any] | None]) -> tuple[str, list[str | None]]:
+    """A column's title and its cells: figures with their intervals, None where there is none.
+
+    Percents say so in the title, if there is nothing else.
+    """
+    known = [one for one in metrics if one is not None]
+    percents = all("unit" not in one for one in known)
+    cells: list[str | None] = []
+    for one in metrics:
+        if one is None:
+            cells.append(None)
+            continue
+        value = f"{one['value']:.2f}" if percents else figure(one, one["value"])
+        cells.append("{} [{:.2f}, {:.2f}]".format(value, *one["ci95"]))
+    return "accuracy %" if percents else "accuracy", cells
+
+
 def _stacked(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     width = max(map(len, columns[1:]), default=0)
     lines = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from edgekit.verbs.profile import ProfileResult, Row
 
 _COLUMNS = (
-    "artifact", "MB", "accuracy %", "drop", "median ms", "× first", "peak MB", "placement",
+    "artifact", "MB", "{accuracy}", "drop", "median ms", "× first", "peak MB", "placement",
 )  # fmt: skip
 
 _OF_RUNS = ("runtime", "threads", "rounds", "seconds", "seed", "sustained_s", "passes", "fresh")
@@ -148,10 +149,14 @@ def _print(result: ProfileResult) -> None:
     if len(threads) == 1:
         count = threads.pop()
         title += f", {count} thread{'s' * (count > 1)}"
+    heading, accuracies = output.accuracies([row.contender.metric for row in rows])
     output.print_table(
         f"{next(iter(models))} on {title}" if len(models) == 1 else title,
-        _COLUMNS,
-        [_cells(row, named=len(models) > 1) for row in rows],
+        [column.format(accuracy=heading) for column in _COLUMNS],
+        [
+            _cells(row, one, named=len(models) > 1)
+            for row, one in zip(rows, accuracies, strict=True)
+        ],
     )
     of_median = "95 %" if figures.processes >= ENOUGH_PROCESSES else "range only: too few processes"
     click.echo(
@@ -216,14 +221,15 @@ def _then(pair: tuple[float | None, ...]) -> str | None:
     return None if first is None or last is None else f"{first:.0f}, then {last:.0f}"
 
 
-def _cells(row: Row, *, named: bool) -> tuple[str | None, ...]:
+def _cells(row: Row, accuracy: str | None, *, named: bool) -> tuple[str | None, ...]:
     one, figures = row.contender, row.summary
     low, high = figures.ci95_ms
     peak = figures.peak_rss_bytes
     return (
         one.name if named else one.name.removeprefix(f"{one.model} "),
         f"{one.bytes / 1e6:.2f}",
-        *_accuracy(row),
+        accuracy,
+        _drop(row.contender.metric),
         f"{figures.median_ms:.3g} [{low:.3g}, {high:.3g}]",
         _ratio(row),
         f"{peak / 1e6:.0f}" if peak is not None else None,
@@ -239,12 +245,6 @@ def _ratio(row: Row) -> str | None:
     return f"{found.ratio:.3f} ± {max(found.ratio - low, high - found.ratio):.3f}"
 
 
-def _accuracy(row: Row) -> tuple[str | None, str | None]:
-    """The proven metric with its interval, and what it lost against the source model."""
-    metric = row.contender.metric
-    if metric is None:
-        return None, None
-    low, high = metric["ci95"]
-    drop = metric["drop"]
-    value = f"{metric['value']:.2f} [{low:.2f}, {high:.2f}]"
-    return value, None if drop is None else f"{drop:.2f}"
+def _drop(metric: Mapping[str, Any] | None) -> str | None:
+    """What was lost against the source model."""
+    return None if metric is None or metric["drop"] is None else f"{metric['drop']:.2f}"

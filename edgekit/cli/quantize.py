@@ -142,7 +142,10 @@ def _print_table(result: Made) -> None:
         row = [str(artifact.path), output.megabytes(artifact.bytes)]
         if metric := artifact.manifest.metric:
             low, high = metric["drop_ci95"]
-            row += [f"{metric['reference']:.2f} %", f"{metric['value']:.2f} %"]
+            row += [
+                output.figure(metric, metric["reference"]),
+                output.figure(metric, metric["value"]),
+            ]
             row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]"]
         assert parity.snr_db is not None
         rows.append((*row, f"{parity.snr_db:.1f} dB", f"{parity.top1_agreement:.2%}"))

@@ -29,8 +29,9 @@ class Samples:
 
     Attributes:
         inputs: [N, *shape] in the dtype of the `InputSpec` they were read for.
-        labels: int64 [N] classes; float32 [N, M, 5] boxes (`Dataset.label_shape`); or None where
-            the data set has none.
+        labels: [N, *label_shape] in the data set's `label_dtype`: int64 [N] classes, float32
+            [N, M, 5] boxes, a class for each step or pixel, pictures; or None where the data set
+            has none.
     """
 
     inputs: Array
@@ -62,9 +63,11 @@ class Dataset(ABC):
         reference: What `open_dataset` takes to open the same data set in another process.
         classes: Label names; the position is the label. Empty where there are no labels.
         task: One of `edgekit.spec.TASKS`: what a model can learn from it.
-        label_shape: Of one sample's label. () is a class. (M, 5) are at most M boxes, each a row of
-            class, left, top, right and bottom; the edges as parts (0–1) of the picture that `read`
-            gives, sides of a letterbox included. Rows without a box have the class −1.
+        label_shape: Of one sample's label. () is a class. Of object detection (M, 5) are at most M
+            boxes, each a row of class, left, top, right and bottom; the edges as parts (0–1) of the
+            picture that `read` gives, sides of a letterbox included. Rows without a box have the
+            class −1. Of anything else [...] are classes of steps or pixels (int64, −1 where none
+            counts) or values to be given (float32); an axis of 0 is as long as the input's there.
         licence: SPDX identifier of the samples; empty where it is unknown.
         source: Where they come from, for people; empty where it is unknown.
         split_rule: How samples were divided into splits, in a few words.
@@ -115,6 +118,10 @@ class Dataset(ABC):
         """
         return None
 
+    def label_shape_for(self, spec: InputSpec) -> tuple[int, ...]:
+        """`label_shape` for the input `spec`, without axes of 0."""
+        return tuple(size or spec.shape[axis] for axis, size in enumerate(self.label_shape))
+
     def boxes(self, split: str, index: int) -> Array:
         """The boxes of a sample: float64 [count, 5], as in `label_shape` but of the picture itself.
 
@@ -155,9 +162,14 @@ class Dataset(ABC):
         return bool(self.label_shape) or self.labels(split) is not None
 
     @property
+    def has_boxes(self) -> bool:
+        """Whether labels are boxes."""
+        return self.task == "object-detection"
+
+    @property
     def label_dtype(self) -> str:
-        """numpy dtype of labels: integers for classes, float32 for boxes."""
-        return "float32" if self.label_shape else "int64"
+        """numpy dtype of labels: integers for classes, float32 for boxes and values."""
+        return "float32" if self.has_boxes else "int64"
 
     def choose(self, split: str, count: int) -> Sequence[int]:
         """`count` indices of a split (all, if it has fewer), classes balanced as far as possible.
@@ -208,7 +220,7 @@ def require_classes(dataset: Dataset) -> None:
     if counts is None or all(counts):
         return
     empty = [name for name, count in zip(dataset.classes, counts, strict=False) if not count]
-    what = "box" if dataset.label_shape else "sample"
+    what = "box" if dataset.has_boxes else "sample"
     shown = ", ".join(repr(name) for name in empty[:5]) + ", …" * (len(empty) > 5)
     raise DataError(
         f"{dataset.name}: {len(empty)} of {len(counts)} classes have no {what} in train: {shown}",

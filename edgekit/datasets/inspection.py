@@ -235,7 +235,7 @@ def _names(dataset: Dataset, group: Sequence[_Seen]) -> str:
 
 def _class_issues(dataset: Dataset) -> Iterator[Issue]:
     counts = {split: dataset.class_counts(split) for split in SPLITS if dataset.size(split)}
-    what = "box" if dataset.label_shape else "sample"
+    what = "box" if dataset.has_boxes else "sample"
     for split in SPLITS:
         if split not in counts:
             problem = f"nothing to {'train' if split == 'train' else 'measure'} on"

@@ -90,14 +90,14 @@ def create_arrays(
 ) -> None:
     """Make empty `inputs.npy` [count, *shape] and, if `labelled`, `labels.npy` beside it.
 
-    Labels have the shape [count, *dataset.label_shape] and dtype `dataset.label_dtype`.
+    Labels have the shape [count, *dataset.label_shape_for(spec)] and dtype `dataset.label_dtype`.
     """
     import numpy as np
 
     open_memmap = np.lib.format.open_memmap
     open_memmap(folder / "inputs.npy", mode="w+", dtype=spec.dtype, shape=(count, *spec.shape))
     if labelled:
-        shape = (count, *dataset.label_shape)
+        shape = (count, *dataset.label_shape_for(spec))
         open_memmap(folder / "labels.npy", mode="w+", dtype=dataset.label_dtype, shape=shape)
 
 
@@ -151,7 +151,7 @@ def _read_into(
     _write_rows(folder / "inputs.npy", row, samples.inputs)
     if samples.labels is not None:
         labels = np.ascontiguousarray(samples.labels, dtype=dataset.label_dtype)
-        if labels.shape != (len(indices), *dataset.label_shape):
+        if labels.shape != (len(indices), *dataset.label_shape_for(spec)):
             raise DataError(f"{dataset.name} gave labels of the shape {list(labels.shape)}")
         _write_rows(folder / "labels.npy", row, labels)
 

@@ -140,7 +140,7 @@ def _description(
         name=dataset.name,
         task=dataset.task,
         classes=dataset.classes,
-        most_boxes=dataset.label_shape[0] if dataset.label_shape else 0,
+        most_boxes=dataset.label_shape[0] if dataset.has_boxes else 0,
         samples=counts,
         licence=dataset.licence,
         source=dataset.source,
@@ -157,7 +157,7 @@ def _records(
     def record(index: int) -> bytes:
         try:
             sample = Sample(dataset.task, _content(dataset, split, index, pixels))
-            if dataset.label_shape:
+            if dataset.has_boxes:
                 boxes = dataset.boxes(split, index).astype("float32")
                 sample = replace(sample, boxes=boxes)
             elif labels is not None:

@@ -1,7 +1,7 @@
 """Accuracy figures, the same code for training, export, `eval` and devices.
 
-Takes outputs and labels as arrays, returns numbers with intervals, in points (0–100). Does not run
-anything. `METRICS` is the one list of what there is.
+Takes outputs and labels as arrays, returns numbers with intervals, in the metric's own unit. Does
+not run anything. `METRICS` is the one list of what there is.
 """
 
 from __future__ import annotations
@@ -10,23 +10,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
-from edgekit.metrics.base import Metric, MetricValue
+from edgekit.metrics.base import POINTS, SCALES, Metric, MetricValue, Scale
 from edgekit.metrics.classification import (
     MacroF1,
     ShareOfHits,
+    all_right,
     in_scope,
     out_of_scope,
     top1_hits,
     top5_hits,
 )
 from edgekit.metrics.detection import COCO_OVERLAPS, MeanAveragePrecision
+from edgekit.metrics.means import SampleMean, bits, peak_signal_to_noise, right_steps
+from edgekit.metrics.segmentation import MeanIntersectionOverUnion
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["METRICS", "Metric", "MetricValue", "score"]
+__all__ = ["METRICS", "POINTS", "SCALES", "Metric", "MetricValue", "Scale", "score"]
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -38,6 +41,11 @@ METRICS: dict[str, Metric] = {
         MacroF1("f1"),
         MeanAveragePrecision("map50", (0.5,)),
         MeanAveragePrecision("map", COCO_OVERLAPS),
+        SampleMean("step_top1", "tagging", right_steps),
+        ShareOfHits("exact", all_right, task="reading"),
+        MeanIntersectionOverUnion("miou"),
+        SampleMean("bits", "modelling", bits, SCALES["bits"]),
+        SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
     )
 }
 

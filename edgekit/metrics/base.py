@@ -1,4 +1,4 @@
-"""What a figure of accuracy is: a value in points with its interval, maybe its drop.
+"""What a figure of accuracy is: a value with its unit and interval, maybe its drop.
 
 Outputs are judged once, sample by sample; figures, and differences between two models judged on the
 same samples, are made of that. How is said beside this file, one file a task.
@@ -21,8 +21,58 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-# Points by which rounded figures that belong together may miss each other.
+# By which rounded figures that belong together may miss each other.
 _ROUNDING = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What a metric counts in, and which way is better.
+
+    Attributes:
+        unit: The word for differences: "points", "dB".
+        symbol: What stands behind a value: "%", "dB"; "" for nothing.
+        lowest: Smallest value there can be.
+        highest: Largest one.
+        better: 1 where more is better, −1 where less is.
+    """
+
+    unit: str
+    symbol: str
+    lowest: float
+    highest: float
+    better: int = 1
+
+    @property
+    def widest(self) -> float:
+        """No difference is larger."""
+        return self.highest - self.lowest
+
+    def text(self, value: float) -> str:
+        """`97.17 %`."""
+        return f"{value:.2f} {self.symbol}".rstrip()
+
+    def drop(self, value: float, reference: float) -> float:
+        """How much worse `value` is than `reference`; below 0 where it is better."""
+        return self.better * (reference - value) + 0.0
+
+    def drop_interval(self, interval: tuple[float, float]) -> tuple[float, float]:
+        """The interval of a drop from that of (reference − value)."""
+        low, high = interval
+        return (low, high) if self.better > 0 else (-high + 0.0, -low + 0.0)
+
+
+POINTS = Scale("points", "%", 0.0, 100.0)
+SCALES = {
+    scale.unit: scale
+    for scale in (
+        POINTS,
+        Scale("dB", "dB", -1e6, 1e6),
+        Scale("bits", "bits", 0.0, 1e6, better=-1),
+        Scale("distance", "", 0.0, 1e9, better=-1),
+        Scale("return", "", -1e9, 1e9),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +82,13 @@ class MetricValue:
     Attributes:
         name: Name in `edgekit.metrics.METRICS`.
         samples: How many samples it was measured on.
-        value: The artifact's figure, in points.
-        ci95: 95 % interval of `value`, in points.
-        reference: The reference's figure, in points; None when there was none.
-        drop: reference − value, in points.
-        drop_ci95: 95 % paired interval of `drop`, in points.
+        value: The artifact's figure, in `unit`.
+        ci95: 95 % interval of `value`.
+        reference: The reference's figure; None when there was none.
+        drop: How much worse `value` is than `reference`: their difference, below 0 where the
+            artifact is better.
+        drop_ci95: 95 % paired interval of `drop`.
+        unit: A key of `SCALES`.
     """
 
     name: str
@@ -46,8 +98,15 @@ class MetricValue:
     reference: float | None = None
     drop: float | None = None
     drop_ci95: tuple[float, float] | None = None
+    unit: str = POINTS.unit
+
+    @property
+    def scale(self) -> Scale:
+        """What it counts in."""
+        return SCALES[self.unit]
 
     def to_json(self) -> dict[str, Any]:
+        unit = {} if self.unit == POINTS.unit else {"unit": self.unit}
         return {
             "name": self.name,
             "samples": self.samples,
@@ -56,6 +115,7 @@ class MetricValue:
             "reference": None if self.reference is None else round(self.reference, 4),
             "drop": None if self.drop is None else round(self.drop, 4),
             "drop_ci95": None if self.drop_ci95 is None else _rounded(self.drop_ci95),
+            **unit,
         }
 
     @staticmethod
@@ -67,14 +127,18 @@ class MetricValue:
                 interval doesn't hold its figure, or the drop isn't the figures' difference.
         """
         fields = Fields(data, "metric", ArtifactError)
+        unit = fields.text("unit", POINTS.unit, choices=tuple(SCALES))
+        scale = SCALES[unit]
+        low, high, widest = scale.lowest, scale.highest, scale.widest
         value = MetricValue(
             name=fields.name("name"),
             samples=fields.integer("samples", low=1, high=10**9),
-            value=fields.number("value", high=100.0),
-            ci95=fields.interval("ci95", low=0.0, high=100.0),
-            reference=fields.optional_number("reference", high=100.0),
-            drop=fields.optional_number("drop", low=-100.0, high=100.0),
-            drop_ci95=fields.optional_interval("drop_ci95", low=-100.0, high=100.0),
+            value=fields.number("value", low=low, high=high),
+            ci95=fields.interval("ci95", low=low, high=high),
+            reference=fields.optional_number("reference", low=low, high=high),
+            drop=fields.optional_number("drop", low=-widest, high=widest),
+            drop_ci95=fields.optional_interval("drop_ci95", low=-widest, high=widest),
+            unit=unit,
         )
         fields.done()
         held = ((value.value, "ci95", value.ci95), (value.drop, "drop_ci95", value.drop_ci95))
@@ -84,11 +148,10 @@ class MetricValue:
                     key, f"{interval[0]:g} to {interval[1]:g} doesn't hold {figure:g}"
                 )
         if value.reference is not None and value.drop is not None:
-            drop = value.reference - value.value
+            drop = scale.drop(value.value, value.reference)
             if abs(drop - value.drop) > _ROUNDING:
-                raise fields.fail(
-                    "drop", f"{value.drop:g} is not reference − value, which is {drop:g}"
-                )
+                between = "reference − value" if scale.better > 0 else "value − reference"
+                raise fields.fail("drop", f"{value.drop:g} is not {between}, which is {drop:g}")
         return value
 
 
@@ -120,12 +183,12 @@ class Gap:
     """How two models differ on the same samples.
 
     Attributes:
-        first: The first's figure, in points.
+        first: The first's figure, in the metric's unit.
         second: The second's.
-        ci95: 95 % paired interval of second − first, in points.
+        ci95: 95 % paired interval of second − first.
         lost: Samples on which the second does worse than the first.
         won: Samples on which it does better.
-        least: Smallest difference in points that this many samples can show at all, however little
+        least: Smallest difference that this many samples can show at all, however little
             the models differ; 0 where that is not known.
     """
 
@@ -143,6 +206,7 @@ class Metric(ABC):
     Attributes:
         name: Name in `edgekit.metrics.METRICS`.
         task: Tasks (`edgekit.spec.TASKS`) it fits end with this word.
+        scale: What it counts in, and which way is better.
         samples_are: What is counted and drawn: "samples" or "pictures".
         interval: How intervals are found, in words.
         paired_interval: How those of differences are.
@@ -152,6 +216,7 @@ class Metric(ABC):
 
     name: str
     task: str = "classification"
+    scale: Scale = POINTS
     samples_are: str = "samples"
     interval: str
     paired_interval: str
@@ -180,7 +245,7 @@ class Metric(ABC):
 
     @abstractmethod
     def figure(self, judged: Any) -> tuple[float, tuple[float, float]]:
-        """The figure and its 95 % interval, in points."""
+        """The figure and its 95 % interval."""
 
     @abstractmethod
     def gap(self, first: Any, second: Any) -> Gap:
@@ -206,8 +271,9 @@ class Metric(ABC):
     def value(self, judged: Any, reference: Any = None) -> MetricValue:
         """The figure of what was judged, and its drop where the reference was judged, too."""
         value, ci95 = self.figure(judged)
+        unit = self.scale.unit
         if reference is None:
-            return MetricValue(self.name, judged.samples, value, ci95)
+            return MetricValue(self.name, judged.samples, value, ci95, unit=unit)
         gap = self.gap(judged, reference)
         return MetricValue(
             name=self.name,
@@ -215,8 +281,9 @@ class Metric(ABC):
             value=value,
             ci95=ci95,
             reference=gap.second,
-            drop=gap.second - gap.first,
-            drop_ci95=gap.ci95,
+            drop=self.scale.drop(gap.first, gap.second),
+            drop_ci95=self.scale.drop_interval(gap.ci95),
+            unit=unit,
         )
 
 
@@ -233,7 +300,7 @@ def widened(
     Then it is joined with what the share of right samples would have (`paired_difference`).
 
     Args:
-        interval: In points.
+        interval: In points (0–100).
         lost: Samples on which the second does worse.
         won: Samples on which it does better.
         differing: Samples on which the two give something else at all.

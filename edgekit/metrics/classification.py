@@ -7,12 +7,13 @@ Out of scope is the last class, "oos", by convention: what belongs to none of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ArtifactError, DataError
 from edgekit.metrics.base import Gap, Judged, Metric, p_of_permutations, percentiles, widened
+from edgekit.metrics.resampling import PERMUTATIONS, RESAMPLES, parts
 from edgekit.statistics import mcnemar, paired_difference, wilson
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-_RESAMPLES = 1000
-_PERMUTATIONS = 9999
-_CHUNK_CELLS = 2_000_000
 # Expected one-sided differences that give an exact test six of them, the least it can call a
 # difference, in 80 % of tries: P(Poisson(7.9) ≥ 6) = 0.8.
 _LEAST = 7.9
@@ -42,6 +40,14 @@ def top5_hits(logits: Array, labels: Array) -> Array:
     # Stable: equal logits rank in index order on every platform.
     best = np.argsort(-_flat(logits).astype(np.float64), axis=1, kind="stable")[:, :5]
     return np.asarray((best == labels[:, None]).any(axis=1))
+
+
+def all_right(logits: Array, labels: Array) -> Array:
+    """Per sample, whether every step of `labels` [N, ...] but those of −1 is right. bool [N]."""
+    import numpy as np
+
+    right = (logits.argmax(axis=-1) == labels) | (labels < 0)
+    return np.asarray(right.reshape(len(right), -1).all(axis=1))
 
 
 def _flat(logits: Array) -> Array:
@@ -66,6 +72,7 @@ class ShareOfHits(Metric):
         name: Of the metric.
         hits_of: (logits [N, classes], labels [N]) → bool [N].
         among: Likewise: which samples count at all; None for all.
+        task: See `Metric`.
     """
 
     interval = "Wilson"
@@ -78,8 +85,10 @@ class ShareOfHits(Metric):
         name: str,
         hits_of: Callable[[Any, Any], Any],
         among: Callable[[Any, Any], Any] | None = None,
+        task: str = "classification",
     ) -> None:
         self.name = name
+        self.task = task
         self._hits_of = hits_of
         self._among = among
 
@@ -148,9 +157,9 @@ class MacroF1(Metric):
         name: Of the metric.
     """
 
-    interval = f"bootstrap of samples, percentiles of {_RESAMPLES:,}"
-    paired_interval = f"paired bootstrap of samples, percentiles of {_RESAMPLES:,}"
-    test = f"paired permutation test, {_PERMUTATIONS:,} drawn"
+    interval = f"bootstrap of samples, percentiles of {RESAMPLES:,}"
+    paired_interval = f"paired bootstrap of samples, percentiles of {RESAMPLES:,}"
+    test = f"paired permutation test, {PERMUTATIONS:,} drawn"
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -187,10 +196,10 @@ class MacroF1(Metric):
         cells, counts = _cells(first.labels, _marks(first), _marks(second))
         labels, mine, other = cells
         before, after = (_f1(labels, answers, counts[None])[0] for answers in (mine, other))
-        permuted = np.empty(_PERMUTATIONS)
+        permuted = np.empty(PERMUTATIONS)
         random = np.random.Generator(np.random.Philox(key=(4, first.samples)))
         twice, both = np.concatenate([labels, labels]), np.concatenate([mine, other])
-        for part in _parts(_PERMUTATIONS, 2 * len(counts)):
+        for part in parts(PERMUTATIONS, 2 * len(counts)):
             size = part.stop - part.start
             kept = random.binomial(counts, 0.5, size=(size, len(counts)))
             exchanged = _f1(twice, both, np.concatenate([kept, counts - kept], axis=1))
@@ -208,9 +217,9 @@ class MacroF1(Metric):
         n = models[0].samples
         cells, counts = _cells(models[0].labels, *(_marks(judged) for judged in models))
         values = [float(_f1(cells[0], mine, counts[None])[0]) for mine in cells[1:]]
-        resampled = [np.empty(_RESAMPLES) for _ in models]
+        resampled = [np.empty(RESAMPLES) for _ in models]
         random = np.random.Generator(np.random.Philox(key=(3, n)))
-        for part in _parts(_RESAMPLES, len(counts)):
+        for part in parts(RESAMPLES, len(counts)):
             drawn = random.multinomial(n, counts / n, size=part.stop - part.start)
             for into, mine in zip(resampled, cells[1:], strict=True):
                 into[part] = _f1(cells[0], mine, drawn)
@@ -228,13 +237,6 @@ def _cells(*columns: Array) -> tuple[Array, Array]:
     kinds = np.unique(stacked)
     cells, counts = np.unique(np.searchsorted(kinds, stacked), axis=1, return_counts=True)
     return cells, counts
-
-
-def _parts(rows: int, cells: int) -> Iterator[slice]:
-    """`rows` in parts that fit in memory with so many cells each."""
-    step = max(1, _CHUNK_CELLS // cells)
-    for at in range(0, rows, step):
-        yield slice(at, min(at + step, rows))
 
 
 def _f1(labels: Array, answers: Array, counts: Array) -> Array:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.errors import ArtifactError
-from edgekit.metrics.base import Metric
+from edgekit.metrics.base import POINTS, SCALES, Metric, Scale
 from edgekit.statistics import Z95
 
 BETTER, WORSE = "better", "worse"
 INDISTINGUISHABLE, INCONCLUSIVE = "indistinguishable", "inconclusive"
 
-MARGIN = 1.0  # points
+MARGIN = 1.0  # in the metric's unit
 POWER = 0.8
 _Z_POWER = 0.8416212335729143  # the normal distribution's quantile of it
 _SIGNIFICANT = 0.05
@@ -31,18 +31,18 @@ class Difference:
     Attributes:
         metric: Name in `edgekit.metrics.METRICS`.
         samples: How many both were judged on.
-        first: A's figure, in points.
+        first: A's figure, in `unit`.
         second: B's.
-        ci95: 95 % paired interval of B − A, in points.
+        ci95: 95 % paired interval of B − A.
         p: Two-sided p value of no difference.
         p_adjusted: The same by Holm's method, where several differences are told at once.
         lost: Samples on which B does worse: right in A only; of detectors, pictures with a lower
             average precision.
         won: Samples on which B does better.
-        detectable: Smallest difference that as many samples as these find in 8 of 10 tries, in
-            points.
+        detectable: Smallest difference that as many samples as these find in 8 of 10 tries.
         samples_for_margin: About how many samples find one as large as the margin in 8 of 10.
-        margin: Points that do not matter, as asked for.
+        margin: A difference that does not matter, as asked for.
+        unit: A key of `edgekit.metrics.SCALES`.
     """
 
     metric: str
@@ -57,10 +57,16 @@ class Difference:
     detectable: float
     samples_for_margin: int
     margin: float
+    unit: str = POINTS.unit
+
+    @property
+    def scale(self) -> Scale:
+        """What the figures count in."""
+        return SCALES[self.unit]
 
     @property
     def difference(self) -> float:
-        """B − A, in points."""
+        """B − A."""
         return self.second - self.first
 
     @property
@@ -72,7 +78,7 @@ class Difference:
         """
         low, high = self.ci95
         if self.p_adjusted <= _SIGNIFICANT and (low > 0 or high < 0):
-            return BETTER if low > 0 else WORSE
+            return BETTER if (low > 0) == (self.scale.better > 0) else WORSE
         if -self.margin <= low and high <= self.margin:
             return INDISTINGUISHABLE
         return INCONCLUSIVE
@@ -92,6 +98,7 @@ class Difference:
             "margin": self.margin,
             "samples_for_margin": self.samples_for_margin,
             "verdict": self.verdict,
+            **({} if self.unit == POINTS.unit else {"unit": self.unit}),
         }
 
 
@@ -102,7 +109,7 @@ def differ(metric: Metric, first: Any, second: Any, *, margin: float = MARGIN) -
         metric: What judged both.
         first: A, as `Metric.judge` gave it.
         second: B, on the same samples in the same order.
-        margin: Points that do not matter, above 0.
+        margin: A difference that does not matter, above 0.
 
     Raises:
         ArtifactError: They were not judged on the same number of samples.
@@ -131,6 +138,7 @@ def differ(metric: Metric, first: Any, second: Any, *, margin: float = MARGIN) -
             first.samples * max((errors / margin) ** 2, gap.least / margin)
         ),
         margin=margin,
+        unit=metric.scale.unit,
     )
 
 

@@ -16,6 +16,7 @@ from edgekit.datasets import Drawn
 from edgekit.errors import EdgekitError, GateError
 from edgekit.exporters.base import FileGraph
 from edgekit.files import emptied
+from edgekit.metrics import METRICS
 from edgekit.mixing.trials import Trials
 from edgekit.mixing.workshop import Workshop
 from edgekit.parity import told_apart
@@ -36,7 +37,6 @@ _RANKING_PART = 0.35  # of the time there is
 _CANDIDATES = 14  # how many should fit into the time there is
 _COSTING_S = 6.0  # kept back for timing the file
 _LEAST_S = 3.0  # below that nothing is begun
-_MOST_DROP = 100.0  # points; noise may grow further, the metric cannot fall further
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,8 @@ class Search:
         self._spent, self._deadline = times
         self._start = time.monotonic()
         self._limit = workshop.order.gate.max_drop
+        # Noise may grow further, the metric cannot fall further.
+        self._most_drop = METRICS[workshop.order.metric].scale.widest
         self._evaluation: Drawn = results["evaluation"]
         self._ranking: list[int] = []
         self._plain_noise = 0.0
@@ -155,7 +157,7 @@ class Search:
         """
         lost, noise = trials.run(self._ranking[:count])
         scaled = self._plain_drop * noise / self._plain_noise if self._plain_noise else 0.0
-        drop = min(_MOST_DROP, scaled if lost is None else max(lost, scaled))
+        drop = min(self._most_drop, scaled if lost is None else max(lost, scaled))
         self._candidates += 1
         self._say(f"{count} of {len(trials.layers)} layers in float", f"drop about {drop:.2f}")
         return drop
@@ -266,9 +268,10 @@ class Search:
                 "an estimate by the search's samples; by the gate's, which are others, the plain "
                 f"file loses {self._plain_drop:.2f}"
             )
+        unit = METRICS[order.metric].scale.unit
         ended = "time ran out" if longer else "nothing useful was left to try"
         return self._error(
-            f"{order.source.name} {self._step.label} {loses} points of {order.metric} with "
+            f"{order.source.name} {self._step.label} {loses} {unit} of {order.metric} with "
             f"{count} of {layers} layers in float; the limit is {limit}",
             judged,
             f"{self._candidates} candidates, {len(self._gated)} files at the gate; {ended}",

@@ -107,7 +107,7 @@ def _with_standings(rows: Sequence[Row], clock: str) -> list[Row]:
     faster = faster_by(rows, clock)
     for members in comparable(rows, clock):
         points = [
-            Point((latency.low, latency.high), metric.ci95)
+            Point((latency.low, latency.high), metric.scale.drop_interval(metric.ci95))
             for index in members
             if (latency := rows[index].latency[clock]) and (metric := rows[index].proven.metric)
         ]

@@ -22,7 +22,7 @@ class Point:
 
     Attributes:
         latency: Its 95 % interval, in milliseconds; less is better.
-        accuracy: Its 95 % interval, in points; more is better.
+        accuracy: Its 95 % interval; more is better.
     """
 
     latency: tuple[float, float]

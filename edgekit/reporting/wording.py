@@ -49,7 +49,7 @@ def metric(one: MetricValue | None) -> str:
     """`98.12 % [97.43, 98.63]`."""
     if one is None:
         return "no labels"
-    return f"{one.value:.2f} % [{one.ci95[0]:.2f}, {one.ci95[1]:.2f}]"
+    return f"{one.scale.text(one.value)} [{one.ci95[0]:.2f}, {one.ci95[1]:.2f}]"
 
 
 def apart(text: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from edgekit.datasets import Dataset
 from edgekit.errors import DataError
 from edgekit.files import canonical_json, sha256_file, write_atomic
+from edgekit.metrics import METRICS, Scale
 from edgekit.models import ModelSource, resolve_model
 from edgekit.progress import Progress, Report
 from edgekit.spec import InputSpec, ModelSpec
@@ -102,9 +103,20 @@ class Course:
         assert spec is not None
         return spec.inputs[0]
 
+    @property
+    def scale(self) -> Scale:
+        """What the model's metric counts in."""
+        return METRICS[self.spec.metric].scale
+
+    @property
+    def metric_name(self) -> str:
+        """The model's metric with its unit, for people: `top1, points`."""
+        return f"{self.spec.metric}, {self.scale.unit}"
+
     def objective(self) -> Objective:
         """What is minimized."""
-        return objective_for(self.spec.task, self.recipe, len(self.dataset.classes))
+        classes = len(self.dataset.classes)
+        return objective_for(self.spec.task, self.recipe, classes, source=self.source)
 
     def open_state(self, *, resume: bool) -> TrainingState:
         """The state to go on from: the run folder's, or a new one.
@@ -175,7 +187,8 @@ class Pace:
         left_s = self.seconds * (self._total - done) / max(done - self._work_before, 1e-9)
         parts = [f"epoch {state.epoch + 1}/{course.recipe.epochs}", note]
         if state.history:
-            parts.append(f"{course.spec.metric} {state.history[-1]['validation']:.2f} %")
+            reached = course.scale.text(state.history[-1]["validation"])
+            parts.append(f"{course.spec.metric} {reached}")
         parts.append(f"{_duration(left_s)} left")
         task = f"training {course.source.name} on {course.dataset.name}"
         course.report(Progress(task, done, self._total, ", ".join(parts)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
 from edgekit.training.interrupts import take_interrupt
-from edgekit.training.objectives import Objective
+from edgekit.training.objectives import Objective, as_float
 from edgekit.training.recipe import Recipe
 from edgekit.training.strategy import Replicas
 
@@ -62,7 +62,9 @@ class Learner:
             learning_rate=0.0, weight_decay=recipe.weight_decay, **extra
         )
         # Decay pulls scales and shifts of normalisation towards 0 for no gain (arXiv 1706.05350).
-        variables = self._trained.trainable_variables
+        self._companions = list(objective.companions(self._trained))
+        trained = [self._trained, *self._companions]
+        variables = [v for one in trained for v in one.trainable_variables]
         vectors = [v for v in variables if len(v.shape) < 2]
         self._optimizer.exclude_from_weight_decay(var_list=vectors)
         self._optimizer.build(variables)
@@ -146,6 +148,7 @@ class Learner:
             "variables": self.model.variables,
             "optimizer": self._optimizer.variables,
             "average": self._average,
+            "companions": [v for one in self._companions for v in one.variables],
         }
         return {name: [np.array(v) for v in group] for name, group in groups.items()}
 
@@ -166,6 +169,8 @@ class Learner:
             assign_all(self._average, [w.numpy() for w in weights[: len(self._average)]], "average")
             return
         assign_all(self._optimizer.variables, arrays["optimizer"], "optimizer state")
+        companions = [v for one in self._companions for v in one.variables]
+        assign_all(companions, arrays.get("companions", []), "companions")
         assign_all(self._average, arrays["average"], "averaged weights")
 
     def _make_average(self) -> list[Any]:
@@ -186,22 +191,26 @@ class Learner:
             before = [[tf.identity(v.value) for v in _statistics(layer)] for layer in norms]
             if self._backbone is not None:
                 inputs = self._backbone(inputs, training=False)
-            with tf.GradientTape() as tape:
-                outputs = _as_float(model(inputs, training=True))
-                loss = objective.loss(outputs, labels)
-                total = loss + sum(model.losses) if model.losses else loss
+            with tf.GradientTape(persistent=True) as tape:
+                plays, outputs = objective.plays(model, inputs, labels)
                 # The optimizer adds up what the copies found; the mean is wanted.
-                total /= replicas.count
+                totals = [play.loss / replicas.count for play in plays]
             for layer, kept in zip(norms, before, strict=True):
                 self._move_statistics(layer, kept, longest)
-            gradients = tape.gradient(total, [v.value for v in model.trainable_variables])
-            optimizer.apply(self._clipped(gradients), model.trainable_variables)
+            gradients: list[Any] = []
+            moved: list[Any] = []
+            for play, total in zip(plays, totals, strict=True):
+                own = [v for one in play.models for v in one.trainable_variables]
+                found = tape.gradient(total, [v.value for v in own])
+                gradients += self._clipped(found)
+                moved += own
+            optimizer.apply(gradients, moved)
             for shadow, weight in zip(average, weights, strict=bool(average)):
                 shadow.assign_sub((1 - decay) * (shadow - weight.value))
             hits = objective.hits(outputs, labels)
             if hits is None:
-                return [loss]
-            return [loss, hits / tf.cast(tf.shape(labels)[0], tf.float32)]
+                return [plays[0].loss]
+            return [plays[0].loss, hits / tf.cast(tf.shape(labels)[0], tf.float32)]
 
         def all_copies(batch: Any, decay: Any, longest: Any) -> Any:
             return replicas.run(step, batch, decay, longest)
@@ -242,17 +251,9 @@ class Learner:
         def infer(inputs: Any) -> Any:
             if backbone is not None:
                 inputs = backbone(inputs, training=False)
-            return _as_float(model(inputs, training=False))
+            return as_float(model(inputs, training=False))
 
         return tf.function(infer, reduce_retracing=True)
-
-
-def _as_float(outputs: Any) -> list[Any]:
-    """A model's outputs as a list of float32 tensors."""
-    import keras
-    import tensorflow as tf
-
-    return [tf.cast(output, tf.float32) for output in keras.tree.flatten(outputs)]
 
 
 def _statistics(layer: Any) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ Knows history entries, arrays and matplotlib. Computes no figure of its own.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 _COLUMNS, _ROWS = 12, 4
 
 
-def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
+def draw_curves(history: Sequence[dict[str, Any]], metric_name: str, path: Path) -> None:
     """Write a PNG with the loss on the left and the metric on the right.
 
     Args:
         history: Entries with `epoch`, `loss`, `validation_loss`, `train`, `validation`.
+        metric_name: With its unit.
         path: Replaced whole.
 
     Raises:
@@ -37,7 +38,7 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path) -> None:
     epochs = [entry["epoch"] for entry in history]
     for axes, keys, title in (
         (loss, ("loss", "validation_loss"), "loss"),
-        (metric, ("train", "validation"), "metric, points"),
+        (metric, ("train", "validation"), metric_name),
     ):
         for key, label in zip(keys, ("training", "validation"), strict=True):
             known = [(at, entry[key]) for at, entry in zip(epochs, history, strict=True)]
@@ -84,6 +85,30 @@ def draw_predictions(
         right = label == guess
         title = classes[guess] if right else f"{classes[guess]}, not {classes[label]}"
         axes.set_title(title, fontsize=7, pad=2, color="black" if right else "red")
+    write_figure(figure, path)
+
+
+def draw_rows(rows: Mapping[str, Array], path: Path) -> None:
+    """Write a PNG with a row of pictures for each kind, one sample below the other.
+
+    Args:
+        rows: Name → [N, height, width, 1 or 3], uint8 or floats in 0–1. The first 12 are drawn.
+        path: Replaced whole.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    import numpy as np
+
+    figure = new_figure(_COLUMNS * 0.75, len(rows) * 0.85)
+    grid = figure.subplots(len(rows), _COLUMNS, squeeze=False)
+    for line, (name, pictures) in zip(grid, rows.items(), strict=True):
+        for axes in line:
+            axes.set(xticks=[], yticks=[], frame_on=False)
+        line[0].set_ylabel(name, fontsize=8)
+        for axes, picture in zip(line, pictures[:_COLUMNS], strict=False):
+            whole = 255.0 if picture.dtype == np.uint8 else 1.0
+            axes.imshow(np.clip(picture / whole, 0, 1), cmap="gray", vmin=0, vmax=1)
     write_figure(figure, path)
 
 

@@ -80,7 +80,7 @@ def write_report(
             numbers=(1, 3, 4),
         ),
         "<h2>Curves</h2>",
-        _curves(history, course.spec.metric),
+        _curves(history, course.metric_name),
     ]
     if labels.ndim == 1 and outputs[0].ndim == 2:
         last = list(metrics)[-1]
@@ -117,7 +117,7 @@ def _curves(history: Sequence[Mapping[str, Any]], metric: str) -> str:
     points = {"training": column("train"), "validation": column("validation")}
     drawn = [
         charts.curves("loss", epochs, loss),
-        charts.curves(f"{metric}, points", epochs, points),
+        charts.curves(metric, epochs, points),
         charts.curves("learning rate", epochs, {"": column("learning_rate")}),
     ]
     keys = ("epoch", "loss", "validation_loss", "train", "validation", "learning_rate", "seconds")

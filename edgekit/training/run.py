@@ -109,7 +109,8 @@ def train(
         )
     for split in ("train", "validation"):
         require_split(dataset, split)
-    if not dataset.is_labelled("train") or len(dataset.classes) < 2:
+    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape and not dataset.has_boxes)
+    if not dataset.is_labelled("train") or not told_apart:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
     require_classes(dataset)
     _refuse_another_task(source, source.spec.task, dataset)
@@ -200,7 +201,8 @@ def _run_segment(course: Course, state: TrainingState, pace: Pace, board: Board 
                 entry |= _validate(course, bench)
                 # Other stages saw other pictures: their figures don't compare.
                 known = [past for past in state.history if past["stage"] == segment.stage]
-                entry["best"] = all(_rank(entry) > _rank(past) for past in known)
+                rank = _rank(course, entry)
+                entry["best"] = all(rank > _rank(course, past) for past in known)
                 best = learner.model.get_weights() if entry["best"] else state.arrays["best"]
                 if entry["best"] and course.writes and time.monotonic() > save_after:
                     save_weights(learner.model, course.weights)
@@ -223,8 +225,8 @@ def _is_stalled(state: TrainingState, segment: Segment, patience: int | None) ->
     return patience is not None and len(own) >= patience and not any(own[-patience:])
 
 
-def _rank(entry: dict[str, Any]) -> tuple[float, float]:
-    return entry["validation"], -entry["validation_loss"]
+def _rank(course: Course, entry: dict[str, Any]) -> tuple[float, float]:
+    return course.scale.better * entry["validation"], -entry["validation_loss"]
 
 
 def _run_epoch(course: Course, state: TrainingState, bench: Bench, pace: Pace) -> dict[str, Any]:
@@ -310,6 +312,6 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
     # Of the last split measured: the test, where there is one.
     objective.draw(outputs, inputs, labels, dataset.classes, course.folder)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
-    draw_curves(state.history, course.folder / "curves.png")
+    draw_curves(state.history, course.metric_name, course.folder / "curves.png")
     write_report(course, state.history, metrics, outputs, labels)
     return metrics

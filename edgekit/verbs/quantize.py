@@ -152,7 +152,7 @@ def _check_metric(name: str, dataset: Dataset | None) -> None:
     if dataset is None or not dataset.classes:
         return
     boxes = METRICS[name].task == MeanAveragePrecision.task
-    if boxes != bool(dataset.label_shape):
+    if boxes != dataset.has_boxes:
         scored, given = ("boxes", "classes") if boxes else ("classes", "boxes")
         fitting = [known for known, metric in METRICS.items() if metric.task != METRICS[name].task]
         raise UsageError(

@@ -67,7 +67,7 @@ def _paint(
     )
     axes.grid(visible=True, axis="y")
     axes.set_xlabel(f"{wording.CLOCKS[clock]}, ms")
-    axes.set_ylabel(f"{known[0][2].name}, %")
+    axes.set_ylabel(f"{known[0][2].name}, {known[0][2].scale.symbol}".rstrip(", "))
     for row, latency, metric in known:
         tip = canvas.tip(_tip(row, latency, metric, everyone))
         _draw_point(axes, row, latency, metric, gid=tip)

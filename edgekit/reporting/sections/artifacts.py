@@ -16,7 +16,7 @@ def artifact_sections(facts: Facts) -> tuple[Section, ...]:
         "accuracy",
         "Accuracy, with 95 % intervals. The drop is paired: against the source model, on the same "
         "samples.",
-        ("artifact", "metric", "value", "drop, points", "samples", "gate", "sha256"),
+        ("artifact", "metric", "value", "drop", "samples", "gate", "sha256"),
         [_accuracy(one) for one in rows],
     )
     parity = table(
@@ -46,14 +46,17 @@ def _accuracy(one: Proven) -> list[Cell | str]:
     if metric is None:
         absent = Cell(wording.UNAVAILABLE, "no labelled data", weak=True)
         return [_name(one), absent, absent, absent, absent, gate, wording.sha_cell(one.sha256)]
-    value, interval = f"{metric.value:.2f} %", f"[{metric.ci95[0]:.2f}, {metric.ci95[1]:.2f}]"
+    value, interval = (
+        metric.scale.text(metric.value),
+        f"[{metric.ci95[0]:.2f}, {metric.ci95[1]:.2f}]",
+    )
     if metric.drop is None:
         drop = Cell(wording.UNAVAILABLE, weak=True)
     elif metric.drop_ci95 is None:
-        drop = Cell(f"{metric.drop:+.2f}", "no paired interval")
+        drop = Cell(f"{metric.drop:+.2f} {metric.unit}", "no paired interval")
     else:
         low, high = metric.drop_ci95
-        drop = Cell(f"{metric.drop:+.2f}", f"[{low:+.2f}, {high:+.2f}]")
+        drop = Cell(f"{metric.drop:+.2f} {metric.unit}", f"[{low:+.2f}, {high:+.2f}]")
     return [
         _name(one),
         metric.name,

@@ -312,7 +312,7 @@ def _metric_cell(row: Row) -> Cell:
         return Cell(wording.UNAVAILABLE, "no labelled data", weak=True)
     low, high = metric.ci95
     return Cell(
-        f"{metric.value:.2f} %",
+        metric.scale.text(metric.value),
         f"[{low:.2f}, {high:.2f}], {wording.plural(metric.samples, 'sample')}",
     )
 

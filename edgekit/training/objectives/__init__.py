@@ -3,6 +3,6 @@
 `base` says what an objective is; `objective_for` finds the one for a task.
 """
 
-from edgekit.training.objectives.base import Objective, objective_for
+from edgekit.training.objectives.base import Objective, Play, as_float, objective_for
 
-__all__ = ["Objective", "objective_for"]
+__all__ = ["Objective", "Play", "as_float", "objective_for"]
