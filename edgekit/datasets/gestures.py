@@ -135,6 +135,7 @@ class _Sensed(Dataset):
         raise NotImplementedError
 
     def _labels(self, indices: Array, motion: Motion) -> Array:
+        """int64 [N, *label_shape]."""
         raise NotImplementedError
 
     def facts(self) -> dict[str, str]:
@@ -157,9 +158,35 @@ class Gestures(_Sensed):
         return np.arange(self.size(split), dtype=np.int64) % len(CLASSES)
 
     def _kinds(self, indices: Array, chance: Array) -> Array:
-        return self._labels(indices, None)[:, None]
-
-    def _labels(self, indices: Array, motion: Motion | None) -> Array:
         import numpy as np
 
-        return indices.astype(np.int64) % len(CLASSES)
+        return indices.astype(np.int64)[:, None] % len(CLASSES)
+
+    def _labels(self, indices: Array, motion: Motion) -> Array:
+        return self._kinds(indices, indices)[:, 0]
+
+
+class GestureStreams(_Sensed):
+    """Longer windows, up to three gestures one after the other: a class for each step.
+
+    Everything is seeded by (split, i). "nothing" is between gestures, too.
+    """
+
+    name = "gesture-streams"
+    reference = "gesture-streams"
+    task = "sequence-tagging"
+    label_shape = (128,)
+    steps = 128
+    gestures = 3
+    first = (0.1, 0.5)
+
+    def labels(self, split: str) -> None:
+        return None  # no one class a sample
+
+    def _kinds(self, indices: Array, chance: Array) -> Array:
+        import numpy as np
+
+        return (chance * len(CLASSES)).astype(np.int64)
+
+    def _labels(self, indices: Array, motion: Motion) -> Array:
+        return motion.active
