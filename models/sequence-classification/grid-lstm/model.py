@@ -63,15 +63,15 @@ class GridCell(layers.Layer):
         self.output_size = 2 * units
 
     def build(self, shape: Any) -> None:
-        self._kernels, self._biases = [], []
-        for layer in range(self.depth):
-            # Of both dimensions side by side: their inputs are the same.
-            kernel = self.add_weight(shape=(2 * self.units, 8 * self.units), name=f"kernel{layer}")
-            bias = self.add_weight(
-                shape=(8 * self.units,), initializer=_forget, name=f"bias{layer}"
-            )
-            self._kernels.append(kernel)
-            self._biases.append(bias)
+        self._time, self._depth = (
+            [self._lstm_weights(f"{name}{layer}") for layer in range(self.depth)]
+            for name in ("time", "depth")
+        )
+
+    def _lstm_weights(self, name: str) -> tuple[Any, Any]:
+        kernel = self.add_weight(shape=(2 * self.units, 4 * self.units), name=f"{name}_kernel")
+        bias = self.add_weight(shape=(4 * self.units,), initializer=_forget, name=f"{name}_bias")
+        return kernel, bias
 
     def call(self, x: Any, states: Any, training: bool | None = None) -> Any:
         up, memory_up = ops.split(x, 2, axis=-1)
@@ -79,22 +79,22 @@ class GridCell(layers.Layer):
         for layer in range(self.depth):
             along, memory = states[2 * layer], states[2 * layer + 1]
             both = ops.concatenate([along, up], axis=-1)
-            gates = ops.matmul(both, self._kernels[layer]) + self._biases[layer]
-            gates = ops.split(gates, 8, axis=-1)
-            along, memory = _lstm(*gates[:4], memory)
-            up, memory_up = _lstm(*gates[4:], memory_up)
+            # A product for each dimension: what leaves the top is needed after the last step only.
+            along, memory = _lstm(both, memory, *self._time[layer])
+            up, memory_up = _lstm(both, memory_up, *self._depth[layer])
             after += [along, memory]
         return ops.concatenate([up, memory_up], axis=-1), after
 
 
-def _lstm(forget: Any, take: Any, give: Any, new: Any, memory: Any) -> tuple[Any, Any]:
-    """Hidden and memory vector after the gates, all [N, units]."""
+def _lstm(hidden: Any, memory: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
+    """Hidden and memory vector [N, units] after both hidden vectors [N, 2 · units]."""
+    gates = ops.matmul(hidden, kernel) + bias
+    forget, take, give, new = ops.split(gates, 4, axis=-1)
     memory = ops.sigmoid(forget) * memory + ops.sigmoid(take) * ops.tanh(new)
     return ops.sigmoid(give) * ops.tanh(memory), memory
 
 
 def _forget(shape: Any, dtype: Any = None) -> Any:
-    """Biases that begin with remembering: 1 for the forget gates, 0 for all others."""
-    units = shape[0] // 8
-    one = ops.concatenate([ops.ones((units,), dtype), ops.zeros((3 * units,), dtype)])
-    return ops.concatenate([one, one])
+    """Biases that begin with remembering: 1 for the forget gate, 0 for the others."""
+    units = shape[0] // 4
+    return ops.concatenate([ops.ones((units,), dtype), ops.zeros((3 * units,), dtype)])
