@@ -151,6 +151,31 @@ def test_an_index_beyond_the_split_is_refused(gestures):
         gestures.read("test", [10_000], SPEC)
 
 
+def test_a_stream_names_the_gesture_under_way_at_every_step():
+    streams = open_dataset("gesture-streams")
+    spec = InputSpec("readings", "float32", (128, 6), range=(-9.0, 9.0))
+    samples = streams.read("train", range(300), spec)
+    assert samples.labels.shape == (300, *streams.label_shape_for(spec))
+    assert samples.labels.dtype == streams.label_dtype
+    assert set(np.unique(samples.labels)) == set(range(len(CLASSES)))
+    starts = (np.diff(samples.labels, axis=1) != 0) & (samples.labels[:, 1:] != 0)
+    assert 1.0 < starts.sum(axis=1).mean() < 3.0
+    assert 0.3 < (samples.labels == 0).mean() < 0.7
+    alone = streams.read("train", [17], spec)
+    assert np.array_equal(alone.inputs[0], samples.inputs[17])
+    assert np.array_equal(alone.labels[0], samples.labels[17])
+
+
+def test_gestures_of_a_stream_follow_one_another_without_a_jump_of_the_hand():
+    chance = np.random.default_rng(5).random((40, uniforms_for(3)))
+    kinds = np.full((40, 3), CLASSES.index("swipe-right"))
+    motion = move(kinds, chance, NOBODY, 192, (0.2, 0.2))
+    # Minimum-jerk strokes of 32 cm in 0.4 s take 1.2 g at most; a jump would take far more.
+    felt = np.linalg.norm(motion.readings[..., :3], axis=-1)
+    assert felt.max() < 3.0
+    assert (np.diff(motion.active, axis=1) > 0).sum(axis=1).min() >= 2
+
+
 def test_fingerprint_is_the_same_in_every_process_and_changes_with_the_version(monkeypatch):
     before = open_dataset("gestures").fingerprint()
     assert before == Gestures().fingerprint()
