@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,19 +86,28 @@ def build_keras(
 
 def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
     assert source.spec is not None
+    # Where labels are no classes (pictures to be given again), `build()` need not take any.
+    optional = {"classes": classes}
     model: keras.Model = call_in_folder(
-        source, MODEL_FILE, "build", classes=classes, **source.spec.parameters
+        source, MODEL_FILE, "build", optional, **source.spec.parameters
     )
     return model
 
 
-def call_in_folder(source: ModelSource, file: str, function: str, **arguments: Any) -> Any:
+def call_in_folder(
+    source: ModelSource,
+    file: str,
+    function: str,
+    optional: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> Any:
     """Call a function of a model folder's own code.
 
     Args:
         source: Of kind "folder".
         file: Of its Python files.
         function: In that file.
+        optional: Arguments that are handed over where the function takes them.
         arguments: Of the function.
 
     Raises:
@@ -113,7 +123,10 @@ def call_in_folder(source: ModelSource, file: str, function: str, **arguments: A
         module_spec.loader.exec_module(module)
         if not callable(getattr(module, function, None)):
             raise ModelError(f"{path}: has no function {function}()")
-        return getattr(module, function)(**arguments)
+        called = getattr(module, function)
+        taken = signature(called).parameters
+        arguments |= {name: one for name, one in (optional or {}).items() if name in taken}
+        return called(**arguments)
     except EdgekitError:
         raise
     except Exception as error:
