@@ -14,6 +14,7 @@ are explained in docs/bundles.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,8 @@ def _answer(artifact: Artifact, showing: Showing) -> dict[str, Any]:
             "candidates": detection.CANDIDATES,
         }
     last = outputs[-1]
-    if labels and last.shape[-1] == len(labels):
+    # Of a class for each step or pixel there is no one answer: the app gets the tensor.
+    if labels and last.shape[-1] == math.prod(last.shape) == len(labels):
         # The app applies the activation: "" gives scores as they are.
         return {
             "kind": CLASSES,
