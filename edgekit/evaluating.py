@@ -22,7 +22,9 @@ from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.metrics import METRICS, Metric, MetricValue
 from edgekit.metrics.differences import Difference, differ
+from edgekit.metrics.playing import Played
 from edgekit.metrics.running import Running
+from edgekit.playing import acting
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Contender
 from edgekit.store import KeptEvaluation
@@ -258,9 +260,12 @@ def judge(
             kept=kept,
             told=lambda *stand: report(Progress(task, *stand)),
         )
-    judged = terms.metric.judge(found.outputs, labels)
+    answers = found.outputs
+    if isinstance(terms.metric, Played):
+        answers = _returns(terms.metric, artifact, labels, terms, job, report)
+    judged = terms.metric.judge(answers, labels)
     metric, unknown, pair = _drop(artifact, judged, labels, drawn, terms)
-    figure = f"{metric.name} {metric.value:.2f} %"
+    figure = f"{metric.name} {metric.scale.text(metric.value)}"
     report(Progress(task, drawn.count, drawn.count, figure))
     evaluation = Evaluation(
         contender=contender,
@@ -276,6 +281,20 @@ def judge(
         against_source=pair,
     )
     return Verified(evaluation, judged, labels)
+
+
+def _returns(
+    metric: Played, artifact: Artifact, labels: Array, terms: Terms, job: Job, report: Report
+) -> list[Array]:
+    """What the artifact is paid in each episode that it plays, on the device."""
+    from edgekit.datasets import require_world
+
+    world, given = require_world(terms.dataset), artifact.manifest
+    task = f"playing {len(labels):,} episodes of {terms.dataset.name}"
+    with acting(terms.device.transport, job, inputs=given.inputs, outputs=given.outputs) as policy:
+        return metric.play(
+            policy, world, labels, lambda done: report(Progress(task, done, len(labels)))
+        )
 
 
 def to_keep(one: Verified) -> KeptEvaluation:

@@ -4,7 +4,15 @@
 costs no numpy.
 """
 
-from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples, require_classes, require_split
+from edgekit.datasets.base import (
+    SPLITS,
+    Dataset,
+    Issue,
+    Samples,
+    require_classes,
+    require_split,
+    require_world,
+)
 from edgekit.datasets.drawing import Drawn, draw
 from edgekit.datasets.opening import open_dataset
 
@@ -18,4 +26,5 @@ __all__ = [
     "open_dataset",
     "require_classes",
     "require_split",
+    "require_world",
 ]

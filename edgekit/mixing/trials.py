@@ -121,13 +121,10 @@ class Trials:
         begun = time.monotonic()
         folder, exporter = emptied(self._folder / "candidate"), self._step.exporter
         graph = self.write(kept, folder)
+        job = Job(action="run", runtime=exporter.runtime, model=str(folder / exporter.model_file))
         outputs, _ = run_samples(
             LocalTransport(),
-            Job(
-                action="run",
-                runtime=exporter.runtime,
-                model=str(folder / exporter.model_file),
-            ),
+            job,
             inputs=graph.inputs,
             outputs=graph.outputs,
             samples=self._samples,
@@ -137,7 +134,11 @@ class Trials:
         reference = list(read_samples(self._reference, self._outputs).values())
         lost = None
         if self._labels is not None:
-            lost = score(self._workshop.order.metric, given, self._labels, reference).drop
+            both = [given, reference]
+            if episodes := self._workshop.episodes:
+                paid = episodes.of_file(job, graph.inputs, graph.outputs, self._labels)
+                both = [[paid], [episodes.of_source(self._labels)]]
+            lost = score(self._workshop.order.metric, both[0], self._labels, both[1]).drop
         self.longest = max(self.longest, time.monotonic() - begun)
         return lost, noise_power(given, reference)
 
