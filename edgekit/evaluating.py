@@ -262,7 +262,7 @@ def judge(
         )
     answers = found.outputs
     if isinstance(terms.metric, Played):
-        answers = _returns(terms.metric, artifact, labels, terms, job, report)
+        answers = _returns(terms, artifact, labels, job, report)
     judged = terms.metric.judge(answers, labels)
     metric, unknown, pair = _drop(artifact, judged, labels, drawn, terms)
     figure = f"{metric.name} {metric.scale.text(metric.value)}"
@@ -284,17 +284,21 @@ def judge(
 
 
 def _returns(
-    metric: Played, artifact: Artifact, labels: Array, terms: Terms, job: Job, report: Report
+    terms: Terms, artifact: Artifact, labels: Array, job: Job, report: Report
 ) -> list[Array]:
     """What the artifact is paid in each episode that it plays, on the device."""
     from edgekit.datasets import require_world
 
+    assert isinstance(terms.metric, Played)
     world, given = require_world(terms.dataset), artifact.manifest
     task = f"playing {len(labels):,} episodes of {terms.dataset.name}"
-    with acting(terms.device.transport, job, inputs=given.inputs, outputs=given.outputs) as policy:
-        return metric.play(
-            policy, world, labels, lambda done: report(Progress(task, done, len(labels)))
-        )
+
+    def told(done: int) -> None:
+        report(Progress(task, done, len(labels)))
+
+    transport = terms.device.transport
+    with acting(transport, job, inputs=given.inputs, outputs=given.outputs) as policy:
+        return terms.metric.play(policy, world, labels, told)
 
 
 def to_keep(one: Verified) -> KeptEvaluation:

@@ -51,10 +51,9 @@ class _Lanes(World):
         while len(self._lanes) <= max(lanes, default=-1):
             # The checker looks at every step of an environment that is known to be sound.
             self._lanes.append(gymnasium.make(self._name, disable_env_checker=True))
-        begun = [
-            self._lanes[lane].reset(seed=seed) for lane, seed in zip(lanes, seeds, strict=True)
-        ]
-        return np.stack([state for state, _ in begun]).astype(np.float32)
+        pairs = zip(lanes, seeds, strict=True)
+        states = [self._lanes[lane].reset(seed=seed)[0] for lane, seed in pairs]
+        return np.stack(states).astype(np.float32)
 
     def step(self, lanes: Sequence[int], actions: Array) -> Moved:
         import numpy as np

@@ -24,6 +24,7 @@ from edgekit.transports.local import LocalTransport
 
 _RANKED_BY = 16  # samples a layer's noise is measured on
 _FEWEST = 128  # samples that candidates are judged by
+_EPISODES = 64  # episodes that they play where the metric does
 
 
 class Trials:
@@ -134,11 +135,12 @@ class Trials:
         reference = list(read_samples(self._reference, self._outputs).values())
         lost = None
         if self._labels is not None:
-            both = [given, reference]
+            both, labels = [given, reference], self._labels
             if episodes := self._workshop.episodes:
-                paid = episodes.of_file(job, graph.inputs, graph.outputs, self._labels)
-                both = [[paid], [episodes.of_source(self._labels)]]
-            lost = score(self._workshop.order.metric, both[0], self._labels, both[1]).drop
+                labels = labels[:_EPISODES]
+                paid = episodes.of_file(job, graph.inputs, graph.outputs, labels)
+                both = [[paid], [episodes.of_source(labels)]]
+            lost = score(self._workshop.order.metric, both[0], labels, both[1]).drop
         self.longest = max(self.longest, time.monotonic() - begun)
         return lost, noise_power(given, reference)
 

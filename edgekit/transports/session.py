@@ -1,7 +1,7 @@
 """The host's side of a session: a process on the device that keeps one model loaded.
 
-Asks for blocks of timed calls and gathers them into measurements, or for answers to samples. Does not know how a step reaches
-the device, and does not choose when.
+Asks for blocks of timed calls and gathers them into measurements, or for answers to samples. Does
+not know how a step reaches the device, and does not choose when.
 """
 
 from __future__ import annotations

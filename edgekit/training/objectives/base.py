@@ -87,7 +87,7 @@ class Objective(ABC):
     def experience(self, policy: Policy, dataset: Dataset, *, seed: int) -> Source | None:
         """Where samples come from instead of the data set: what the policy under training meets.
 
-        Asked after `companions`.
+        Asked before `companions`, read after it.
 
         Args:
             policy: The model as it is when it is asked: states → outputs.
