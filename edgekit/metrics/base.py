@@ -52,6 +52,14 @@ class Scale:
         """`97.17 %`."""
         return f"{value:.2f} {self.symbol}".rstrip()
 
+    def of(self, name: str) -> str:
+        """What a difference is of, in words: `points of top1`; of what is its own unit, its name.
+
+        Args:
+            name: Of the metric.
+        """
+        return f"{self.unit} of {name}" if self.unit != name else name
+
     def drop(self, value: float, reference: float) -> float:
         """How much worse `value` is than `reference`; below 0 where it is better."""
         return self.better * (reference - value) + 0.0

@@ -72,8 +72,6 @@ def test_paths_are_meant_from_the_files_folder(read):
         (f"{GATE}max_ms = '2'", "gate.a: max_ms: expected a number", None),
         (f"{GATE}max_ms = nan", "gate.a: max_ms: nan is outside", None),
         (f"{GATE}max_ms = -1", "gate.a: max_ms: -1 is outside", None),
-        (f"{GATE}min_accuracy = 101", "min_accuracy: 101 is outside 0…100", None),
-        (f"{GATE}min_accuracy = 0.97", "0.97 is in percent", "min_accuracy = 97"),
         (f"{GATE}max_slower = 0.03", "max_slower: expected text, found 0.03", 'max_slower = "3 %"'),
         (f"{GATE}max_slower = 3", "max_slower: expected text, found 3", 'max_slower = "3 %"'),
         (f'{GATE}max_slower = "3"', "'3' is no percentage", 'max_slower = "3 %"'),
