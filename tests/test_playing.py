@@ -50,7 +50,7 @@ def build(classes):
 
 @pytest.fixture(scope="module")
 def leaner(tmp_path_factory):
-    """A policy that pushes where the pole leans and turns to, exported: tflite, fp32 and int8."""
+    """A policy that pushes where the pole leans, exported: tflite, fp32 and int8."""
     import keras
 
     folder = tmp_path_factory.mktemp("leaner")
@@ -58,7 +58,8 @@ def leaner(tmp_path_factory):
     (folder / "model.toml").write_text(MODEL_TOML)
     state = keras.Input((4,), name="state")
     model = keras.Model(state, keras.layers.Dense(2, name="values")(state))
-    kernel = np.array([[0, 0], [0, 0], [-1, 1], [-0.06, 0.06]], np.float32)
+    # Good for some forty steps: a better one, in 8 bits too, is paid the most there is.
+    kernel = np.array([[0, 0], [0, 0], [-1, 1], [0, 0]], np.float32)
     model.set_weights([kernel, np.zeros(2, np.float32)])
     model.save_weights(folder / "cartpole.weights.h5")
     result = export(
@@ -84,13 +85,13 @@ def test_an_export_is_judged_by_episodes_that_the_file_itself_plays(leaner):
     dataset = open_dataset("cartpole")
 
     def policy(states):
-        lean = states[:, 2] + np.float32(0.06) * states[:, 3]
+        lean = states[:, 2]
         return [np.stack([-lean, lean], 1)]
 
     labels = 20_000_000 + np.arange(12)[:, None]  # seeds of the test split
     paid = METRICS["return"].play(policy, dataset.world(), labels)[0]
     assert metric["value"] == pytest.approx(paid.mean(), abs=1e-3)
-    assert 40 < paid.mean() < 500
+    assert 30 < paid.mean() < 100
     marks = np.load(leaner["fp32"].path / "golden/marks.npy")
     assert marks.tolist() == paid.tolist()
 
@@ -98,7 +99,7 @@ def test_an_export_is_judged_by_episodes_that_the_file_itself_plays(leaner):
 def test_eval_plays_the_same_episodes_again_and_pairs_them_with_the_source(leaner):
     for artifact in leaner.values():
         found = evaluate(artifact.path)
-        assert found.metric.value == artifact.manifest.metric["value"]
+        assert found.metric.value == pytest.approx(artifact.manifest.metric["value"], abs=1e-3)
         assert found.against_source is not None
         assert found.metric.drop == pytest.approx(artifact.manifest.metric["drop"], abs=1e-3)
         assert json.loads(json.dumps(found.to_json()))["metric"]["unit"] == "return"

@@ -67,7 +67,7 @@ class Scale:
     def drop_interval(self, interval: tuple[float, float]) -> tuple[float, float]:
         """The interval of a drop from that of (reference − value)."""
         low, high = interval
-        return (low, high) if self.better > 0 else (-high + 0.0, -low + 0.0)
+        return (low + 0.0, high + 0.0) if self.better > 0 else (-high + 0.0, -low + 0.0)
 
 
 POINTS = Scale("points", "%", 0.0, 100.0)
