@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.exporters.onnx_file import stacks
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.observing import Limits, Observations
 
@@ -62,7 +63,7 @@ def quantize_with_ranges(file: Path, name: str, samples: Array, method: str) -> 
         nodes_to_quantize=[],
         nodes_to_exclude=[],
         op_types_to_quantize=kinds,
-        extra_options={},
+        extra_options={"TensorQuantOverrides": {c: [{}] for c in stacks(model).values()}},
     )
     quantizer.quantize_model()
     made = quantizer.model.model
