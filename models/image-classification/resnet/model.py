@@ -1,4 +1,4 @@
-"""ResNet for small pictures (He et al. 2015, arXiv 1512.03385, section 4.2), and its second version.
+"""ResNet for small pictures (He et al. 2015, arXiv 1512.03385, section 4.2), and version 2.
 
 A 3 × 3 convolution, then three stages of residual blocks with 16, 32 and 64 channels; the second
 and third halve height and width. "v1" adds, then applies ReLU; its shortcuts have no weights.

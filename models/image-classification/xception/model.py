@@ -1,4 +1,4 @@
-"""Xception (Chollet 2017, arXiv 1610.02357), small: depthwise-separable convolutions with residuals.
+"""Xception (Chollet 2017, arXiv 1610.02357), small: separable convolutions, residuals.
 
 Entry flow, middle flow and exit flow as in the paper: blocks of two separable convolutions and a
 pooling beside a strided 1 × 1 convolution, then blocks of three with a plain sum, then two
