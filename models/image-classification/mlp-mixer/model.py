@@ -2,8 +2,8 @@
 
 Each layer has two perceptrons of one hidden layer with GELU: the first mixes the patches of every
 channel, the second the channels of every patch; both follow a layer normalisation and are added to
-what came in. No convolution but the one that reads patches, no attention, no positions. Smaller
-than the paper's networks: pictures of 32 pixels, patches of 4, and fewer layers and channels.
+what came in. No attention, no positions. Smaller than the paper's networks: pictures of 32
+pixels, patches of 4, and fewer layers and channels.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from keras import layers
 def build(
     classes: int,
     patch: int = 4,
+    stem: str = "patches",
     width: int = 64,
     depth: int = 6,
     tokens_hidden: int = 64,
@@ -29,6 +30,9 @@ def build(
     Args:
         classes: Outputs.
         patch: Height and width of a patch.
+        stem: "patches" (the paper's one convolution of a patch's size) or "convolutions" (3 × 3,
+            stride 2, batch norm and ReLU, until a patch is one place: Xiao et al. 2021, arXiv
+            2106.14881).
         width: Channels of a patch.
         depth: Layers.
         tokens_hidden: Hidden units of the perceptron over patches (the paper's D_S).
@@ -41,9 +45,13 @@ def build(
     """
     if size % patch:
         raise ValueError(f"size {size} must be a multiple of patch {patch}")
+    if stem not in ("convolutions", "patches"):
+        raise ValueError(f"stem {stem!r}: convolutions or patches")
+    if stem == "convolutions" and patch not in (2, 4, 8, 16):
+        raise ValueError(f"patch {patch}: 2, 4, 8 or 16 with a stem of convolutions")
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="normalise")(image)
-    x = layers.Conv2D(width, patch, patch, name="patches")(x)
+    x = _stem(x, patch, width, stem)
     x = layers.Reshape(((size // patch) ** 2, width), name="tokens")(x)
     for index in range(depth):
         name = f"layer{index}"
@@ -56,6 +64,17 @@ def build(
         x = layers.Add(name=f"{name}_add")([x, y])
     x = layers.GlobalAveragePooling1D(name="pool")(_norm(x, "last"))
     return keras.Model(image, layers.Dense(classes, name="logits")(x), name="mlp_mixer")
+
+
+def _stem(x: Any, patch: int, width: int, stem: str) -> Any:
+    if stem == "patches":
+        return layers.Conv2D(width, patch, patch, name="patches")(x)
+    for halving in range(patch.bit_length() - 2, -1, -1):
+        channels = max(16, width >> halving)
+        x = layers.Conv2D(channels, 3, 2, "same", use_bias=False, name=f"stem{halving}")(x)
+        x = layers.BatchNormalization(name=f"stem{halving}_norm")(x)
+        x = layers.ReLU(name=f"stem{halving}_relu")(x)
+    return layers.Conv2D(width, 1, name="patches")(x)
 
 
 def _perceptron(x: Any, hidden: int, activation: str, name: str) -> Any:
