@@ -179,5 +179,4 @@ def test_mobilenet_v3_keeps_at_most_two_transposes_in_onnx(workshop):
 
 def test_gelu_in_onnx_adds_where_erfc_would_negate_and_subtract(workshop):
     ops = workshop.convert("convnext", "onnx").graph.ops
-    assert ops["Erf"] == 1
-    assert "Neg" not in workshop.convert("convnext", "onnx", "int8").graph.ops
+    assert (ops["Erf"], ops["Neg"], ops["Sub"]) == (1, 1, 1)  # layer normalisation has one of each
