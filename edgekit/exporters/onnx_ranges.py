@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.exporters.onnx_file import stacks
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.observing import Limits, Observations
 from edgekit.samples import count_of
@@ -65,7 +66,7 @@ def quantize_with_ranges(
         nodes_to_quantize=[],
         nodes_to_exclude=[],
         op_types_to_quantize=kinds,
-        extra_options={},
+        extra_options={"TensorQuantOverrides": {c: [{}] for c in stacks(model).values()}},
     )
     quantizer.quantize_model()
     made = quantizer.model.model
