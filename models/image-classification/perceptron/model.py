@@ -51,7 +51,7 @@ def build(
             3,
             name="association",
             trainable=False,
-            kernel_initializer=lambda shape, dtype=None: kernels,
+            kernel_initializer=keras.initializers.Constant(kernels),
             bias_initializer=keras.initializers.Constant(-100 * threshold),
         )(x)
         x = layers.ReLU(name="fired")(x)
