@@ -104,3 +104,11 @@ def test_the_card_states_the_figure_that_the_weights_reach_on_held_out_samples(n
     stated = re.search(rf"\| {re.escape(name)} \| {re.escape(dataset)} \| ([−0-9.]+)", card)
     assert stated, f"the card has no row '| {name} | {dataset} | … %'"
     assert reached >= float(stated[1].replace("−", "-")) - CHANCE
+
+
+def test_the_page_of_models_has_a_row_for_every_name_under_its_task():
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        assert re.search(
+            rf"^\| {resolve_model(name).spec.task} \| .*`{re.escape(name)}`", page, re.MULTILINE
+        )
