@@ -78,8 +78,8 @@ class GridCell(layers.Layer):
         after = []
         for layer in range(self.depth):
             along, memory = states[2 * layer], states[2 * layer + 1]
-            both = ops.concatenate([along, up], axis=-1)
             # A product for each dimension: what leaves the top is needed after the last step only.
+            both = along, up
             along, memory = _lstm(both, memory, *self._time[layer])
             up, memory_up = _lstm(both, memory_up, *self._depth[layer])
             after += [along, memory]
@@ -87,8 +87,10 @@ class GridCell(layers.Layer):
 
 
 def _lstm(hidden: Any, memory: Any, kernel: Any, bias: Any) -> tuple[Any, Any]:
-    """Hidden and memory vector [N, units] after both hidden vectors [N, 2 · units]."""
-    gates = ops.matmul(hidden, kernel) + bias
+    """Hidden and memory vector [N, units] after both hidden vectors, [N, units] each."""
+    # Not concatenated: TensorFlow's quantizer would give all that enters the grid the 8 bits of
+    # one concatenation, which clips the others.
+    gates = sum(ops.matmul(*pair) for pair in zip(hidden, ops.split(kernel, 2), strict=True)) + bias
     forget, take, give, new = ops.split(gates, 4, axis=-1)
     memory = ops.sigmoid(forget) * memory + ops.sigmoid(take) * ops.tanh(new)
     return ops.sigmoid(give) * ops.tanh(memory), memory
