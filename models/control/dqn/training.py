@@ -16,7 +16,7 @@ from edgekit.training.experience import Replay
 from edgekit.training.objectives import Objective, Play, as_float
 
 _DISCOUNT = 0.99
-_FOLLOWING = 0.05  # of the way to the network, each step
+_FOLLOWING = 0.01  # of the way to the network, each step
 _CHANCE = (1.0, 0.05)  # random actions, first and last
 _EXPLORING = 1000  # time steps of a lane from one to the other
 
