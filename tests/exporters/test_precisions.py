@@ -116,7 +116,7 @@ def test_int4_files_hold_4_bit_weights_and_are_smaller(words, onnx_files, tmp_pa
     destination.mkdir()
     exporter = registry.load(registry.EXPORTERS, target)()
     graph = exporter.convert(
-        Conversion("int4", "native", source, destination, (description.spec,), None)
+        Conversion("int4", "native", source, destination, (description.specs[0],), None)
     )
     assert graph.dtypes["int4"] > 0
     assert graph.foreign_ops == ()
