@@ -99,7 +99,7 @@ def test_it_arrives_on_every_target_in_float_and_in_8_bits_or_the_card_says_why_
             calibration_samples=32,
             evaluation_samples=SAMPLES,
             max_drop=LOST,
-            budget_s=None,
+            budget_s=120.0,
             out=out,
         )
     )
