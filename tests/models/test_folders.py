@@ -51,7 +51,8 @@ def test_build_gives_the_inputs_and_outputs_of_the_toml(name):
     assert [tensor.dtype for tensor in model.inputs] == [entry.dtype for entry in spec.inputs]
     assert [tensor.shape[1:] for tensor in model.inputs] == [entry.shape for entry in spec.inputs]
     assert len(model.outputs) == len(spec.outputs)
-    assert model.outputs[-1].shape[-1] == 7
+    if spec.task != "image-reconstruction":  # pictures have no classes
+        assert model.outputs[-1].shape[-1] == 7
     last = model.layers[-1]
     if isinstance(last, keras.layers.Dense):
         assert last.activation is keras.activations.linear  # logits: the app applies softmax
