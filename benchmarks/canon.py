@@ -33,8 +33,8 @@ _HEAD = """# Every model on every target
 Made by `python -m benchmarks canon`: each reference model in fp32 and int8 on three targets, with
 its default data set. *Parity* is the largest difference of an output from Keras's; *drop* is what
 the metric loses against Keras on the same samples, with its 95 % interval; *latency* is the
-median of {rounds} fresh processes on `local-cpu`, comparable within this table only. *In float* is read from
-the file: what an int8 artifact computes in float, `—` where nothing is.
+median of {rounds} fresh processes on `local-cpu`, comparable within this table only. *In float* is
+read from the file: what an int8 artifact computes in float, `—` where nothing is.
 
 {models} models, {artifacts} artifacts, {missing} not made; {whole} of {int8} int8 artifacts are
 wholly in 8 bits.

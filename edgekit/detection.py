@@ -39,11 +39,17 @@ MOST = 100
 CANDIDATES = 1000
 
 _OUTPUTS = {"boxes", "scores"}
+_CHOSEN = ("boxes", "scores", "classes")
 
 
 def gives_objects(outputs: Sequence[str]) -> bool:
     """Whether outputs of these names are what `decode` takes."""
     return len(outputs) == len(_OUTPUTS) and set(outputs) == _OUTPUTS
+
+
+def gives_chosen(outputs: Sequence[str]) -> bool:
+    """Whether outputs of these names are objects that the graph itself has chosen."""
+    return tuple(outputs) == _CHOSEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,27 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+def objects_of(
+    outputs: Sequence[Array], *, threshold: float = THRESHOLD, most: int = MOST
+) -> Objects:
+    """The objects in a picture, of a model that leaves choosing to the app or does it itself.
+
+    Args:
+        outputs: `boxes` and `scores` as `decode` takes them; or `boxes` [K, 4], `scores` [K] in 0–1
+            and `classes` [K] that were chosen in the graph.
+        threshold: Lowest score, 0–1.
+        most: At most so many objects.
+    """
+    import numpy as np
+
+    if len(outputs) == 2:
+        return decode(outputs[0], outputs[1], threshold=threshold, most=most)
+    boxes, scores, classes = outputs
+    found = np.flatnonzero(scores >= threshold)
+    found = found[np.argsort(-scores[found], kind="stable")][:most]
+    return Objects(boxes[found], scores[found], np.rint(classes[found]).astype(np.int64))
 
 
 def decode(

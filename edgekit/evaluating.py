@@ -20,9 +20,11 @@ from edgekit.batching import KeptAnswers, Resumed, run_on_device
 from edgekit.errors import ArtifactError, DataError, UsageError
 from edgekit.job import Job
 from edgekit.measure import Placement
-from edgekit.metrics import METRICS, Metric, MetricValue
+from edgekit.metrics import METRICS, Metric, MetricValue, judges_vectors
 from edgekit.metrics.differences import Difference, differ
+from edgekit.metrics.playing import Played
 from edgekit.metrics.running import Running
+from edgekit.playing import acting
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Contender
 from edgekit.store import KeptEvaluation
@@ -226,7 +228,7 @@ def judge(
     from edgekit.feeding import real
 
     keep_tokenizer(artifact)
-    _check_classes(artifact, terms.dataset)
+    _check_classes(artifact, terms.dataset, terms.metric.name)
     specs = artifact.manifest.preprocessing
     drawn = draw(terms.dataset, terms.split, terms.count, specs, report=report)
     task = f"running {drawn.count:,} samples of {terms.dataset.name}: {contender.name}"
@@ -256,9 +258,12 @@ def judge(
             kept=kept,
             told=lambda *stand: report(Progress(task, *stand)),
         )
-    judged = terms.metric.judge(found.outputs, labels)
+    answers = found.outputs
+    if isinstance(terms.metric, Played):
+        answers = _returns(terms, artifact, labels, job, report)
+    judged = terms.metric.judge(answers, labels)
     metric, unknown, pair = _drop(artifact, judged, labels, drawn, terms)
-    figure = f"{metric.name} {metric.value:.2f} %"
+    figure = f"{metric.name} {metric.scale.text(metric.value)}"
     report(Progress(task, drawn.count, drawn.count, figure))
     evaluation = Evaluation(
         contender=contender,
@@ -274,6 +279,24 @@ def judge(
         against_source=pair,
     )
     return Verified(evaluation, judged, labels)
+
+
+def _returns(
+    terms: Terms, artifact: Artifact, labels: Array, job: Job, report: Report
+) -> list[Array]:
+    """What the artifact is paid in each episode that it plays, on the device."""
+    from edgekit.datasets import require_world
+
+    assert isinstance(terms.metric, Played)
+    world, given = require_world(terms.dataset), artifact.manifest
+    task = f"playing {len(labels):,} episodes of {terms.dataset.name}"
+
+    def told(done: int) -> None:
+        report(Progress(task, done, len(labels)))
+
+    transport = terms.device.transport
+    with acting(transport, job, inputs=given.inputs, outputs=given.outputs) as policy:
+        return terms.metric.play(policy, world, labels, told)
 
 
 def to_keep(one: Verified) -> KeptEvaluation:
@@ -298,7 +321,7 @@ def to_keep(one: Verified) -> KeptEvaluation:
     )
 
 
-def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
+def _check_classes(artifact: Artifact, dataset: Dataset, metric: str) -> None:
     """Labels are compared by position: the names must be the same in the same order."""
     expected = artifact.labels
     if not dataset.classes and not dataset.label_shape:
@@ -310,8 +333,8 @@ def _check_classes(artifact: Artifact, dataset: Dataset) -> None:
             f"data set: {', '.join(dataset.classes[:5])} …",
             f"artifact: {', '.join(expected[:5])} …",
         )
-    if not dataset.classes:
-        return  # labels are values
+    if not dataset.classes or judges_vectors(metric):
+        return  # labels are values, or outputs no classes
     # A detector's scores are its last output; of a classifier with others the first is judged.
     sizes = artifact.manifest.outputs[-1 if dataset.has_boxes else 0].shape[1:]
     if dataset.has_boxes and len(sizes) == 1:

@@ -301,7 +301,10 @@ def _rebuilt(model: keras.Model, edit: Callable[[dict[str, Any]], None]) -> kera
                 todo += item
         return keras.saving.deserialize_keras_object(config, safe_mode=False)
 
-    copy = keras.models.clone_model(model, clone_function=edited)
+    # Classes of the model's own file, which Keras knows only where they are registered.
+    own = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}  # noqa: SLF001
+    with keras.saving.custom_object_scope(own):
+        copy = keras.models.clone_model(model, clone_function=edited)
     copy.set_weights(model.get_weights())
     return copy
 

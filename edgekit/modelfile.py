@@ -34,7 +34,7 @@ _VARIED = (
 )  # fmt: skip
 
 # What may depend on a parameter that is true or false: what the model then gives.
-_CONDITIONED = ("outputs", "activation", "gate")
+_CONDITIONED = ("outputs", "activation", "gate", "metric")
 
 
 def read_model_toml(

@@ -141,7 +141,7 @@ def check_metric(label: str, model: str, metric: MetricValue, gate: Gate) -> Non
     low, high = metric.drop_ci95
     drop, limit = told_apart(metric.drop, gate.max_drop)
     error = GateError(
-        f"{model} {label} loses {drop} {metric.scale.unit} of {metric.name}; the limit is {limit}",
+        f"{model} {label} loses {drop} {metric.scale.of(metric.name)}; the limit is {limit}",
         f"source {metric.scale.text(metric.reference or 0.0)}, artifact "
         f"{metric.scale.text(metric.value)}, over {metric.samples:,} samples; the drop's 95 % "
         f"interval is {low:.2f} to {high:.2f}",

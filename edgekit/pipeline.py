@@ -27,8 +27,11 @@ from edgekit.files import emptied, replace_folder, scratch_folder
 from edgekit.finishing import finish, named_failures
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
+from edgekit.metrics import METRICS, judges_vectors
+from edgekit.metrics.playing import Played
 from edgekit.mixing.rescue import rescue
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Start, Step
+from edgekit.playing import Episodes
 from edgekit.preparing import Prepared, Starts
 from edgekit.process import Child, ChildCrashed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
@@ -38,7 +41,7 @@ from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.mixed.layers import Mixed
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
-from edgekit.samples import stored_at, write_samples
+from edgekit.samples import read_samples, stored_at, write_samples
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -105,6 +108,12 @@ class Pipeline:
             ask=self._ask_tensorflow,
             report=report,
         )
+        metric = METRICS.get(order.metric)
+        self.episodes: Episodes | None = None
+        if isinstance(metric, Played) and order.dataset is not None:
+            self.episodes = Episodes(
+                metric, order.dataset, self._answer, lambda: self._trace_names()[1]
+            )
 
     # -- what needs what ---------------------------------------------------------------------------
 
@@ -229,25 +238,33 @@ class Pipeline:
 
     def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
         """Run the source model on samples; its outputs lie in a folder, by default the scratch."""
-        self.report(Progress("running the source model", 0, 1))
+        task = "running the source model"
+        self.report(Progress(task, 0, 1))
+        target = self._run_source(proof, folder or self.scratch)
+        self.report(Progress(task, 1, 1))
+        return target
+
+    def _answer(self, states: Any) -> list[Any]:
+        """The source model as a policy: outputs for states [n, *shape]."""
+        import numpy as np
+
+        folder = emptied(self.scratch / "answers")
+        np.save(folder / "states.npy", states)
+        place = self._run_source(folder / "states.npy", folder)
+        return list(read_samples(place, self._trace_names()[1]).values())
+
+    def _run_source(self, proof: Path, folder: Path) -> Path:
         names, output_names = self._trace_names()
-        answer = self._ask_tensorflow(
-            {
-                "do": "reference",
-                "inputs": str(proof),
-                "outputs": str((folder or self.scratch) / "reference"),
-                "names": names,
-                "output_names": output_names,
-                "preparation": self._preparation(),
-            }
-        )
+        request: dict[str, Any] = {"do": "reference", "inputs": str(proof)}
+        request["outputs"] = str(folder / "reference")
+        request |= {"names": names, "output_names": output_names}
+        answer = self._ask_tensorflow({**request, "preparation": self._preparation()})
         if answer["nonfinite"]:
             raise ConversionError(
                 f"{self.order.source.name}: the source model itself gives "
                 f"{answer['nonfinite']:,} NaN or infinite outputs",
                 hint="check its input range (--input-range) and its weights",
             )
-        self.report(Progress("running the source model", 1, 1))
         return Path(answer["outputs"])
 
     def run(
@@ -281,10 +298,11 @@ class Pipeline:
         calibration: Drawn | None = drawn[-1] if step.needs_calibration else None
         folder = emptied(self.scratch / "publish" / step.label)
         kind = "finished" if self.order.metadata else "files"
+        files = self.scratch / kind / (name or step.label)
         evidence = Evidence(
             order=self.order,
             step=replace(step, chain=self.chain(step)),
-            files=self.scratch / kind / (name or step.label),
+            files=files,
             graph=graph,
             inputs=_inputs(trace),
             output_names=tuple(trace["outputs"]),
@@ -295,12 +313,27 @@ class Pipeline:
             calibration=calibration,
             cost=trace["cost"],
             mixed=mixed,
+            returns=self._returns(step, graph, files, evaluation),
         )
         note = write_artifact(evidence, folder)
         place = self.order.out / step.label
         replace_folder(folder, place)
         self.report(Progress(step.label, _STAGES, _STAGES, note))
         return place
+
+    def _returns(
+        self, step: Step, graph: FileGraph, files: Path, evaluation: Drawn | None
+    ) -> tuple[Any, Any] | None:
+        """What the file and its source model are paid in each episode, where the metric plays."""
+        import numpy as np
+
+        if self.episodes is None or evaluation is None:
+            return None
+        labels = np.load(evaluation.folder / "labels.npy", allow_pickle=False)
+        self.report(Progress(step.label, 2, _STAGES, f"playing {len(labels):,} episodes"))
+        job = Job("measure", step.exporter.runtime, str(files / step.exporter.model_file))
+        paid = self.episodes.of_file(job, graph.inputs, graph.outputs, labels)
+        return paid, self.episodes.of_source(labels)
 
     def _finish(self, step: Step, trace: Mapping[str, Any], name: str) -> Path:
         """The folder of a file as it will be published; others may start from the one before."""
@@ -323,7 +356,7 @@ class Pipeline:
         assert dataset is not None
         # A detector's scores are [N, places, classes]; of one that chooses objects itself, [N, K].
         detector = dataset.has_boxes and len(shape) == 3
-        known = len(trace["outputs"]) == 1 or detector
+        known = (len(trace["outputs"]) == 1 or detector) and not judges_vectors(self.order.metric)
         if classes and known and given != classes:
             raise DataError(
                 f"{self.order.source.name} gives {given} outputs, "

@@ -18,7 +18,7 @@ from edgekit.errors import ConversionError, GateError
 from edgekit.exporters.base import FileGraph
 from edgekit.golden import EXTREMES, FROM_DATA
 from edgekit.manifest import Manifest, Parity
-from edgekit.metrics import METRICS, MetricValue
+from edgekit.metrics import METRICS, MetricValue, judges_vectors
 from edgekit.parity import check_likeness, check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
 from edgekit.quantization import calibration as calibration_rules
@@ -51,6 +51,8 @@ class Evidence:
         calibration: What int8 was calibrated with; None for other precisions.
         cost: Parameters and multiply-adds of the source model.
         mixed: What was kept in float, and how that was found; None for a file as it was converted.
+        returns: What the artifact and the source model were paid in each episode, float64 [N] each;
+            None where the metric does not play.
     """
 
     order: ExportOrder
@@ -66,6 +68,7 @@ class Evidence:
     calibration: Drawn | None
     cost: Mapping[str, int] = field(default_factory=dict)
     mixed: Mixed | None = None
+    returns: tuple[Any, Any] | None = None
 
 
 def write_artifact(evidence: Evidence, folder: Path) -> str:
@@ -102,7 +105,7 @@ def write_artifact(evidence: Evidence, folder: Path) -> str:
         met = False
     for path in sorted(evidence.files.iterdir()):
         shutil.copyfile(path, folder / path.name)
-    if order.classes:
+    if order.classes and not judges_vectors(order.metric):  # places of a vector have no names
         text = "".join(f"{name}\n" for name in order.classes)
         (folder / artifact.LABELS).write_text(text, encoding="utf-8")
     if order.source.tokenizer:
@@ -166,12 +169,12 @@ def _metric(
         return None, None
     labels = np.load(file, allow_pickle=False)
     metric = METRICS[registry.resolve(evidence.order.metric, METRICS, what="metric")]
-    judged, source = (
-        metric.judge([array[EXTREMES:] for array in arrays], labels)
-        for arrays in (outputs, reference)
-    )
+    both = [[array[EXTREMES:] for array in arrays] for arrays in (outputs, reference)]
+    if evidence.returns is not None:
+        both = [[paid] for paid in evidence.returns]
+    judged, source = (metric.judge(arrays, labels) for arrays in both)
     marks = source.marks
-    if marks is not None and marks.dtype != bool:
+    if marks is not None and marks.dtype.kind in "iu":
         marks = marks.astype(np.min_scalar_type(int(marks.max())))
     return metric.value(judged, source), marks
 

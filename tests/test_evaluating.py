@@ -92,4 +92,4 @@ def test_every_metric_says_how_its_figures_are_found():
         assert metric.interval
         assert metric.paired_interval
         assert metric.test
-        assert metric.samples_are in {"samples", "pictures"}
+        assert metric.samples_are in {"samples", "pictures", "episodes"}

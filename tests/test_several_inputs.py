@@ -308,6 +308,7 @@ def test_a_search_of_layers_to_keep_in_float_judges_on_all_inputs(folder, artifa
         order=SimpleNamespace(metric="top1"),
         starts=SimpleNamespace(source=lambda _step: tmp_path),
         run_reference=run_reference,
+        episodes=None,
     )
     step = SimpleNamespace(label="onnx-int8", source="onnx-fp32", exporter=exporter)
     graph = exporter.inspect(tmp_path / "files" / "onnx-int8")

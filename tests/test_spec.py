@@ -62,7 +62,7 @@ def test_an_input_survives_json():
 
 WHEN = WHOLE.replace(
     "[parameters]",
-    '[when.flip]\noutputs = ["a", "b"]\nactivation = ""\n[parameters]',
+    '[when.flip]\noutputs = ["a", "b"]\nactivation = ""\nmetric = "rank1"\n[parameters]',
 ).replace("datasets =", 'activation = "softmax"\ndatasets =')
 
 
@@ -71,11 +71,12 @@ def test_outputs_may_depend_on_a_parameter_that_is_true_or_false(toml):
     usual, flipped = read_model_toml(path), read_model_toml(path, {"flip": True})
     assert (usual.outputs, usual.activation) == (("output",), "softmax")
     assert (flipped.outputs, flipped.activation) == (("a", "b"), "")
+    assert (usual.metric, flipped.metric) == ("top1", "rank1")
 
 
 BROKEN = {
     "when.size: expected a table named like": WHEN.replace("when.flip", "when.size"),
-    "unknown key when.flip.metric": WHEN.replace("[when.flip]\n", '[when.flip]\nmetric = "x"\n'),
+    "unknown key when.flip.task": WHEN.replace("[when.flip]\n", '[when.flip]\ntask = "x"\n'),
     "the key 'name' is missing": WHOLE.replace('name = "tiny"\n', ""),
     "the key 'task' is missing": WHOLE.replace('task = "image-classification"\n', ""),
     "the key 'inputs' is missing": WHOLE.partition("[[inputs]]")[0],

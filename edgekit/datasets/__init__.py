@@ -12,6 +12,7 @@ from edgekit.datasets.base import (
     require_classes,
     require_inputs,
     require_split,
+    require_world,
 )
 from edgekit.datasets.drawing import Drawn, draw
 from edgekit.datasets.opening import open_dataset
@@ -27,4 +28,5 @@ __all__ = [
     "require_classes",
     "require_inputs",
     "require_split",
+    "require_world",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.errors import DataError
+from edgekit.metrics.playing import World
 from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -124,6 +125,14 @@ class Dataset(ABC):
         """
         return None
 
+    def world(self) -> World | None:
+        """A new world to act in, where samples are states of one and labels seeds of episodes.
+
+        Returns:
+            None, as here, where samples are just samples.
+        """
+        return None
+
     def label_shape_for(self, spec: InputSpec) -> tuple[int, ...]:
         """`label_shape` for the input `spec`, without axes of 0."""
         return tuple(size or spec.shape[axis] for axis, size in enumerate(self.label_shape))
@@ -233,6 +242,21 @@ def require_inputs(dataset: Dataset, specs: Sequence[InputSpec]) -> None:
         hint="an .npz with an array for each, x_train.NAME (docs/data.md), or a Dataset whose "
         "input_names are the model's",
     )
+
+
+def require_world(dataset: Dataset) -> World:
+    """A new world of a data set.
+
+    Raises:
+        DataError: It has none.
+    """
+    world = dataset.world()
+    if world is None:
+        raise DataError(
+            f"{dataset.name} is no environment: there is nothing a policy could do in it",
+            hint="edgekit data list says which data sets are for control",
+        )
+    return world
 
 
 def require_classes(dataset: Dataset) -> None:

@@ -8,6 +8,7 @@ pixels show the same scene as 96 × 96.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+    Generator = np.random.Generator
 
 _FOCUS = 3.0  # distance of the eye, in glyph heights
 _NOISE_POOL = 1 << 18
@@ -60,7 +62,6 @@ def draw_scene(
         width: Of the picture in pixels.
     """
     import numpy as np
-    from PIL import Image, ImageFilter
 
     # Philox takes the key as it is: no hashing of seeds, and any sample is reached at once.
     rng = np.random.Generator(np.random.Philox(key=key))
@@ -71,7 +72,7 @@ def draw_scene(
 
     # Colours before alpha: the ground is a mix of two tints, the glyph is a third one that
     # differs from both in lightness, so that a person can read it.
-    ground_a, ground_b, ink = _colours(dice[9], rng.random((3, 4)).tolist())
+    ground_a, ground_b, ink = colours(dice[9], rng.random((3, 4)).tolist())
     field = texture(height, width, rng)
     alpha = np.asarray(mask, dtype=np.float32) * (1 / 255)
     picture = np.empty((3, height, width), np.float32)
@@ -79,17 +80,36 @@ def draw_scene(
         ground = ground_a[channel] + (ground_b[channel] - ground_a[channel]) * field
         picture[channel] = ground + (ink[channel] - ground) * alpha
 
-    picture *= _light(dice[10:13], height, width)
-    if dice[13] < 0.85:
+    image = exposed(picture, dice[10:15], rng)
+    return Scene(image, np.asarray(mask), mask.getbbox() or (0, 0, 0, 0))
+
+
+def exposed(picture: Array, dice: Sequence[float], rng: Generator) -> Array:
+    """What a poor camera makes of painted surfaces: lit, with grain, out of focus.
+
+    Args:
+        picture: float32 [3, height, width], RGB, 0–255; written into.
+        dice: Five numbers in 0–1: three of the light, one of the grain, one of the focus.
+        rng: Says which grain, where there is some.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    import numpy as np
+    from PIL import Image, ImageFilter
+
+    height, width = picture.shape[1:]
+    picture *= _light(dice[:3], height, width)
+    if dice[3] < 0.85:
         start = int(rng.integers(_NOISE_POOL - picture.size)) if picture.size < _NOISE_POOL else 0
         grain = np.resize(_noise()[start : start + picture.size], picture.size)
-        picture += (16.0 * dice[13] ** 2) * grain.reshape(picture.shape)
+        picture += (16.0 * dice[3] ** 2) * grain.reshape(picture.shape)
     np.clip(picture, 0, 255, out=picture)
     image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)).astype(np.uint8))
-    radius = (dice[14] - 0.35) * 0.022 * height
+    radius = (dice[4] - 0.35) * 0.022 * height
     if radius > 0.25:
         image = image.filter(ImageFilter.GaussianBlur(radius))
-    return Scene(np.asarray(image), np.asarray(mask), mask.getbbox() or (0, 0, 0, 0))
+    return np.asarray(image)
 
 
 def _warped(character: str, face: str, dice: list[float], height: int, width: int) -> Any:
@@ -140,7 +160,7 @@ def _placed(low: float, high: float, extent: int, die: float) -> float:
     return -low + die * (extent - (high - low))
 
 
-def _colours(die: float, tints: list[list[float]]) -> tuple[list[float], ...]:
+def colours(die: float, tints: list[list[float]]) -> tuple[list[float], ...]:
     """Two grounds and an ink as RGB, the ink at least 55 of 255 lighter or darker than both."""
     side = -1.0 if die < 0.5 else 1.0
     contrast = 55 + 100 * tints[2][3]
@@ -156,7 +176,7 @@ def _colours(die: float, tints: list[list[float]]) -> tuple[list[float], ...]:
     return tuple(colours)
 
 
-def _light(dice: list[float], height: int, width: int) -> Array:
+def _light(dice: Sequence[float], height: int, width: int) -> Array:
     """How bright each pixel is lit: a ramp, and in one picture of four the edge of a shadow."""
     import numpy as np
 

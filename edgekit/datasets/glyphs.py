@@ -31,7 +31,7 @@ VERSION = 1
 CLASSES = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 _SIZES = {"train": 100_000 * 36, "validation": 1_000 * 36, "test": 1_000 * 36}
-_STYLES = {
+STYLES = {
     "train": Style(TRAINING_FACES, TRAINING_TEXTURES),
     "validation": Style(TRAINING_FACES, TRAINING_TEXTURES),
     "test": Style(TEST_FACES, TEST_TEXTURES),
@@ -94,4 +94,4 @@ class Glyphs(Dataset):
             raise DataError(f"glyphs: {split} has no sample {index}; it has {self.size(split):,}")
         character = CLASSES[index % len(CLASSES)]
         key = (VERSION << 8 | SPLITS.index(split), index)
-        return draw_scene(character, _STYLES[split], key, height, width)
+        return draw_scene(character, STYLES[split], key, height, width)

@@ -117,7 +117,6 @@ def decode(
     """
     import warnings
 
-    import numpy as np
     from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
@@ -131,19 +130,69 @@ def decode(
             least = (2 * fit.width, 2 * fit.height)
             image.draft("RGB", least[::-1] if lying else least)
             upright = ImageOps.exif_transpose(image)
+    return _fitted(_on_white(upright), fit), fit
+
+
+def read_picture(source: Path | bytes) -> Array:
+    """All pixels of a picture file: uint8 [height, width, 3], as `decode` sees them.
+
+    Raises:
+        Exception: As `decode`.
+    """
+    import warnings
+
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(_stream(source)) as image:
+            return np.asarray(_on_white(ImageOps.exif_transpose(image)))
+
+
+def fit_picture(
+    pixels: Array, height: int, width: int, *, resize: str = "bilinear"
+) -> tuple[Array, Fit]:
+    """A picture in memory at an input's size, as `decode` does with one in a file.
+
+    Args:
+        pixels: uint8 [rows, columns, 3], RGB.
+        height: Of the input.
+        width: Of the input.
+        resize: As `InputSpec.resize`.
+    """
+    from PIL import Image
+
+    fit = picture_fit(pixels.shape[1], pixels.shape[0], into=(height, width), resize=resize)
+    return _fitted(Image.fromarray(pixels), fit), fit
+
+
+def _on_white(upright: Any) -> Any:
+    """A Pillow picture as RGB."""
+    from PIL import Image
+
     if upright.mode.startswith(("I", "F")):
         raise ValueError(f"mode {upright.mode}: not 8 bits a channel")
     if upright.has_transparency_data:
         rgba = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return upright.convert("RGB")
+
+
+def _fitted(picture: Any, fit: Fit) -> Array:
+    """A Pillow picture of RGB where `fit` says, grey beside it."""
+    import numpy as np
+    from PIL import Image
+
     # Rows, then columns, in any version: Pillow 13 takes the other order for tall pictures.
-    rows = upright.convert("RGB").resize((fit.width, upright.height), Image.Resampling.BILINEAR)
-    colour = rows.resize((fit.width, fit.height), Image.Resampling.BILINEAR)
-    if (fit.width, fit.height) == (width, height):
-        return np.asarray(colour), fit
-    pixels = np.full((height, width, 3), LETTERBOX_GREY, np.uint8)
-    pixels[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width] = np.asarray(colour)
-    return pixels, fit
+    rows = picture.resize((fit.width, picture.height), Image.Resampling.BILINEAR)
+    colour = np.asarray(rows.resize((fit.width, fit.height), Image.Resampling.BILINEAR))
+    if colour.shape[:2] == (fit.input_height, fit.input_width):
+        return colour
+    pixels = np.full((fit.input_height, fit.input_width, 3), LETTERBOX_GREY, np.uint8)
+    pixels[fit.top : fit.top + fit.height, fit.left : fit.left + fit.width] = colour
+    return pixels
 
 
 def picture_size(source: Path | bytes) -> tuple[int, int]:

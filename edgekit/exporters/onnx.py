@@ -88,14 +88,22 @@ def _dynamic(conversion: Conversion, source: Path) -> Any:
 
     file = _prepared(conversion, source)
     quantized = conversion.destination / ".dynamic.onnx"
-    quantize_dynamic(
-        file,
-        quantized,
-        op_types_to_quantize=_DYNAMIC_OPS,
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        extra_options={"MatMulConstBOnly": True},
-    )
+    stacked = list(onnx_file.stacks(onnx.load(file)))
+
+    def quantize(source: Path, *, per_channel: bool, **which: list[str]) -> None:
+        quantize_dynamic(
+            source,
+            quantized,
+            op_types_to_quantize=_DYNAMIC_OPS,
+            weight_type=QuantType.QInt8,
+            per_channel=per_channel,
+            extra_options={"MatMulConstBOnly": True},
+            **which,
+        )
+
+    quantize(file, per_channel=True, nodes_to_exclude=stacked)
+    if stacked:
+        quantize(quantized, per_channel=False, nodes_to_quantize=stacked)
     model = onnx.load(quantized)
     _discard(file, quantized)
     onnx_file.quantize_convolution_weights(model)

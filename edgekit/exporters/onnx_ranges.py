@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgekit.exporters.onnx_file import stacks
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.observing import Limits, Observations
 from edgekit.samples import count_of
@@ -42,7 +43,7 @@ def quantize_with_ranges(
     from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
     from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-    model = load_model_with_shape_infer(file)
+    model = _with_flat_biases(load_model_with_shape_infer(file))
     graph = model.graph
     exact = {entry.name for entry in (*graph.input, *graph.output)}
     kinds = sorted({*QLinearOpsRegistry, *QDQRegistry})
@@ -65,12 +66,51 @@ def quantize_with_ranges(
         nodes_to_quantize=[],
         nodes_to_exclude=[],
         op_types_to_quantize=kinds,
-        extra_options={},
+        extra_options={"TensorQuantOverrides": {c: [{}] for c in stacks(model).values()}},
     )
     quantizer.quantize_model()
     made = quantizer.model.model
     stored = {node.input[0] for node in made.graph.node if node.op_type == "QuantizeLinear"}
     return made, seen.audit(method, sorted(stored & set(found)), exact)
+
+
+def _with_flat_biases(model: Any) -> Any:
+    """The model with vectors as biases of matrix products; one whose rows differ is added instead.
+
+    ONNX Runtime's quantizer (1.31) takes one number a column from the bias of a Gemm, and fails at
+    one with rows: what is left where the first step of a loop has been computed in advance.
+    """
+    import numpy as np
+    from onnx import helper, numpy_helper, shape_inference
+
+    stored = {entry.name: entry for entry in model.graph.initializer}
+    nodes, made = [], {}
+    for node in model.graph.node:
+        nodes.append(node)
+        bias = stored.get(node.input[2]) if node.op_type == "Gemm" and node.input[2:] else None
+        if bias is None or len(bias.dims) < 2:
+            continue
+        values, given = numpy_helper.to_array(bias), node.output[0]
+        name = f"{given}_bias"
+        if (values == values[:1]).all():
+            made[name] = np.ascontiguousarray(values[0])
+            node.input[2] = name
+        else:
+            beta = next((one.f for one in node.attribute if one.name == "beta"), 1.0)
+            made[name] = values * values.dtype.type(beta)
+            del node.input[2]
+            node.output[0] = f"{given}_without_bias"
+            nodes.append(helper.make_node("Add", [node.output[0], name], [given], name=name))
+    if not made:
+        return model
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    used = {name for node in nodes for name in node.input}
+    kept = [entry for name, entry in stored.items() if name in used]
+    kept += [numpy_helper.from_array(values, name) for name, values in made.items()]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    return shape_inference.infer_shapes(model)
 
 
 def _pair(limits: Limits) -> tuple[Any, Any]:

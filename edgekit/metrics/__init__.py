@@ -16,12 +16,14 @@ from edgekit.metrics.classification import (
     ShareOfHits,
     all_right,
     in_scope,
+    nearest_hits,
     out_of_scope,
     top1_hits,
     top5_hits,
 )
 from edgekit.metrics.detection import COCO_OVERLAPS, MeanAveragePrecision
 from edgekit.metrics.means import SampleMean, bits, peak_signal_to_noise, right_steps
+from edgekit.metrics.playing import Played
 from edgekit.metrics.segmentation import MeanIntersectionOverUnion
 
 if TYPE_CHECKING:
@@ -29,7 +31,16 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["METRICS", "POINTS", "SCALES", "Metric", "MetricValue", "Scale", "score"]
+__all__ = [
+    "METRICS",
+    "POINTS",
+    "SCALES",
+    "Metric",
+    "MetricValue",
+    "Scale",
+    "judges_vectors",
+    "score",
+]
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -39,6 +50,7 @@ METRICS: dict[str, Metric] = {
         ShareOfHits("in_scope", top1_hits, among=in_scope),
         ShareOfHits("oos_recall", top1_hits, among=out_of_scope),
         MacroF1("f1"),
+        ShareOfHits("rank1", nearest_hits, task="embedding"),
         MeanAveragePrecision("map50", (0.5,)),
         MeanAveragePrecision("map", COCO_OVERLAPS),
         SampleMean("step_top1", "tagging", right_steps),
@@ -46,8 +58,15 @@ METRICS: dict[str, Metric] = {
         MeanIntersectionOverUnion("miou"),
         SampleMean("bits", "modelling", bits, SCALES["bits"]),
         SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
+        Played("return"),
     )
 }
+
+
+def judges_vectors(name: str) -> bool:
+    """Whether outputs under the metric `name` are vectors, whose places are no classes."""
+    known = METRICS.get(name)
+    return known is not None and known.task == "embedding"
 
 
 def score(

@@ -42,6 +42,22 @@ def top5_hits(logits: Array, labels: Array) -> Array:
     return np.asarray((best == labels[:, None]).any(axis=1))
 
 
+def nearest_hits(vectors: Array, labels: Array) -> Array:
+    """Per sample, whether the other one that looks most alike is of the same class. bool [N].
+
+    Alike by the cosine of `vectors` [N, D]: rank-1 of re-identification, every sample asked for
+    among all others. The first of several that are equally alike counts; a vector of zeros is like
+    none.
+    """
+    import numpy as np
+
+    flat = _flat(vectors).astype(np.float64)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+    alike = flat @ flat.T
+    np.fill_diagonal(alike, -np.inf)
+    return np.asarray(labels[alike.argmax(axis=1)] == labels)
+
+
 def all_right(logits: Array, labels: Array) -> Array:
     """Per sample, whether every step of `labels` [N, ...] but those of −1 is right. bool [N]."""
     import numpy as np

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgekit.detection import Objects, decode
+from edgekit.detection import objects_of
 from edgekit.errors import ArtifactError, MissingExtraError
 from edgekit.metrics.base import Gap, Judged, Metric, p_of_permutations, percentiles, widened
 
@@ -232,7 +232,8 @@ def _evaluated(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float
     for picture, rows in enumerate(np.asarray(labels, np.float64)):
         for row in rows[rows[:, 0] >= 0]:
             _add(truth, picture, row[0], row[1:])
-        objects = _objects([output[picture] for output in outputs])
+        given = [output[picture] for output in outputs]
+        objects = objects_of(given, threshold=THRESHOLD, most=MOST)
         found = zip(objects.boxes, objects.scores, objects.classes, strict=True)
         for box, score, kind in found:
             _add(guesses, picture, kind, box.astype(np.float64), score=float(score))
@@ -247,18 +248,6 @@ def _evaluated(outputs: Sequence[Array], labels: Array, overlaps: Sequence[float
         evaluation.evaluateImg(*pair, parameters.areaRng[0], MOST) for pair in pairs
     ]
     return evaluation
-
-
-def _objects(outputs: Sequence[Array]) -> Objects:
-    """What a model found in one picture, as far as it may count."""
-    import numpy as np
-
-    if len(outputs) == 2:
-        return decode(outputs[0], outputs[1], threshold=THRESHOLD, most=MOST)
-    boxes, scores, classes = outputs
-    found = np.flatnonzero(scores >= THRESHOLD)
-    found = found[np.argsort(-scores[found], kind="stable")][:MOST]
-    return Objects(boxes[found], scores[found], np.rint(classes[found]).astype(np.int64))
 
 
 def _add(side: Any, picture: int, kind: Any, edges: Array, **more: float) -> None:

@@ -273,10 +273,10 @@ class Search:
                 "an estimate by the search's samples; by the gate's, which are others, the plain "
                 f"file loses {self._plain_drop:.2f}"
             )
-        unit = METRICS[order.metric].scale.unit
+        what = METRICS[order.metric].scale.of(order.metric)
         ended = "time ran out" if longer else "nothing useful was left to try"
         return self._error(
-            f"{order.source.name} {self._step.label} {loses} {unit} of {order.metric} with "
+            f"{order.source.name} {self._step.label} {loses} {what} with "
             f"{count} of {layers} layers in float; the limit is {limit}",
             judged,
             f"{self._candidates} candidates, {len(self._gated)} files at the gate; {ended}",

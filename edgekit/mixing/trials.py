@@ -25,6 +25,7 @@ from edgekit.transports.local import LocalTransport
 
 _RANKED_BY = 16  # samples a layer's noise is measured on
 _FEWEST = 128  # samples that candidates are judged by
+_EPISODES = 64  # episodes that they play where the metric does
 
 
 class Trials:
@@ -122,13 +123,10 @@ class Trials:
         begun = time.monotonic()
         folder, exporter = emptied(self._folder / "candidate"), self._step.exporter
         graph = self.write(kept, folder)
+        job = Job(action="run", runtime=exporter.runtime, model=str(folder / exporter.model_file))
         outputs, _ = run_samples(
             LocalTransport(),
-            Job(
-                action="run",
-                runtime=exporter.runtime,
-                model=str(folder / exporter.model_file),
-            ),
+            job,
             inputs=graph.inputs,
             outputs=graph.outputs,
             samples=self._samples,
@@ -138,7 +136,12 @@ class Trials:
         reference = list(read_samples(self._reference, self._outputs).values())
         lost = None
         if self._labels is not None:
-            lost = score(self._workshop.order.metric, given, self._labels, reference).drop
+            both, labels = [given, reference], self._labels
+            if episodes := self._workshop.episodes:
+                labels = labels[:_EPISODES]
+                paid = episodes.of_file(job, graph.inputs, graph.outputs, labels)
+                both = [[paid], [episodes.of_source(labels)]]
+            lost = score(self._workshop.order.metric, both[0], labels, both[1]).drop
         self.longest = max(self.longest, time.monotonic() - begun)
         return lost, noise_power(given, reference)
 

@@ -70,14 +70,19 @@ def check_apart(calibration: Drawn, evaluation: Drawn) -> None:
 
 
 def classes_shown(calibration: Drawn) -> int | None:
-    """How many classes the samples (or the boxes in them) are of; None without labels."""
+    """How many classes the samples (or their boxes, steps or pixels) are of.
+
+    None without labels, and where they are values to be given.
+    """
     import numpy as np
 
     file = calibration.folder / "labels.npy"
     if not file.is_file():
         return None
     labels = np.load(file, allow_pickle=False)
-    classes = labels if labels.ndim == 1 else labels[..., 0].ravel()
+    if labels.dtype.kind == "f" and labels.shape[2:] != (5,):
+        return None
+    classes = labels[..., 0] if labels.dtype.kind == "f" else labels
     return len(np.unique(classes[classes >= 0]))
 
 

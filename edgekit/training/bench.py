@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets import draw
+from edgekit.errors import ModelError
 from edgekit.files import cache_folder, scratch_folder
 from edgekit.loading import build_keras
 from edgekit.training.augment import augmenter_for
@@ -37,13 +38,15 @@ class Bench:
 
     Attributes:
         learner: The model under training.
-        feed: Its samples.
+        source: Where its samples come from.
+        feed: They, in batches.
         inputs: Validation samples, as `learner.predict` takes them.
         labels: Theirs.
         fresh: Layers that begin anew because the first weights have none for them.
     """
 
     learner: Learner
+    source: Source
     feed: Feed
     inputs: Inputs
     labels: Array
@@ -75,8 +78,15 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
     worker = course.replicas.workers.index
     beside = cache_folder() / "batches" / str(worker) if worker else course.folder
     with scratch_folder(beside / "batches") as scratch:
+        objective = course.objective()
         source: Source
-        if backbone is not None and fits(dataset, specs):
+        own = objective.experience(
+            lambda states: learner.predict(states, len(states)), dataset, seed=course.seed
+        )
+        if own is not None:
+            _refuse_many(course)
+            source = own
+        elif backbone is not None and fits(dataset, specs):
             whole = draw(dataset, "train", dataset.size("train"), specs, report=course.report)
             made = [
                 stored_features(
@@ -108,7 +118,7 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
                 learner = Learner(
                     model,
                     recipe,
-                    course.objective(),
+                    objective,
                     head=head,
                     backbone=backbone,
                     replicas=course.replicas,
@@ -116,7 +126,16 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
             if state.epoch:
                 same = state.history[-1].get("frozen", False) == segment.frozen
                 learner.restore(state.arrays, same_part=same)
-            yield Bench(learner, feed, inputs, labels, fresh)
+                source.restore(state.arrays.get("experience", []))
+            yield Bench(learner, source, feed, inputs, labels, fresh)
+
+
+def _refuse_many(course: Course) -> None:
+    if course.replicas.count > 1:
+        raise ModelError(
+            f"{course.source.name} learns from what it meets itself: one process, one copy",
+            hint="leave out --strategy",
+        )
 
 
 def _first_model(

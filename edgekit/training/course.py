@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgekit.datasets import Dataset
+from edgekit.datasets import Dataset, require_world
 from edgekit.errors import DataError
 from edgekit.files import canonical_json, sha256_file, write_atomic
-from edgekit.metrics import METRICS, Scale
+from edgekit.metrics import METRICS, MetricValue, Scale
+from edgekit.metrics.playing import Played
 from edgekit.models import ModelSource, resolve_model
 from edgekit.progress import Progress, Report
 from edgekit.spec import InputSpec, ModelSpec
@@ -23,6 +25,13 @@ from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
 from edgekit.training.strategy import Replicas
 from edgekit.training.transfer import Start
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgekit.training.learner import Learner
+
+    Array = np.ndarray[Any, Any]
 
 # A recipe counts its training in epochs: with a step or two in each, a small data set would hardly
 # move the weights. Normalisation over fewer samples than the small batch gets too noisy.
@@ -112,6 +121,20 @@ class Course:
     def metric_name(self) -> str:
         """The model's metric with its unit, for people: `top1, points`."""
         return f"{self.spec.metric}, {self.scale.unit}"
+
+    def measure(self, outputs: Sequence[Array], labels: Array, learner: Learner) -> MetricValue:
+        """The model's metric; one that plays lets the model as it is play the samples' episodes.
+
+        Args:
+            outputs: For the samples, one [N, ...] array each.
+            labels: Theirs, [N, ...].
+            learner: That gave them.
+        """
+        metric = METRICS[self.spec.metric]
+        if isinstance(metric, Played):
+            world = require_world(self.dataset)
+            outputs = metric.play(lambda s: learner.predict(s, len(s)), world, labels)
+        return metric.measure(outputs, labels, None)
 
     def objective(self) -> Objective:
         """What is minimized."""

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.datasets import Dataset, draw
 from edgekit.datasets.readers import Readers, create_arrays
@@ -74,7 +74,13 @@ def is_stored(dataset: Dataset, specs: Sequence[InputSpec]) -> bool:
 
 
 class Source(ABC):
-    """Where a feed's samples come from; `close` ends what runs for it."""
+    """Where a feed's samples come from; `close` ends what runs for it.
+
+    Attributes:
+        ahead: Whether batches may be read before the model has taken the step with the last one.
+    """
+
+    ahead: ClassVar[bool] = True
 
     @abstractmethod
     def read(self, batches: Array) -> Iterator[tuple[Inputs, Array]]:
@@ -87,6 +93,16 @@ class Source(ABC):
         Raises:
             DataError: A sample cannot be read.
         """
+
+    def arrays(self) -> list[Array]:
+        """What later epochs depend on beyond the samples asked for: none, as here, of a data set.
+
+        Copies; asked between two epochs.
+        """
+        return []
+
+    def restore(self, arrays: Sequence[Array]) -> None:  # noqa: B027  most keep nothing
+        """Go on from what `arrays` gave."""
 
     @abstractmethod
     def close(self, *, failed: bool) -> None:
@@ -229,7 +245,8 @@ class Feed:
             first_step: Steps of the training before this order.
 
         Yields:
-            Tensors: inputs [batch, ...], of several a tuple, and labels [batch, ...].
+            Tensors, or arrays of a source that is not read ahead: inputs [batch, ...], of several a
+            tuple, and labels [batch, ...].
 
         Raises:
             DataError: A sample cannot be read.
@@ -241,6 +258,9 @@ class Feed:
             return
         rows = order[: steps * self._batch_size].reshape(steps, self._batch_size)
         number, parts = self._part
+        if not self._source.ahead:
+            yield from self._source.read(rows)
+            return
         with closing(_Turns(self._source.read(rows[:, number::parts]))) as turns:
             pipeline = tf.data.Dataset.range(steps).map(turns.take)
             pipeline = pipeline.map(

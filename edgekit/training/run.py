@@ -18,7 +18,7 @@ from typing import Any
 from edgekit.datasets import Dataset, draw, require_classes, require_inputs, require_split
 from edgekit.errors import DataError, FileError, ModelError
 from edgekit.loading import build_keras, import_tensorflow
-from edgekit.metrics import MetricValue, score
+from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
 from edgekit.training.bench import Bench, set_up
@@ -117,7 +117,8 @@ def train(
     require_inputs(dataset, source.spec.inputs)
     for split in ("train", "validation"):
         require_split(dataset, split)
-    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape and not dataset.has_boxes)
+    # Boxes of one class are told apart from what lies around them.
+    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape)
     if not dataset.is_labelled("train") or not told_apart:
         raise DataError(f"{dataset.name}: training needs labels of at least two classes")
     require_classes(dataset)
@@ -215,7 +216,7 @@ def _run_segment(course: Course, state: TrainingState, pace: Pace, board: Board 
                 if entry["best"] and course.writes and time.monotonic() > save_after:
                     save_weights(learner.model, course.weights)
                     save_after = time.monotonic() + _SAVE_PAUSE_S
-            state.arrays = {**learner.arrays(), "best": best}
+            state.arrays = {**learner.arrays(), "experience": bench.source.arrays(), "best": best}
             state.history.append(entry)
             state.epoch += 1
             if _is_stalled(state, segment, recipe.patience):
@@ -280,7 +281,7 @@ def _validate(course: Course, bench: Bench) -> dict[str, Any]:
     # Each worker measures all of it; they must not differ by a last digit about which is best.
     metric, loss = course.replicas.agreed(
         [
-            score(course.spec.metric, outputs, labels).value,
+            course.measure(outputs, labels, bench.learner).value,
             course.objective().validation_loss(outputs, labels),
         ]
     )
@@ -314,7 +315,7 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
             inputs = load_inputs(drawn, spec.inputs)
             labels = np.load(drawn.folder / "labels.npy")
             outputs = learner.predict(inputs, course.batch_size)
-            metrics[split] = score(spec.metric, outputs, labels)
+            metrics[split] = course.measure(outputs, labels, learner)
     if not course.writes:
         return metrics
     # Of the last split measured: the test, where there is one.

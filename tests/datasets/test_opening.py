@@ -11,7 +11,7 @@ from edgekit.errors import DataError
 
 
 def test_a_name_and_its_unique_prefix_open_the_same_data_set():
-    assert open_dataset("gly").name == open_dataset("glyphs").name == "glyphs"
+    assert open_dataset("lang").name == open_dataset("language-names").name == "language-names"
 
 
 def test_something_of_that_name_wins_over_the_beginning_of_a_known_name(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgekit.errors import DataError, UsageError
-from edgekit.metrics import score, top1_hits, top5_hits
+from edgekit.metrics import METRICS, judges_vectors, score, top1_hits, top5_hits
 
 LOGITS = hnp.arrays(
     np.float32,
@@ -134,3 +134,14 @@ def test_the_drop_of_f1_is_paired():
     answers[:50] = (answers[:50] + 1) % 4
     other = score("f1", [one_hot(answers)], labels, [one_hot(labels)])
     assert other.drop_ci95[1] - other.drop_ci95[0] < 1.1 * (other.ci95[1] - other.ci95[0])
+
+
+def test_rank1_asks_whether_the_most_alike_other_sample_is_of_the_same_class():
+    vectors = np.array([[1, 0], [5, 1], [0, 1], [1, 9], [-1, 0], [-3, 0.1]], float)
+    # Lengths don't count; the last two look alike and are of different classes.
+    hits = METRICS["rank1"].judge([vectors], np.array([0, 0, 1, 1, 2, 0])).marks
+    assert hits.tolist() == [True, True, True, True, False, False]
+    alone = METRICS["rank1"].judge([np.zeros((2, 3))], np.array([4, 4]))
+    assert alone.marks.tolist() == [True, True]
+    assert judges_vectors("rank1")
+    assert not judges_vectors("top1")

@@ -57,6 +57,12 @@ def test_classes_shown_counts_labels_and_the_classes_of_boxes(drawn):
     assert classes_shown(drawn("boxes", rows, boxes)) == 2
 
 
+def test_classes_shown_counts_those_of_steps_and_none_of_values_to_be_given(drawn):
+    rows = [[1.0], [2.0]]
+    assert classes_shown(drawn("steps", rows, np.array([[0, 3, -1], [0, 4, 4]]))) == 3
+    assert classes_shown(drawn("values", rows, np.zeros((2, 4, 4, 3), np.float32))) is None
+
+
 def test_a_sound_calibration_raises_no_concern():
     assert concerns({"onnx-int8": {"count": 128, "classes": 4, "ranges": GOOD}}, 4) == ()
     assert concerns({"onnx-int8": {"count": 128}}, 0) == ()

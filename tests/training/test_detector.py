@@ -109,3 +109,12 @@ def test_a_detector_finds_and_names_most_squares_of_the_test(model, squares, tmp
     for picture in ("predictions.png", "pr.png"):
         assert (run.folder / picture).is_file()
     assert "data:image/png" in (run.folder / "report.html").read_text()
+
+
+def test_one_class_is_enough_where_boxes_say_where_it_is(model, squares, tmp_path):
+    (squares / "data.yaml").write_text("names: [square]\n")
+    for labels in squares.glob("labels/*/*.txt"):
+        labels.write_text(f"0{labels.read_text()[1:]}")
+    run = train_model(str(model), data=squares, epochs=1, out=tmp_path / "run").trained
+    assert run.test.samples == 40
+    assert np.isfinite(json.loads((run.folder / "history.json").read_text())["history"][0]["loss"])

@@ -17,7 +17,7 @@ from edgekit.files import canonical_json
 from edgekit.golden import noise_inputs
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
-from edgekit.quantization.rewrite import hard_swish, masks, padding
+from edgekit.quantization.rewrite import hard_swish, masks, negations, padding
 from edgekit.quantization.rewrite.applied import Applied
 from edgekit.samples import read_samples, rows_of
 
@@ -31,6 +31,7 @@ REWRITES: Mapping[str, Callable[[Graph, Mapping[str, Array]], tuple[str, ...]]] 
     hard_swish.NAME: hard_swish.apply,
     padding.NAME: padding.apply,
     masks.NAME: masks.apply,
+    negations.NAME: negations.apply,
 }
 
 # What a rewritten graph may differ by: rounding in float32, which is about 120 dB.

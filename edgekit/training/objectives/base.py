@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from edgekit.datasets import Dataset
+    from edgekit.metrics.playing import Policy
+    from edgekit.training.feed import Source
+
     Array = np.ndarray[Any, Any]
 
 # The first whose end is the task's; what labels are is said behind its hyphen.
@@ -79,6 +83,21 @@ class Objective(ABC):
         same order each time.
         """
         return ()
+
+    def experience(self, policy: Policy, dataset: Dataset, *, seed: int) -> Source | None:
+        """Where samples come from instead of the data set: what the policy under training meets.
+
+        Asked before `companions`, read after it.
+
+        Args:
+            policy: The model as it is when it is asked: states → outputs.
+            dataset: What is trained on.
+            seed: Of the training.
+
+        Returns:
+            None, as here, for the data set's own samples.
+        """
+        return None
 
     def plays(self, model: keras.Model, inputs: Any, labels: Any) -> tuple[list[Play], list[Any]]:
         """Run a batch through `model` in training, inside a `tf.function`.

@@ -1,0 +1,21 @@
+"""Objects of single frames become tracks: the same identity for the same thing over time.
+
+Boxes go in frame by frame, whoever found them; boxes with identities come out. Knows arrays in
+pixels. Does not know models, devices or files of pictures.
+"""
+
+from __future__ import annotations
+
+from edgekit.tracking.deepsort import DeepSort
+from edgekit.tracking.nearest import Nearest
+from edgekit.tracking.sort import Sort
+from edgekit.tracking.tracker import Appearance, Tracker, Tracks
+
+# What `edgekit track --tracker` takes.
+TRACKERS: dict[str, type[Nearest] | type[Sort] | type[DeepSort]] = {
+    "kalman": Nearest,
+    "sort": Sort,
+    "deepsort": DeepSort,
+}
+
+__all__ = ["TRACKERS", "Appearance", "DeepSort", "Nearest", "Sort", "Tracker", "Tracks"]
