@@ -38,7 +38,7 @@ def product_with(bias):
 def test_a_product_is_quantized_whatever_shape_its_bias_has(bias, adds, tmp_path):
     onnx.save(product_with(bias), tmp_path / "float.onnx")
     samples = RANDOM.uniform(-1, 1, (16, 8)).astype(np.float32)
-    made, _ = quantize_with_ranges(tmp_path / "float.onnx", "x", samples, "minmax")
+    made, _ = quantize_with_ranges(tmp_path / "float.onnx", {"x": samples}, "minmax")
     kinds = [node.op_type for node in made.graph.node]
     assert kinds.count("QuantizeLinear") >= 2
     assert kinds.count("Add") == adds
