@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgekit.datasets import Drawn, draw
-from edgekit.errors import ConversionError, DataError
+from edgekit.datasets import Drawn, draw, require_scores
+from edgekit.errors import ConversionError
 from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.worker import ENTRY, Preparation
 from edgekit.feeding import run_samples
@@ -246,11 +246,8 @@ class Pipeline:
 
     def _answer(self, states: Any) -> list[Any]:
         """The source model as a policy: outputs for states [n, *shape]."""
-        import numpy as np
-
         folder = emptied(self.scratch / "answers")
-        np.save(folder / "states.npy", states)
-        place = self._run_source(folder / "states.npy", folder)
+        place = self._run_source(write_samples(folder / "states", {"states": states}), folder)
         return list(read_samples(place, self._trace_names()[1]).values())
 
     def _run_source(self, proof: Path, folder: Path) -> Path:
@@ -349,18 +346,12 @@ class Pipeline:
         return self.starts.chain(step)
 
     def _check_classes(self, trace: Mapping[str, Any]) -> None:
-        shape = trace["output_shapes"][-1]
-        given = shape[-1]
-        classes = len(self.order.classes)
         dataset = self.order.dataset
-        assert dataset is not None
-        # A detector's scores are [N, places, classes]; of one that chooses objects itself, [N, K].
-        detector = dataset.has_boxes and len(shape) == 3
-        known = (len(trace["outputs"]) == 1 or detector) and not judges_vectors(self.order.metric)
-        if classes and known and given != classes:
-            raise DataError(
-                f"{self.order.source.name} gives {given} outputs, "
-                f"the data set {dataset.name} has {classes} classes",
+        if dataset is not None and not judges_vectors(self.order.metric):
+            require_scores(
+                dataset,
+                [shape[1:] for shape in trace["output_shapes"]],
+                model=self.order.source.name,
                 hint="one class per output, in the order the model was trained with",
             )
 

@@ -31,7 +31,7 @@ from edgekit.files import canonical_json, sha256_file
 from edgekit.models import ModelSource, resolve_model
 from edgekit.process import Child
 from edgekit.progress import Progress, Report, silent
-from edgekit.samples import place_for, read_samples, samples_at, stored_at
+from edgekit.samples import read_samples, samples_at, stored_at
 from edgekit.tensor import TensorInfo
 from edgekit.tokenizing import keep
 
@@ -206,18 +206,18 @@ def _same_outputs(
         shutil.copytree(place, target.parent / place.name)
     else:
         shutil.copyfile(place, target.parent / place.name)
-    output = place_for(target, len(wanted))
     child.call(
         {
             "do": "reference",
             "inputs": str(place),
             "names": names,
-            "outputs": str(output),
+            "outputs": str(target),
             "output_names": wanted,
             "preparation": preparation.to_json(),
         }
     )
-    found, said = read_samples(output, wanted), read_samples(reference, wanted)
+    found = read_samples(stored_at(target), wanted)
+    said = read_samples(reference, wanted)
     for name in wanted:
         spread = max(float(np.ptp(said[name])), 1e-6)
         same = found[name].shape == said[name].shape

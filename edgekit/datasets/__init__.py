@@ -11,6 +11,7 @@ from edgekit.datasets.base import (
     Samples,
     require_classes,
     require_inputs,
+    require_scores,
     require_split,
     require_world,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "open_dataset",
     "require_classes",
     "require_inputs",
+    "require_scores",
     "require_split",
     "require_world",
 ]

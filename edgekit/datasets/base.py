@@ -5,6 +5,7 @@ A data set never draws at random while it is read. Does not know models, metrics
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -223,6 +224,36 @@ def require_split(dataset: Dataset, split: str) -> int:
             f"it has: {', '.join(present) or 'nothing at all'}",
         )
     return size
+
+
+def require_scores(
+    dataset: Dataset, shapes: Sequence[Sequence[int | None]], *, model: str, hint: str
+) -> None:
+    """What a model gives holds one score for each class of a data set.
+
+    Args:
+        dataset: Whose labels it is judged by; where these are values, anything will do.
+        shapes: Of the model's outputs without the batch axis; None or below 0 for an open axis.
+        model: For the complaint.
+        hint: What to do about it.
+
+    Raises:
+        DataError: There are more or fewer.
+    """
+    # A detector's scores are its last output; of a classifier with others the first is judged.
+    scores = shapes[-1 if dataset.has_boxes else 0]
+    chosen = dataset.has_boxes and len(shapes) > 1 and len(scores) == 1
+    if not dataset.classes or chosen:
+        return  # a detector that chooses objects itself does not tell how many classes it knows
+    # Of scores for places, steps or pixels [..., classes] the last axis counts.
+    counted = scores[-1:] if dataset.label_shape else scores
+    sizes = [size for size in counted if size is not None and size >= 0]
+    if len(sizes) == len(counted) and math.prod(sizes) != len(dataset.classes):
+        raise DataError(
+            f"{model} gives {math.prod(sizes)} outputs, "
+            f"the data set {dataset.name} has {len(dataset.classes)} classes",
+            hint=hint,
+        )
 
 
 def require_inputs(dataset: Dataset, specs: Sequence[InputSpec]) -> None:

@@ -7,6 +7,7 @@ splits, labels and the sensor's faults; how a hand moves is `gesture_motion`'s.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -130,13 +131,13 @@ class _Sensed(Dataset):
         most = np.array([MOST_G] * 3 + [MOST_RAD_S] * 3)
         return np.clip(values, -most, most), motion
 
+    @abstractmethod
     def _kinds(self, indices: Array, chance: Array) -> Array:
         """int64 [N, gestures] of the samples; `chance` is float64 [N, gestures] in 0–1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _labels(self, indices: Array, motion: Motion) -> Array:
         """int64 [N, *label_shape]."""
-        raise NotImplementedError
 
     def facts(self) -> dict[str, str]:
         return {"window": f"{self.steps} steps, {self.steps / RATE_HZ:.2f} s at {RATE_HZ:.0f} Hz"}
