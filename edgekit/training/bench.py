@@ -86,8 +86,8 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
         if own is not None:
             _refuse_many(course)
             source = own
-        elif backbone is not None and fits(dataset, specs):
-            whole = draw(dataset, "train", dataset.size("train"), specs, report=course.report)
+        elif backbone is not None and fits(specs, course.train_size):
+            whole = draw(dataset, "train", course.train_size, specs, report=course.report)
             made = [
                 stored_features(
                     backbone,
@@ -103,7 +103,14 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
             backbone = None
         else:
             part = batch // course.replicas.workers.count
-            source = open_source(dataset, specs, part, scratch=scratch, report=course.report)
+            source = open_source(
+                dataset,
+                specs,
+                part,
+                count=course.train_size,
+                scratch=scratch,
+                report=course.report,
+            )
         # A frozen backbone's features are worth keeping only of samples as they are.
         augment = None if segment.frozen else recipe.augment
         feed = Feed(

@@ -72,19 +72,25 @@ class Course:
         return self.folder / f"{self.dataset.name}.weights.h5"
 
     @property
+    def train_size(self) -> int:
+        """Samples of the train split that are ever seen."""
+        size = self.dataset.size("train")
+        return min(self.recipe.train_samples or size, size)
+
+    @property
     def batch_size(self) -> int:
         """Samples per step: the recipe's, or fewer where an epoch would have fewer than 8 steps.
 
         Every copy of the model gets as many.
         """
-        size, copies = self.dataset.size("train"), self.replicas.count
+        size, copies = self.train_size, self.replicas.count
         wanted = min(self.recipe.batch_size, size, max(_SMALL_BATCH, size // _FEW_STEPS))
         return max(wanted // copies, 1) * copies
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps of the optimizer between two validations; an epoch is at most one pass."""
-        size = self.dataset.size("train")
+        size = self.train_size
         return max(1, min(self.recipe.samples_per_epoch or size, size) // self.batch_size)
 
     @property

@@ -60,17 +60,12 @@ def epoch_order(size: int, epoch: int, samples: int, seed: int) -> Array:
     return np.concatenate(parts)
 
 
-def fits(dataset: Dataset, specs: Sequence[InputSpec]) -> bool:
-    """Whether the inputs of the whole train split may be kept on disk."""
+def fits(specs: Sequence[InputSpec], count: int) -> bool:
+    """Whether the inputs of so many samples may be kept on disk."""
     import numpy as np
 
     sample_bytes = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in specs)
-    return dataset.size("train") * sample_bytes <= MOST_STORED_BYTES
-
-
-def is_stored(dataset: Dataset, specs: Sequence[InputSpec]) -> bool:
-    """Whether the train split is decoded once and kept: costly to read, and it fits."""
-    return dataset.costly and fits(dataset, specs)
+    return count * sample_bytes <= MOST_STORED_BYTES
 
 
 class Source(ABC):
@@ -135,12 +130,25 @@ class ReadAhead(Source):
         dataset: Labelled; its split "train" is read.
         specs: The model's inputs.
         batch_size: Samples per batch.
+        count: How many samples of the split there are to be; None for all.
         scratch: An empty folder for the batches under way.
     """
 
     def __init__(
-        self, dataset: Dataset, specs: Sequence[InputSpec], batch_size: int, *, scratch: Path
+        self,
+        dataset: Dataset,
+        specs: Sequence[InputSpec],
+        batch_size: int,
+        *,
+        count: int | None = None,
+        scratch: Path,
     ) -> None:
+        import numpy as np
+
+        # All samples of a split are asked for by their own numbers.
+        self._chosen: Array | None = None
+        if count is not None and count < dataset.size("train"):
+            self._chosen = np.array(list(dataset.choose("train", count)))
         # The model keeps all cores busy by itself: half of them are enough to stay ahead of it.
         processes = max(1, available_cores() // 2) if dataset.costly else 0
         self._free: deque[Path] = deque()
@@ -156,6 +164,7 @@ class ReadAhead(Source):
     def read(self, batches: Array) -> Iterator[tuple[Inputs, Array]]:
         import numpy as np
 
+        batches = batches if self._chosen is None else self._chosen[batches]
         rows = iter(batches.tolist())
         waiting: deque[tuple[Path, Future[None]]] = deque()
         try:
@@ -190,10 +199,19 @@ def open_source(
     specs: Sequence[InputSpec],
     batch_size: int,
     *,
+    count: int | None = None,
     scratch: Path,
     report: Report = silent,
 ) -> Source:
-    """The train split, decoded once if it is worth it and fits, else read as it is needed.
+    """Samples of the train split, decoded once if it is worth it and fits, else read when needed.
+
+    Args:
+        dataset: Labelled.
+        specs: The model's inputs.
+        batch_size: Samples per batch.
+        count: How many samples of the split there are to be; None for all.
+        scratch: An empty folder for what is under way.
+        report: Told about progress.
 
     Raises:
         DataError: A sample cannot be read.
@@ -201,10 +219,11 @@ def open_source(
     """
     import numpy as np
 
-    if not is_stored(dataset, specs):
-        return ReadAhead(dataset, specs, batch_size, scratch=scratch)
+    kept = dataset.size("train") if count is None else count
+    if not (dataset.costly and fits(specs, kept)):
+        return ReadAhead(dataset, specs, batch_size, count=count, scratch=scratch)
     # All samples of a split are drawn in their own order.
-    drawn = draw(dataset, "train", dataset.size("train"), specs, report=report)
+    drawn = draw(dataset, "train", kept, specs, report=report)
     return Stored(load_inputs(drawn, specs), np.load(drawn.folder / "labels.npy"))
 
 

@@ -241,7 +241,7 @@ def _rank(course: Course, entry: dict[str, Any]) -> tuple[float, float]:
 def _run_epoch(course: Course, state: TrainingState, bench: Bench, pace: Pace) -> dict[str, Any]:
     """One epoch; gives its line of history."""
     recipe, steps, batch = course.recipe, course.steps_per_epoch, course.batch_size
-    order = epoch_order(course.dataset.size("train"), state.epoch, steps * batch, course.seed)
+    order = epoch_order(course.train_size, state.epoch, steps * batch, course.seed)
     began = time.monotonic()
     first_step = recipe.segment_of(state.epoch).first * steps
     loss_sum, right_sum = 0.0, 0.0

@@ -11,7 +11,7 @@ from edgekit.errors import DataError
 from edgekit.spec import InputSpec
 from edgekit.training.augment import augmenter_for
 from edgekit.training.augment.image import ImageAugmentation
-from edgekit.training.feed import Feed, ReadAhead, Stored, epoch_order, is_stored, open_source
+from edgekit.training.feed import Feed, ReadAhead, Stored, epoch_order, fits, open_source
 
 # Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -100,7 +100,6 @@ def image_folder(root, per_class=12):
 
 def test_a_split_that_fits_is_decoded_once_and_served_in_the_order_asked(tmp_path):
     dataset = image_folder(tmp_path / "pets")
-    assert is_stored(dataset, [RGB32])
     order = epoch_order(dataset.size("train"), 0, 12, 3)
     wanted = dataset.read("train", order.tolist(), RGB32)
     source = open_source(dataset, [RGB32], 4, scratch=tmp_path)
@@ -112,8 +111,24 @@ def test_a_split_that_fits_is_decoded_once_and_served_in_the_order_asked(tmp_pat
     assert np.array_equal(np.concatenate([y for _, y in got]), wanted.labels)
 
 
-def test_a_data_set_without_end_is_not_stored():
-    assert not is_stored(Glyphs(), [RGB32])
+def test_a_data_set_without_end_does_not_fit():
+    assert not fits([RGB32], Glyphs().size("train"))
+    assert fits([RGB32], 360)
+
+
+@pytest.mark.parametrize("costly", [True, False])
+def test_some_of_a_split_are_balanced_and_the_same_each_time(costly, tmp_path):
+    dataset = image_folder(tmp_path / "pets")
+    dataset.costly = costly
+    wanted = dataset.read("train", dataset.choose("train", 8), RGB32)
+    assert np.bincount(wanted.labels).tolist() == [4, 4]
+    (tmp_path / "slots").mkdir()
+    source = open_source(dataset, [RGB32], 4, count=8, scratch=tmp_path / "slots")
+    assert isinstance(source, Stored) == costly
+    with Feed(source, 4) as feed:
+        got = list(feed.batches(np.arange(8)))
+    assert np.array_equal(np.concatenate([x for x, _ in got]), wanted.inputs)
+    assert np.array_equal(np.concatenate([y for _, y in got]), wanted.labels)
 
 
 def test_augmentation_belongs_to_the_step_so_a_resumed_epoch_is_the_same():
