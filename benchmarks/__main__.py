@@ -21,6 +21,7 @@ NAMES = (
     "qat",
     "swish",
     "transports",
+    "canon",
 )
 
 

@@ -122,7 +122,7 @@ def _save_samples(path: Path) -> None:
     assert source.spec is not None
     arrays = {}
     for split, count in (("train", CALIBRATION), ("test", EVALUATION)):
-        drawn = draw(open_dataset("glyphs"), split, count, source.spec.inputs[0])
+        drawn = draw(open_dataset("glyphs"), split, count, source.spec.inputs)
         arrays[f"x_{split}"] = np.load(drawn.folder / "inputs.npy")
         arrays[f"y_{split}"] = np.load(drawn.folder / "labels.npy")
     np.savez(path, **arrays)

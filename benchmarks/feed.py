@@ -133,14 +133,14 @@ def _measure(data: Path) -> dict[str, _Spent]:
         with _cache(scratch / "cache"):
             with _timed() as first:
                 dataset = open_dataset(data)
-                feed = Feed(open_source(dataset, _SPEC, _BATCH, scratch=scratch), _BATCH)
+                feed = Feed(open_source(dataset, [_SPEC], _BATCH, scratch=scratch), _BATCH)
                 first.samples = _epoch(feed, dataset, 0)
             with _timed() as later, feed:
                 later.samples = _epoch(feed, dataset, 1)
         _forget(data)
         with _cache(scratch / "another-cache"), _timed() as ahead:
             dataset = open_dataset(data)
-            source = ReadAhead(dataset, _SPEC, _BATCH, scratch=scratch / "batches")
+            source = ReadAhead(dataset, [_SPEC], _BATCH, scratch=scratch / "batches")
             with Feed(source, _BATCH) as feed:
                 ahead.samples = _epoch(feed, dataset, 0)
     return dict(zip(_MEASURED, (first, later, ahead), strict=True))

@@ -101,8 +101,8 @@ def _outputs(
 def _test(order: ExportOrder) -> Path:
     assert order.dataset is not None
     assert order.source.spec is not None
-    spec = order.source.spec.inputs[0]
-    return draw(order.dataset, EVALUATION_SPLIT, order.evaluation_samples, spec).folder
+    specs = order.source.spec.inputs
+    return draw(order.dataset, EVALUATION_SPLIT, order.evaluation_samples, specs).folder
 
 
 def _judged(order: ExportOrder, outputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def fine_tune(request: dict[str, Any]) -> None:
     source = resolve_model(**request["model"])
     assert source.spec is not None
     dataset = open_dataset(request["dataset"])
-    drawn = draw(dataset, "train", request["samples"], source.spec.inputs[0]).folder
+    drawn = draw(dataset, "train", request["samples"], source.spec.inputs).folder
     inputs, labels = np.load(drawn / "inputs.npy"), np.load(drawn / "labels.npy")
     keras.utils.set_random_seed(0)
     weights = Path(request["weights"])

@@ -18,10 +18,11 @@ from edgekit.agreement import Agreement, agreement, overall
 from edgekit.artifact import Artifact
 from edgekit.errors import ArtifactError, DeviceError, RuntimeFault
 from edgekit.exporters.output_grid import output_steps
-from edgekit.feeding import encode, read_outputs, read_samples, samples_at, write_samples
+from edgekit.feeding import encode, read_outputs
 from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.run import Contender
+from edgekit.samples import place_for, read_samples, samples_at, write_samples
 from edgekit.transports.base import Transport
 from edgekit.transports.local import LocalTransport
 
@@ -169,7 +170,7 @@ def run_raw(
     tensors = artifact.manifest.outputs
     with tempfile.TemporaryDirectory(prefix="edgekit-run-") as folder:
         scratch = Path(folder)
-        taken = scratch / ("outputs.npy" if len(tensors) == 1 else "outputs")
+        taken = place_for(scratch / "outputs", len(tensors))
         result = transport.run(
             Job(
                 action="run",

@@ -6,31 +6,33 @@ compared sample by sample. Does not convert and does not time.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
-from edgekit.artifact import GOLDEN_MARKS, Artifact
+from edgekit.artifact import Artifact
 from edgekit.batching import KeptAnswers, Resumed, run_on_device
-from edgekit.errors import ArtifactError, DataError, UsageError
+from edgekit.errors import DataError, UsageError
 from edgekit.job import Job
 from edgekit.measure import Placement
 from edgekit.metrics import METRICS, Metric, MetricValue, judges_vectors
-from edgekit.metrics.differences import Difference, differ
+from edgekit.metrics.differences import Difference
+from edgekit.metrics.playing import Played
 from edgekit.metrics.running import Running
+from edgekit.playing import acting
 from edgekit.progress import Progress, Report, silent
 from edgekit.run import Contender
+from edgekit.sourced import against_source
 from edgekit.store import KeptEvaluation
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from edgekit.datasets import Dataset, Drawn
+    from edgekit.datasets import Dataset
     from edgekit.transports.connect import Device
 
     Array = np.ndarray[Any, Any]
@@ -215,22 +217,20 @@ def judge(
     """Run an artifact over the samples and score its outputs.
 
     Raises:
-        ArtifactError: It has several inputs, or holds something else than it says.
-        DataError: The data set has no labels, or other classes.
+        ArtifactError: It holds something else than it says.
+        DataError: The data set has no labels, or other classes, or does not feed its inputs.
         RuntimeFault: The runtime failed, or the outputs hold NaN.
     """
     import numpy as np
 
     from edgekit.datasets import draw
     from edgekit.datasets.of_artifact import keep_tokenizer
-    from edgekit.feeding import real, samples_at
+    from edgekit.feeding import real
 
-    if len(artifact.manifest.inputs) != 1:
-        raise ArtifactError(f"{artifact.path}: only models with one input can be evaluated")
     keep_tokenizer(artifact)
     _check_classes(artifact, terms.dataset, terms.metric.name)
-    spec = artifact.manifest.preprocessing[0]
-    drawn = draw(terms.dataset, terms.split, terms.count, spec, report=report)
+    specs = artifact.manifest.preprocessing
+    drawn = draw(terms.dataset, terms.split, terms.count, specs, report=report)
     task = f"running {drawn.count:,} samples of {terms.dataset.name}: {contender.name}"
     labels = np.load(drawn.folder / "labels.npy", allow_pickle=False)
     running, given = Running(terms.metric, labels), artifact.manifest.outputs
@@ -253,14 +253,19 @@ def judge(
             job,
             inputs=artifact.manifest.inputs,
             outputs=given,
-            samples=samples_at(drawn.folder),
+            samples=drawn.inputs,
             scratch=Path(scratch),
             kept=kept,
             told=lambda *stand: report(Progress(task, *stand)),
         )
-    judged = terms.metric.judge(found.outputs, labels)
-    metric, unknown, pair = _drop(artifact, judged, labels, drawn, terms)
-    figure = f"{metric.name} {metric.value:.2f} %"
+    answers = found.outputs
+    if isinstance(terms.metric, Played):
+        answers = _returns(terms, artifact, labels, job, report)
+    judged = terms.metric.judge(answers, labels)
+    metric, unknown, pair = against_source(
+        artifact, judged, labels, terms.metric, digest=drawn.digest, margin=terms.margin
+    )
+    figure = f"{metric.name} {metric.scale.text(metric.value)}"
     report(Progress(task, drawn.count, drawn.count, figure))
     evaluation = Evaluation(
         contender=contender,
@@ -276,6 +281,24 @@ def judge(
         against_source=pair,
     )
     return Verified(evaluation, judged, labels)
+
+
+def _returns(
+    terms: Terms, artifact: Artifact, labels: Array, job: Job, report: Report
+) -> list[Array]:
+    """What the artifact is paid in each episode that it plays, on the device."""
+    from edgekit.datasets import require_world
+
+    assert isinstance(terms.metric, Played)
+    world, given = require_world(terms.dataset), artifact.manifest
+    task = f"playing {len(labels):,} episodes of {terms.dataset.name}"
+
+    def told(done: int) -> None:
+        report(Progress(task, done, len(labels)))
+
+    transport = terms.device.transport
+    with acting(transport, job, inputs=given.inputs, outputs=given.outputs) as policy:
+        return terms.metric.play(policy, world, labels, told)
 
 
 def to_keep(one: Verified) -> KeptEvaluation:
@@ -302,6 +325,8 @@ def to_keep(one: Verified) -> KeptEvaluation:
 
 def _check_classes(artifact: Artifact, dataset: Dataset, metric: str) -> None:
     """Labels are compared by position: the names must be the same in the same order."""
+    from edgekit.datasets import require_scores
+
     expected = artifact.labels
     if not dataset.classes and not dataset.label_shape:
         raise DataError(f"{dataset.name}: it has no labels, so accuracy cannot be measured")
@@ -312,17 +337,11 @@ def _check_classes(artifact: Artifact, dataset: Dataset, metric: str) -> None:
             f"data set: {', '.join(dataset.classes[:5])} …",
             f"artifact: {', '.join(expected[:5])} …",
         )
-    sizes = artifact.manifest.outputs[-1].shape[1:]
-    if not dataset.classes or judges_vectors(metric):
-        return  # labels are values, or outputs no classes
-    if dataset.has_boxes and len(sizes) == 1:
-        return  # a detector that chooses objects itself: its outputs do not tell how many classes
-    # Of scores for places, steps or pixels [N, ..., classes] the last axis counts.
-    outputs = sizes[-1] if dataset.label_shape else math.prod(sizes)
-    if min(sizes, default=1) >= 0 and outputs != len(dataset.classes):
-        raise DataError(
-            f"{artifact.manifest.model} gives {outputs} outputs, "
-            f"the data set {dataset.name} has {len(dataset.classes)} classes",
+    if not judges_vectors(metric):
+        require_scores(
+            dataset,
+            [output.shape[1:] for output in artifact.manifest.outputs],
+            model=artifact.manifest.model,
             hint="evaluate on a data set with the classes the model was trained on",
         )
 
@@ -335,65 +354,3 @@ def _split(dataset: Dataset, artifact: Artifact) -> str:
         if dataset.size(split):
             return str(split)
     raise DataError(f"{dataset.name}: it has no samples in any split")
-
-
-def _drop(
-    artifact: Artifact, judged: Any, labels: Array, drawn: Drawn, terms: Terms
-) -> tuple[MetricValue, str | None, Difference | None]:
-    """The figure, why its drop is unknown if it is, and the source model as the other of a pair."""
-    value, ci95 = terms.metric.figure(judged)
-    scale = terms.metric.scale
-    metric = MetricValue(terms.metric.name, judged.samples, value, ci95, unit=scale.unit)
-    known = artifact.manifest.metric or {}
-    usual = str(known.get("name", "top1"))
-    reference = known.get("reference")
-    if metric.name != usual:
-        return metric, f"the manifest has the source model's {usual} only", None
-    if reference is None:
-        return metric, "the manifest has no figure of the source model", None
-    if (artifact.manifest.evaluation or {}).get("digest") != drawn.digest:
-        return metric, "not the samples of the manifest", None
-    source = _source(artifact, labels, terms.metric, judged.samples)
-    if source is None:
-        # The manifest's figure has four digits.
-        drop = round(scale.drop(value, float(reference)), 4) + 0.0
-        return (
-            replace(metric, reference=float(reference), drop=drop),
-            None,
-            None,
-        )
-    pair = differ(terms.metric, source, judged, margin=terms.margin)
-    low, high = pair.ci95
-    return (
-        replace(
-            metric,
-            reference=pair.first,
-            drop=scale.drop(pair.second, pair.first),
-            drop_ci95=scale.drop_interval((-high, -low)),
-        ),
-        None,
-        pair,
-    )
-
-
-def _source(artifact: Artifact, labels: Array, metric: Metric, samples: int) -> Any:
-    """What the metric knows of the source model's answers; None if the artifact holds none.
-
-    Raises:
-        ArtifactError: The file is no array, or not of these samples.
-    """
-    import numpy as np
-
-    if GOLDEN_MARKS not in artifact.manifest.files:
-        return None
-    file = artifact.path / GOLDEN_MARKS
-    try:
-        source = metric.recall(np.load(file, mmap_mode="r", allow_pickle=False), labels)
-    except (ValueError, EOFError, ArtifactError) as error:
-        raise ArtifactError(f"{file}: {error}", hint="export it again") from error
-    if source.samples != samples:
-        raise ArtifactError(
-            f"{file}: marks of {source.samples:,} samples, {samples:,} count for {metric.name}",
-            hint="export it again",
-        )
-    return source

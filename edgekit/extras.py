@@ -36,6 +36,7 @@ PACKAGES = (
     Package("defusedxml", "defusedxml", "data", "reading Pascal VOC annotations"),
     Package("pyyaml", "yaml", "data", "reading the data.yaml of YOLO folders"),
     Package("google-crc32c", "google_crc32c", "data", "reading and writing TFRecords"),
+    Package("gymnasium", "gymnasium", "control", "environments for policies"),
     Package("ai-edge-litert", "ai_edge_litert", "litert", "running TFLite artifacts"),
     Package("onnxruntime", "onnxruntime", "onnxruntime", "running ONNX artifacts"),
     Package("openvino", "openvino", "openvino-runtime", "running OpenVINO artifacts"),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact
 from edgekit.errors import DataError, RuntimeFault
-from edgekit.job import Job, JobResult, tensor_file
+from edgekit.job import Job, JobResult
+from edgekit.samples import place_for, read_samples, rows_of, samples_at, write_samples
 from edgekit.tensor import TensorInfo, dequantize, quantize
 from edgekit.transports.base import Transport
 
@@ -54,7 +55,7 @@ def run_samples(
         DataError: The samples don't fit the file.
     """
     fed = encode(samples, inputs, scratch)
-    taken = scratch / ("outputs.npy" if len(outputs) == 1 else "outputs")
+    taken = place_for(scratch / "outputs", len(outputs))
     result = transport.run(
         Job(
             action="run",
@@ -91,38 +92,6 @@ def refuse_nonfinite(runtime: str, result: JobResult, *, first: int = 0) -> None
             f"the first is sample {first + result.nonfinite.first_sample}",
             hint="fp16 overflows beyond 65504: try fp32 for this target",
         )
-
-
-def samples_at(folder: Path) -> Path:
-    """Where `edgekit.datasets.draw` and golden folders keep inputs: one file, or a folder."""
-    single = folder / "inputs.npy"
-    return single if single.is_file() else folder / "inputs"
-
-
-def read_samples(place: Path, names: Sequence[str]) -> dict[str, Array]:
-    """Memory-mapped samples by input name, from a `.npy` or a folder with one per input."""
-    import numpy as np
-
-    if place.is_file():
-        return {names[0]: np.load(place, mmap_mode="r", allow_pickle=False)}
-    return {
-        name: np.load(place / tensor_file(name), mmap_mode="r", allow_pickle=False)
-        for name in names
-    }
-
-
-def write_samples(place: Path, arrays: dict[str, Array]) -> Path:
-    """The inverse of `read_samples`: `place`.npy for one array, else a folder. Returns which."""
-    import numpy as np
-
-    if len(arrays) == 1:
-        target = place.with_suffix(".npy")
-        np.save(target, np.ascontiguousarray(next(iter(arrays.values()))))
-        return target
-    place.mkdir(parents=True)
-    for name, array in arrays.items():
-        np.save(place / tensor_file(name), np.ascontiguousarray(array))
-    return place
 
 
 def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:
@@ -180,7 +149,7 @@ def golden_sample(artifact: Artifact, scratch: Path) -> str | None:
         return None
     scratch.mkdir()
     arrays = read_samples(place, [tensor.name for tensor in artifact.manifest.inputs])
-    one = write_samples(scratch / "sample", {name: arrays[name][-1:] for name in arrays})
+    one = write_samples(scratch / "sample", rows_of(arrays, slice(-1, None)))
     return str(encode(one, artifact.manifest.inputs, scratch))
 
 

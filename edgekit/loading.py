@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import EdgekitError, MissingExtraError, ModelError
 from edgekit.models import ModelSource
+from edgekit.spec import ModelSpec
 
 if TYPE_CHECKING:
     import keras
@@ -85,19 +87,28 @@ def build_keras(
 
 def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
     assert source.spec is not None
+    # Where labels are no classes (pictures to be given again), `build()` need not take any.
+    optional = {"classes": classes}
     model: keras.Model = call_in_folder(
-        source, MODEL_FILE, "build", classes=classes, **source.spec.parameters
+        source, MODEL_FILE, "build", optional, **source.spec.parameters
     )
-    return model
+    return _in_order(model, source.spec)
 
 
-def call_in_folder(source: ModelSource, file: str, function: str, **arguments: Any) -> Any:
+def call_in_folder(
+    source: ModelSource,
+    file: str,
+    function: str,
+    optional: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> Any:
     """Call a function of a model folder's own code.
 
     Args:
         source: Of kind "folder".
         file: Of its Python files.
         function: In that file.
+        optional: Arguments that are handed over where the function takes them.
         arguments: Of the function.
 
     Raises:
@@ -113,12 +124,38 @@ def call_in_folder(source: ModelSource, file: str, function: str, **arguments: A
         module_spec.loader.exec_module(module)
         if not callable(getattr(module, function, None)):
             raise ModelError(f"{path}: has no function {function}()")
-        return getattr(module, function)(**arguments)
+        called = getattr(module, function)
+        taken = signature(called).parameters
+        arguments |= {name: one for name, one in (optional or {}).items() if name in taken}
+        return called(**arguments)
     except EdgekitError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise ModelError(f"{path}: {function}() failed: {reason}") from error
+
+
+def _in_order(model: keras.Model, spec: ModelSpec) -> keras.Model:
+    """A model whose inputs or outputs go by name, with those in the order of `model.toml`.
+
+    Keras itself would sort the names.
+    """
+    import keras
+
+    taken, given = (getattr(model, f"_{side}s_struct", None) for side in ("input", "output"))
+    if not (isinstance(taken, dict) or isinstance(given, dict)):
+        return model
+    found = []
+    for side, struct, names, flat in (
+        ("inputs", taken, [entry.name for entry in spec.inputs], model.inputs),
+        ("outputs", given, spec.outputs, model.outputs),
+    ):
+        if isinstance(struct, dict) and set(struct) != set(names):
+            raise ModelError(
+                f"build() names the {side} {', '.join(struct)}; model.toml {', '.join(names)}"
+            )
+        found.append([struct[name] for name in names] if isinstance(struct, dict) else flat)
+    return keras.Model(found[0], found[1], name=model.name)
 
 
 def _load_file(source: ModelSource) -> keras.Model:
@@ -193,6 +230,19 @@ def _refuse_bad_weights(model: keras.Model, origin: Path) -> None:
             )
 
 
+def packed_inputs(model: keras.Model, tensors: Sequence[Any]) -> Any:
+    """One tensor for each input, in the order of `model.inputs`, as calling the model takes them.
+
+    A model built with `keras.Model([a, b], …)` takes a list, one with one input its tensor.
+    """
+    import keras
+
+    structure = getattr(model, "_inputs_struct", None)
+    return (
+        tensors[0] if structure is None else keras.tree.pack_sequence_as(structure, list(tensors))
+    )
+
+
 def unroll_recurrent(model: keras.Model, limit: int) -> tuple[keras.Model, list[str]]:
     """A copy of `model` whose recurrent layers are unrolled, and the names of those layers.
 
@@ -251,7 +301,10 @@ def _rebuilt(model: keras.Model, edit: Callable[[dict[str, Any]], None]) -> kera
                 todo += item
         return keras.saving.deserialize_keras_object(config, safe_mode=False)
 
-    copy = keras.models.clone_model(model, clone_function=edited)
+    # Classes of the model's own file, which Keras knows only where they are registered.
+    own = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}  # noqa: SLF001
+    with keras.saving.custom_object_scope(own):
+        copy = keras.models.clone_model(model, clone_function=edited)
     copy.set_weights(model.get_weights())
     return copy
 

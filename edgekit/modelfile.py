@@ -24,12 +24,13 @@ from edgekit.spec import (
     InputSpec,
     ModelSpec,
     Scalar,
+    Size,
 )
 
 # What a variant may change: never what the model is for.
 _VARIED = (
     "summary", "parameters", "inputs", "datasets", "calibration_samples", "gate", "train",
-    "transfer", "source", "licence",
+    "transfer", "source", "licence", "size",
 )  # fmt: skip
 
 # What may depend on a parameter that is true or false: what the model then gives.
@@ -117,6 +118,7 @@ class _Reader:
             calibration_samples=self.take(data, "calibration_samples", int, 128),
             train=self.take(data, "train", dict, {}),
             features=self.features(self.take(data, "transfer", dict, {})),
+            size=self.model_size(self.take(data, "size", dict, {}), changed=bool(overrides)),
             variant=variant,
             source=self.take(data, "source", str, ""),
             licence=self.take(data, "licence", str, ""),
@@ -124,6 +126,9 @@ class _Reader:
         self.nothing_left("", data)
         if not spec.inputs:
             raise ModelError(f"{self.path}: inputs: at least one is needed")
+        names = [entry.name for entry in spec.inputs]
+        if len(set(names)) != len(names):
+            raise ModelError(f"{self.path}: inputs: expected different names, found {names}")
         return spec
 
     def varied(self, data: dict[str, Any], name: str, changes: Any) -> dict[str, Any]:
@@ -132,8 +137,9 @@ class _Reader:
             raise ModelError(f"{self.path}: variants.{name}: expected a table")
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
             raise ModelError(f"{self.path}: variants.{name}: small letters, digits, '-' and '.'")
-        # Weights of the model itself are no weights of a variant.
+        # Weights of the model itself are no weights of a variant, nor is its size.
         varied = {**data, "datasets": []}
+        varied.pop("size", None)
         for key, value in changes.items():
             if key not in _VARIED:
                 raise ModelError(f"{self.path}: unknown key variants.{name}.{key}")
@@ -162,6 +168,14 @@ class _Reader:
             if parameters[name]:
                 laid = laid_over(laid, changes)
         return laid
+
+    def model_size(self, table: dict[str, Any], *, changed: bool) -> Size | None:
+        """`[size]`; None where there is none, or where it is another model's."""
+        if not table:
+            return None
+        size = Size(self.take(table, "parameters", int), self.take(table, "multiply_adds", int))
+        self.nothing_left("size.", table)
+        return None if changed else size
 
     def outputs(self, data: dict[str, Any]) -> tuple[str, ...]:
         """`output = "logits"`, or `outputs = ["boxes", "scores"]`."""

@@ -42,16 +42,18 @@ def compare(outputs: Sequence[Array], reference: Sequence[Array]) -> Parity:
         )
     largest, least_db = 0.0, _MOST_DB
     agreeing = np.ones(len(reference[0]), bool)
-    # Boxes have no label, and which of many places is surest says little: of outputs with places
-    # [N, places, classes], the class of the highest score is compared, in the last output alone.
-    judged = len(reference) - 1 if reference[-1].ndim > 2 else 0
+    # Boxes and caches have no label: outputs with one score a class [N, C] are compared. Of places
+    # [N, places, classes], where there is nothing else, which is surest says little: the class of
+    # the highest score is compared, in the last output alone.
+    judged = [place for place, array in enumerate(reference) if array.ndim <= 2]
+    judged = judged or [len(reference) - 1]
     for index, (mine, theirs) in enumerate(zip(outputs, reference, strict=True)):
         difference = np.abs(mine.astype(np.float64) - theirs.astype(np.float64))
         if not np.isfinite(difference).all():
             raise ConversionError("outputs that are NaN or infinite cannot be compared")
         largest = max(largest, float(difference.max(initial=0.0)))
         least_db = min(least_db, _snr_db(theirs, difference))
-        if index >= judged:
+        if index in judged:
             agreeing &= _labels(mine) == _labels(theirs)
     return Parity(largest, float(agreeing.mean()), len(agreeing), snr_db=least_db)
 
@@ -139,7 +141,7 @@ def check_metric(label: str, model: str, metric: MetricValue, gate: Gate) -> Non
     low, high = metric.drop_ci95
     drop, limit = told_apart(metric.drop, gate.max_drop)
     error = GateError(
-        f"{model} {label} loses {drop} {metric.scale.unit} of {metric.name}; the limit is {limit}",
+        f"{model} {label} loses {drop} {metric.scale.of(metric.name)}; the limit is {limit}",
         f"source {metric.scale.text(metric.reference or 0.0)}, artifact "
         f"{metric.scale.text(metric.value)}, over {metric.samples:,} samples; the drop's 95 % "
         f"interval is {low:.2f} to {high:.2f}",

@@ -18,18 +18,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgekit.datasets import Drawn, draw
-from edgekit.errors import ConversionError, DataError, EdgekitError
+from edgekit.datasets import Drawn, draw, require_scores
+from edgekit.errors import ConversionError
 from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.worker import ENTRY, Preparation
-from edgekit.feeding import run_samples, write_samples
+from edgekit.feeding import run_samples
 from edgekit.files import emptied, replace_folder, scratch_folder
 from edgekit.finishing import finish, named_failures
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
-from edgekit.metrics import judges_vectors
+from edgekit.metrics import METRICS, judges_vectors
+from edgekit.metrics.playing import Played
 from edgekit.mixing.rescue import rescue
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Start, Step
+from edgekit.playing import Episodes
 from edgekit.preparing import Prepared, Starts
 from edgekit.process import Child, ChildCrashed, available_cores, run_in_child
 from edgekit.progress import Progress, Report
@@ -39,6 +41,7 @@ from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.mixed.layers import Mixed
 from edgekit.quantization.worker import ENTRY as TENSORFLOW_ENTRY
 from edgekit.quantization.worker import lint_request
+from edgekit.samples import read_samples, stored_at, write_samples
 from edgekit.scheduling import Outcomes, Task, run_tasks
 from edgekit.spec import InputSpec
 from edgekit.transports.local import LocalTransport
@@ -105,6 +108,12 @@ class Pipeline:
             ask=self._ask_tensorflow,
             report=report,
         )
+        metric = METRICS.get(order.metric)
+        self.episodes: Episodes | None = None
+        if isinstance(metric, Played) and order.dataset is not None:
+            self.episodes = Episodes(
+                metric, order.dataset, self._answer, lambda: self._trace_names()[1]
+            )
 
     # -- what needs what ---------------------------------------------------------------------------
 
@@ -169,9 +178,9 @@ class Pipeline:
 
     def draw_calibration(self, trace: Mapping[str, Any] | None = None) -> Drawn:
         assert self.order.dataset is not None
-        spec = self._only_input(trace)
+        specs = self._specs(trace)
         return draw_calibration(
-            self.order.dataset, self.order.calibration_samples, spec, self.report
+            self.order.dataset, self.order.calibration_samples, specs, self.report
         )
 
     def draw_evaluation(self, trace: Mapping[str, Any] | None = None) -> Drawn:
@@ -180,22 +189,20 @@ class Pipeline:
             self.order.dataset,
             EVALUATION_SPLIT,
             self.order.evaluation_samples,
-            self._only_input(trace),
+            self._specs(trace),
             report=self.report,
         )
 
     def write_proof_inputs(self, trace: Mapping[str, Any], drawn: Drawn | None = None) -> Path:
-        import numpy as np
-
-        data = None
+        specs = _inputs(trace)
         if drawn is not None:
-            data = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
             self._check_classes(trace)
-        return write_samples(self.scratch / "proof", proof_inputs(_inputs(trace), data))
+        data = None if drawn is None else drawn.read(specs)
+        return write_samples(self.scratch / "proof", proof_inputs(specs, data))
 
     def lint(self, _trace: Mapping[str, Any], calibration: Drawn) -> tuple[Finding, ...]:
         """What in the float graph 8 bits will pay for; nothing waits for it."""
-        request = lint_request(self.trace, calibration.folder / "inputs.npy")
+        request = lint_request(self.trace, calibration.inputs)
         findings = self._ask_tensorflow(request)["findings"]
         return tuple(Finding.from_json(entry) for entry in findings)
 
@@ -231,28 +238,31 @@ class Pipeline:
 
     def run_reference(self, proof: Path, folder: Path | None = None) -> Path:
         """Run the source model on samples; its outputs lie in a folder, by default the scratch."""
-        self.report(Progress("running the source model", 0, 1))
+        task = "running the source model"
+        self.report(Progress(task, 0, 1))
+        target = self._run_source(proof, folder or self.scratch)
+        self.report(Progress(task, 1, 1))
+        return target
+
+    def _answer(self, states: Any) -> list[Any]:
+        """The source model as a policy: outputs for states [n, *shape]."""
+        folder = emptied(self.scratch / "answers")
+        place = self._run_source(write_samples(folder / "states", {"states": states}), folder)
+        return list(read_samples(place, self._trace_names()[1]).values())
+
+    def _run_source(self, proof: Path, folder: Path) -> Path:
         names, output_names = self._trace_names()
-        target = (folder or self.scratch) / "reference"
-        target = target.with_suffix(".npy") if len(output_names) == 1 else target
-        answer = self._ask_tensorflow(
-            {
-                "do": "reference",
-                "inputs": str(proof),
-                "outputs": str(target),
-                "names": names,
-                "output_names": output_names,
-                "preparation": self._preparation(),
-            }
-        )
+        request: dict[str, Any] = {"do": "reference", "inputs": str(proof)}
+        request["outputs"] = str(folder / "reference")
+        request |= {"names": names, "output_names": output_names}
+        answer = self._ask_tensorflow({**request, "preparation": self._preparation()})
         if answer["nonfinite"]:
             raise ConversionError(
                 f"{self.order.source.name}: the source model itself gives "
                 f"{answer['nonfinite']:,} NaN or infinite outputs",
                 hint="check its input range (--input-range) and its weights",
             )
-        self.report(Progress("running the source model", 1, 1))
-        return target
+        return Path(answer["outputs"])
 
     def run(
         self, step: Step, graph: FileGraph, proof: Path, trace: Mapping[str, Any], name: str = ""
@@ -285,26 +295,42 @@ class Pipeline:
         calibration: Drawn | None = drawn[-1] if step.needs_calibration else None
         folder = emptied(self.scratch / "publish" / step.label)
         kind = "finished" if self.order.metadata else "files"
+        files = self.scratch / kind / (name or step.label)
         evidence = Evidence(
             order=self.order,
             step=replace(step, chain=self.chain(step)),
-            files=self.scratch / kind / (name or step.label),
+            files=files,
             graph=graph,
             inputs=_inputs(trace),
             output_names=tuple(trace["outputs"]),
-            proof=self.scratch / "proof",
+            proof=stored_at(self.scratch / "proof"),
             outputs=outputs,
             reference=reference,
             evaluation=evaluation,
             calibration=calibration,
             cost=trace["cost"],
             mixed=mixed,
+            returns=self._returns(step, graph, files, evaluation),
         )
         note = write_artifact(evidence, folder)
         place = self.order.out / step.label
         replace_folder(folder, place)
         self.report(Progress(step.label, _STAGES, _STAGES, note))
         return place
+
+    def _returns(
+        self, step: Step, graph: FileGraph, files: Path, evaluation: Drawn | None
+    ) -> tuple[Any, Any] | None:
+        """What the file and its source model are paid in each episode, where the metric plays."""
+        import numpy as np
+
+        if self.episodes is None or evaluation is None:
+            return None
+        labels = np.load(evaluation.folder / "labels.npy", allow_pickle=False)
+        self.report(Progress(step.label, 2, _STAGES, f"playing {len(labels):,} episodes"))
+        job = Job("measure", step.exporter.runtime, str(files / step.exporter.model_file))
+        paid = self.episodes.of_file(job, graph.inputs, graph.outputs, labels)
+        return paid, self.episodes.of_source(labels)
 
     def _finish(self, step: Step, trace: Mapping[str, Any], name: str) -> Path:
         """The folder of a file as it will be published; others may start from the one before."""
@@ -320,18 +346,12 @@ class Pipeline:
         return self.starts.chain(step)
 
     def _check_classes(self, trace: Mapping[str, Any]) -> None:
-        shape = trace["output_shapes"][-1]
-        given = shape[-1]
-        classes = len(self.order.classes)
         dataset = self.order.dataset
-        assert dataset is not None
-        # A detector's scores are [N, places, classes]; of one that chooses objects itself, [N, K].
-        detector = dataset.has_boxes and len(shape) == 3
-        known = (len(trace["outputs"]) == 1 or detector) and not judges_vectors(self.order.metric)
-        if classes and known and given != classes:
-            raise DataError(
-                f"{self.order.source.name} gives {given} outputs, "
-                f"the data set {dataset.name} has {classes} classes",
+        if dataset is not None and not judges_vectors(self.order.metric):
+            require_scores(
+                dataset,
+                [shape[1:] for shape in trace["output_shapes"]],
+                model=self.order.source.name,
                 hint="one class per output, in the order the model was trained with",
             )
 
@@ -371,15 +391,9 @@ class Pipeline:
         trace = Trace.read(self.trace)
         return [spec.name for spec in trace.inputs], list(trace.outputs)
 
-    def _only_input(self, trace: Mapping[str, Any] | None) -> InputSpec:
+    def _specs(self, trace: Mapping[str, Any] | None) -> tuple[InputSpec, ...]:
         spec = self.order.source.spec
-        inputs = spec.inputs if spec else _inputs(trace or {"inputs": ()})
-        if len(inputs) != 1:
-            raise EdgekitError(
-                f"{self.order.source.name} has {len(inputs)} inputs; data sets feed one",
-                hint="without --data it is exported in float with parity on synthetic inputs",
-            )
-        return inputs[0]
+        return spec.inputs if spec else _inputs(trace or {"inputs": ()})
 
 
 def _inputs(trace: Mapping[str, Any]) -> tuple[InputSpec, ...]:

@@ -95,9 +95,8 @@ class Starts:
         task = f"rewriting {self._model}"
         folder = self._folder / start.label
         self._report(Progress(task, 0, 1))
-        samples = calibration.folder / "inputs.npy"
         source = self._made[AS_IS]
-        request = rewrite_request(source.folder, samples, folder)
+        request = rewrite_request(source.folder, calibration.inputs, folder)
         answer = self._asked("rewriting", "--no-fix", request)
         applied = tuple(Applied.from_json(entry) for entry in answer["applied"])
         self._report(Progress(task, 1, 1, "; ".join(map(str, applied)) or "nothing to rewrite"))

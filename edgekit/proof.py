@@ -16,7 +16,6 @@ from edgekit import artifact, registry
 from edgekit.datasets import Drawn
 from edgekit.errors import ConversionError, GateError
 from edgekit.exporters.base import FileGraph
-from edgekit.feeding import read_samples, write_samples
 from edgekit.golden import EXTREMES, FROM_DATA
 from edgekit.manifest import Manifest, Parity
 from edgekit.metrics import METRICS, MetricValue, judges_vectors
@@ -24,6 +23,7 @@ from edgekit.parity import check_likeness, check_metric, check_parity, compare
 from edgekit.plan import EVALUATION_SPLIT, ExportOrder, Step, tool_versions
 from edgekit.quantization import calibration as calibration_rules
 from edgekit.quantization.mixed.layers import Mixed
+from edgekit.samples import read_samples, rows_of, write_samples
 from edgekit.spec import Gate, InputSpec
 from edgekit.tokenizing import tokenizer_file
 
@@ -44,13 +44,15 @@ class Evidence:
         graph: What is in them.
         inputs: The model's inputs.
         output_names: The source model's outputs, in its order.
-        proof: Inputs that both ran on: `<proof>.npy`, or a folder.
+        proof: Inputs that both ran on: a `.npy`, or a folder.
         outputs: The artifact's outputs for them, in the order of `graph.outputs`.
         reference: The source model's outputs for them, a `.npy` or a folder.
         evaluation: The samples among them that have labels; None without data.
         calibration: What int8 was calibrated with; None for other precisions.
         cost: Parameters and multiply-adds of the source model.
         mixed: What was kept in float, and how that was found; None for a file as it was converted.
+        returns: What the artifact and the source model were paid in each episode, float64 [N] each;
+            None where the metric does not play.
     """
 
     order: ExportOrder
@@ -66,6 +68,7 @@ class Evidence:
     calibration: Drawn | None
     cost: Mapping[str, int] = field(default_factory=dict)
     mixed: Mixed | None = None
+    returns: tuple[Any, Any] | None = None
 
 
 def write_artifact(evidence: Evidence, folder: Path) -> str:
@@ -166,12 +169,12 @@ def _metric(
         return None, None
     labels = np.load(file, allow_pickle=False)
     metric = METRICS[registry.resolve(evidence.order.metric, METRICS, what="metric")]
-    judged, source = (
-        metric.judge([array[EXTREMES:] for array in arrays], labels)
-        for arrays in (outputs, reference)
-    )
+    both = [[array[EXTREMES:] for array in arrays] for arrays in (outputs, reference)]
+    if evidence.returns is not None:
+        both = [[paid] for paid in evidence.returns]
+    judged, source = (metric.judge(arrays, labels) for arrays in both)
     marks = source.marks
-    if marks is not None and marks.dtype != bool:
+    if marks is not None and marks.dtype.kind in "iu":
         marks = marks.astype(np.min_scalar_type(int(marks.max())))
     return metric.value(judged, source), marks
 
@@ -185,9 +188,8 @@ def _write_golden(
     golden.mkdir()
     count = EXTREMES + FROM_DATA
     names = [spec.name for spec in evidence.inputs]
-    place = evidence.proof.with_suffix(".npy")
-    inputs = read_samples(place if place.is_file() else evidence.proof, names)
-    write_samples(golden / "inputs", {name: array[:count] for name, array in inputs.items()})
+    inputs = read_samples(evidence.proof, names)
+    write_samples(golden / "inputs", rows_of(inputs, slice(count)))
     for kind, arrays in (("outputs", outputs), ("reference", reference)):
         named = zip(evidence.output_names, arrays, strict=True)
         write_samples(golden / kind, {n: np.asarray(a, np.float32)[:count] for n, a in named})

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from edgekit.datasets import Drawn
 from edgekit.errors import ConversionError, ModelError, RuntimeFault
 from edgekit.exporters.base import FILE, FileGraph
-from edgekit.feeding import run_samples, write_samples
+from edgekit.feeding import run_samples
 from edgekit.job import Job
 from edgekit.pipeline import Pipeline
 from edgekit.plan import CONDITIONED, ExportOrder, Step
@@ -25,6 +25,7 @@ from edgekit.progress import Progress, Report
 from edgekit.quantization.calibration import check_apart
 from edgekit.quantization.files.description import Reading
 from edgekit.quantization.files.worker import ENTRY
+from edgekit.samples import write_samples
 from edgekit.scheduling import Task
 from edgekit.tensor import TensorInfo
 from edgekit.transports.local import LocalTransport

@@ -163,6 +163,20 @@ UNLABELLED = Gate(min_snr_db=10.0, min_agreement=0.9)
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How large a model is, with its own parameters and the classes of its default data set.
+
+    Attributes:
+        parameters: Weights, those that are not trained included.
+        multiply_adds: Of convolutions and products of matrices, for one sample; what a loop repeats
+            counts once.
+    """
+
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model as its `model.toml` describes it.
 
@@ -181,6 +195,7 @@ class ModelSpec:
         train: The training recipe, as read; `edgekit.training` owns its keys.
         features: Name of the layer whose output the head reads: what comes before it is the
             backbone, which another data set's model may start from. "" if there is none.
+        size: How large it is; None where the file does not say, or parameters were changed.
         variant: Which variant of the folder's model this is; "" for the one it is named after.
         source: Paper or code that defines the architecture.
         licence: SPDX identifier of the weights.
@@ -199,6 +214,7 @@ class ModelSpec:
     calibration_samples: int = 128
     train: Mapping[str, Any] = field(default_factory=dict)
     features: str = ""
+    size: Size | None = None
     variant: str = ""
     source: str = ""
     licence: str = ""

@@ -7,6 +7,9 @@ Knows one tensor. Does not know formats, runtimes or files.
 
 from __future__ import annotations
 
+import base64
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 _STEPS = 255
 _SMALLEST = 2.0**-126  # of float32, in which runtimes divide by the scale
 _SCALES = (1e-45, 3.5e38)  # positive float32
+_LONGEST_ARRAY = 2**26
+_ARRAYS = (
+    *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "float32", "float64"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +117,33 @@ def dequantize(values: Array, scale: float, zero_point: int) -> Array:
     import numpy as np
 
     return (values.astype(np.int64) - zero_point).astype(np.float32) * np.float32(scale)
+
+
+def array_to_json(array: Array) -> dict[str, Any]:
+    """A small array inside a JSON document, to the bit."""
+    import numpy as np
+
+    packed = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "data": packed}
+
+
+def array_from_json(data: Mapping[str, Any], error: type[EdgekitError]) -> Array:
+    """The inverse of `array_to_json`; the caller owns the array.
+
+    Raises:
+        EdgekitError: `error`; a key is missing or of the wrong type, or the bytes are not as many
+            as dtype and shape say.
+    """
+    import numpy as np
+
+    fields = Fields(data, "array", error)
+    dtype = np.dtype(fields.text("dtype", choices=_ARRAYS))
+    shape = fields.integers("shape", most=16, low=0, high=2**31)
+    try:
+        packed = base64.b64decode(fields.text("data", longest=_LONGEST_ARRAY), validate=True)
+    except ValueError:
+        raise fields.fail("data", "it is not base64") from None
+    fields.done()
+    if len(packed) != math.prod(shape) * dtype.itemsize:
+        raise fields.fail("data", f"{len(packed):,} bytes are no {dtype} {list(shape)}")
+    return np.frombuffer(packed, dtype).reshape(shape).copy()

@@ -20,7 +20,7 @@ def prove(make_artifact, dataset):
     def make(marks, metric="top1"):
         artifact = make_artifact(dataset="pictures")
         np.save(artifact.path / GOLDEN_MARKS, marks, allow_pickle=marks.dtype == object)
-        drawn = draw(open_dataset(dataset), "test", 40, artifact.manifest.preprocessing[0])
+        drawn = draw(open_dataset(dataset), "test", 40, artifact.manifest.preprocessing)
         figure = MetricValue(metric, 40, 25.0, (1.0, 42.0), 100.0, 75.0, (50.0, 80.0))
         samples = {"dataset": "pictures", "split": "test", "count": 40, "digest": drawn.digest}
         write_manifest(
@@ -92,4 +92,4 @@ def test_every_metric_says_how_its_figures_are_found():
         assert metric.interval
         assert metric.paired_interval
         assert metric.test
-        assert metric.samples_are in {"samples", "pictures"}
+        assert metric.samples_are in {"samples", "pictures", "episodes"}

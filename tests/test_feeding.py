@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import DataError, RuntimeFault
-from edgekit.feeding import encode, read_samples, run_samples, samples_at, write_samples
+from edgekit.feeding import encode, run_samples
 from edgekit.job import Job
+from edgekit.samples import read_samples, samples_at, write_samples
 from edgekit.tensor import TensorInfo
 from edgekit.transports.local import LocalTransport
 

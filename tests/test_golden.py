@@ -43,8 +43,16 @@ def test_the_same_spec_gives_the_same_bytes(spec):
 def test_data_follows_the_extremes_and_noise_stands_in_where_there_is_none():
     spec = InputSpec("x", "float32", (2,), range=(-1.0, 1.0))
     data = np.arange(10, dtype=np.float32).reshape(5, 2)
-    with_data = proof_inputs([spec], data)["x"]
+    with_data = proof_inputs([spec], {"x": data})["x"]
     assert np.array_equal(with_data[EXTREMES:], data)
     without = proof_inputs([spec, InputSpec("y", "int32", (3,))], None)
     assert [len(array) for array in without.values()] == [EXTREMES + WITHOUT_DATA] * 2
     assert without["y"].dtype == np.int32
+
+
+def test_noise_of_two_inputs_is_not_the_same():
+    pair = [InputSpec(name, "float32", (5,), range=(-1.0, 1.0)) for name in ("left", "right")]
+    found = proof_inputs(pair, None)
+    assert np.array_equal(found["left"][:3], found["right"][:3])
+    assert (found["left"][3:] != found["right"][3:]).any(axis=1).all()
+    assert np.array_equal(found["left"], proof_inputs(pair[:1], None)["left"])

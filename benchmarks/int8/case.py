@@ -97,10 +97,10 @@ class _Run:
         spec = self.order.source.spec.inputs[0]
         self.input = spec.name
         self.calibration = draw_calibration(
-            self.order.dataset, self.order.calibration_samples, spec, silent
+            self.order.dataset, self.order.calibration_samples, [spec], silent
         ).folder
         self.evaluation = draw(
-            self.order.dataset, EVALUATION_SPLIT, self.order.evaluation_samples, spec
+            self.order.dataset, EVALUATION_SPLIT, self.order.evaluation_samples, [spec]
         ).folder
 
     def figures(self) -> dict[str, Any]:

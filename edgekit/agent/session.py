@@ -1,4 +1,4 @@
-"""One model kept loaded in this process and timed block by block, as the host asks.
+"""One model kept loaded in this process, timed block by block or answering, as the host asks.
 
 Between two blocks other processes have their turns, so that what the machine does meanwhile falls
 on all of them. The host says when; this side only times. Chooses nothing and summarises nothing.
@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from edgekit.agent import machine
-from edgekit.agent.runtimes.base import check_delegate
+from edgekit.agent.runtimes.base import check_delegate, first_line
 from edgekit.agent.service import fault_while_timed, first_sample, load
 from edgekit.agent.timing import begin, calls
-from edgekit.errors import UsageError
+from edgekit.errors import EdgekitError, RuntimeFault, UsageError
 from edgekit.fields import Fields
 from edgekit.job import Job
 from edgekit.measure import MOST_CALLS
+from edgekit.tensor import array_from_json, array_to_json
 
-_STEPS = ("open", "block", "work", "facts")
+_STEPS = ("open", "block", "work", "facts", "load", "answer")
+_MOST_INPUTS = 64
 
 
 def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], dict[str, Any]]:
@@ -33,8 +36,15 @@ def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], di
     - `{"step": "work", "seconds": …}` makes calls that nobody times: `{}`.
     - `{"step": "facts"}` says what is known besides: `{"peak_rss_bytes", "placement",
       "environment"}`.
+
+    Of a session in which nothing is timed:
+
+    - `{"step": "load", "job": …}` loads: `{"inputs", "outputs"}`, what they are.
+    - `{"step": "answer", "inputs": […]}` runs [N, *shape] of each input, one sample at a time:
+      `{"outputs": […]}`, [N, …] each.
     """
     sessions: list[_Session] = []
+    answering: list[_Answering] = []
 
     def handle(payload: dict[str, Any], _emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         fields = Fields(payload, "step", UsageError)
@@ -42,7 +52,12 @@ def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], di
         if step == "open":
             sessions[:] = [_Session(Job.from_json(fields.mapping("job")))]
             return sessions[0].opened
-        if not sessions:
+        if step == "load":
+            answering[:] = [_Answering(Job.from_json(fields.mapping("job")))]
+            return answering[0].loaded
+        if step == "answer" and answering:
+            return answering[0].answer(fields.items("inputs", most=_MOST_INPUTS))
+        if not sessions or step == "answer":
             raise UsageError("step: no model was opened")
         if step == "facts":
             return sessions[0].facts()
@@ -52,6 +67,34 @@ def handler() -> Callable[[dict[str, Any], Callable[[dict[str, Any]], None]], di
         return sessions[0].block(seconds, fields.integer("min_calls", low=1, high=MOST_CALLS))
 
     return handle
+
+
+class _Answering:
+    def __init__(self, job: Job) -> None:
+        # As for "run": its time is nobody's latency.
+        self._loaded = load(replace(job, action="run"))
+        model = self._loaded.model
+        self.loaded = {
+            "inputs": [tensor.to_json() for tensor in model.inputs],
+            "outputs": [tensor.to_json() for tensor in model.outputs],
+        }
+
+    def answer(self, inputs: Sequence[Any]) -> dict[str, Any]:
+        import numpy as np
+
+        arrays = [array_from_json(entry, UsageError) for entry in inputs]
+        count = min((len(array) for array in arrays), default=0)
+        if not count:
+            raise UsageError("inputs: they hold no sample")
+        model = self._loaded.model
+        try:
+            found = [model([array[at : at + 1] for array in arrays]) for at in range(count)]
+        except EdgekitError:
+            raise
+        except Exception as error:
+            raise RuntimeFault(f"the model failed: {first_line(error)}") from error
+        outputs = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        return {"outputs": [array_to_json(array) for array in outputs]}
 
 
 class _Session:

@@ -16,18 +16,11 @@ from edgekit.batching.kept import Answers, Batch, KeptAnswers
 from edgekit.batching.pace import next_count
 from edgekit.environment import of_outputs
 from edgekit.errors import DeviceError, RuntimeFault
-from edgekit.feeding import (
-    encode,
-    read_outputs,
-    read_samples,
-    real,
-    refuse_nonfinite,
-    run_samples,
-    write_samples,
-)
+from edgekit.feeding import encode, read_outputs, real, refuse_nonfinite, run_samples
 from edgekit.files import emptied
 from edgekit.job import Job, JobResult
 from edgekit.measure import Placement
+from edgekit.samples import read_samples, write_samples
 from edgekit.tensor import TensorInfo
 from edgekit.transports.base import Part, Transport
 

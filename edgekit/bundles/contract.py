@@ -14,6 +14,7 @@ are explained in docs/bundles.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,12 +105,17 @@ def _answer(artifact: Artifact, showing: Showing) -> dict[str, Any]:
             "most": detection.MOST,
             "candidates": detection.CANDIDATES,
         }
-    last = outputs[-1]
-    if labels and last.shape[-1] == len(labels):
+    # Of a class for each step or pixel there is no one answer: the app gets the tensor.
+    scores = [
+        place
+        for place, one in enumerate(outputs)
+        if math.prod(one.shape[1:]) == one.shape[-1] == len(labels)
+    ]
+    if labels and scores:
         # The app applies the activation: "" gives scores as they are.
         return {
             "kind": CLASSES,
-            "output": len(outputs) - 1,
+            "output": scores[0],
             "activation": artifact.manifest.activation,
             "top": min(_TOP, len(labels)),
         }

@@ -27,11 +27,11 @@ from edgekit.artifact import (
 from edgekit.errors import ArtifactError, ModelError
 from edgekit.exporters.worker import Preparation
 from edgekit.extras import missing, owner_of
-from edgekit.feeding import read_samples, samples_at
 from edgekit.files import canonical_json, sha256_file
 from edgekit.models import ModelSource, resolve_model
 from edgekit.process import Child
 from edgekit.progress import Progress, Report, silent
+from edgekit.samples import read_samples, samples_at, stored_at
 from edgekit.tensor import TensorInfo
 from edgekit.tokenizing import keep
 
@@ -189,8 +189,8 @@ def _same_outputs(
     names = [spec["name"] for spec in trace["inputs"]]
     place = samples_at(artifact.path / "golden")
     wanted = [tensor.name for tensor in artifact.manifest.outputs]
-    reference = _place(artifact.path / GOLDEN_REFERENCE)
-    if reference is None or not place.exists():
+    reference = stored_at(artifact.path / GOLDEN_REFERENCE)
+    if not reference.exists() or not place.exists():
         raise ArtifactError(f"{artifact.path}: no golden samples", hint="export it again")
     taken = [(spec["name"], list(spec["shape"])) for spec in trace["inputs"]]
     said_taken = [(spec.name, list(spec.shape)) for spec in artifact.manifest.preprocessing]
@@ -206,18 +206,18 @@ def _same_outputs(
         shutil.copytree(place, target.parent / place.name)
     else:
         shutil.copyfile(place, target.parent / place.name)
-    output = target.with_suffix(".npy") if len(wanted) == 1 else target
     child.call(
         {
             "do": "reference",
             "inputs": str(place),
             "names": names,
-            "outputs": str(output),
+            "outputs": str(target),
             "output_names": wanted,
             "preparation": preparation.to_json(),
         }
     )
-    found, said = read_samples(output, wanted), read_samples(reference, wanted)
+    found = read_samples(stored_at(target), wanted)
+    said = read_samples(reference, wanted)
     for name in wanted:
         spread = max(float(np.ptp(said[name])), 1e-6)
         same = found[name].shape == said[name].shape
@@ -230,11 +230,6 @@ def _same_outputs(
                 hint=_HINT,
             )
     return len(found[wanted[0]])
-
-
-def _place(place: Path) -> Path | None:
-    single = place.with_suffix(".npy")
-    return single if single.is_file() else place if place.is_dir() else None
 
 
 def _told(inputs: list[tuple[str, list[int]]]) -> str:

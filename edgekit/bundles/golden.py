@@ -21,9 +21,9 @@ from edgekit.artifact import GOLDEN_OUTPUTS, Artifact
 from edgekit.bundles.answers import answer_of
 from edgekit.bundles.originals import write_array, write_originals, write_png
 from edgekit.errors import ArtifactError
-from edgekit.feeding import read_samples, samples_at
 from edgekit.files import canonical_json
 from edgekit.job import tensor_file
+from edgekit.samples import read_samples, sample_files, samples_at, stored_at
 from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -95,11 +95,10 @@ def _samples(artifact: Artifact) -> dict[str, Array]:
 
 def _outputs(artifact: Artifact) -> dict[str, Array]:
     names = [tensor.name for tensor in artifact.manifest.outputs]
-    place = artifact.path / GOLDEN_OUTPUTS
-    single = place.with_suffix(".npy")
-    if not single.is_file() and not all((place / tensor_file(name)).is_file() for name in names):
+    place = stored_at(artifact.path / GOLDEN_OUTPUTS)
+    if not all(file.is_file() for file in sample_files(place, names).values()):
         raise ArtifactError(f"{artifact.path}: no golden outputs", hint="export it again")
-    return read_samples(single if single.is_file() else place, names)
+    return read_samples(place, names)
 
 
 def _check(artifact: Artifact, samples: dict[str, Array], first: Artifact) -> None:

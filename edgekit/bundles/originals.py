@@ -181,7 +181,7 @@ def write_array(folder: Path, name: str, array: Array) -> dict[str, Any]:
     """Write numbers as little-endian bytes; where they lie, as `cases.json` says it."""
     import numpy as np
 
-    plain = np.ascontiguousarray(array)
+    plain = np.asarray(array, order="C")  # one number stays one, without an axis
     little = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)

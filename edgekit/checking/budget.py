@@ -17,6 +17,7 @@ from edgekit.errors import UsageError
 from edgekit.fields import Fields
 from edgekit.measuring.comparing import is_kept
 from edgekit.measuring.contenders import Asked, parse
+from edgekit.metrics import POINTS, Metric
 
 DEFAULT_BUDGET_S = 30.0
 DEFAULT_DEVICE = "local-cpu"
@@ -27,14 +28,14 @@ SLOWER = "max_slower"
 SIZE, MEMORY = "max_mb", "max_rss_mb"
 ACCURACY, DROP = "min_accuracy", "max_drop"
 
-# Limit → its unit, and its lowest and highest value.
+# Limit → its unit, and its lowest and highest value; of a metric, those of any (`refuse_beyond`).
 LIMITS = {
     **dict.fromkeys(PERCENTILES, ("ms", 0.0, 1000000000.0)),
     SLOWER: ("%", -99.0, 10_000.0),
     SIZE: ("MB", 0.0, 1e9),
     MEMORY: ("MB", 0.0, 1e9),
-    ACCURACY: ("%", 0.0, 100.0),
-    DROP: ("points", -100.0, 100.0),
+    ACCURACY: ("%", -1e9, 1e9),
+    DROP: ("points", -2e9, 2e9),
 }
 OF_METRIC = (ACCURACY, DROP)
 OF_RUN = (*PERCENTILES, SLOWER, MEMORY)
@@ -194,13 +195,6 @@ def _refuse_senseless(gate: Gate, fields: Fields) -> None:
         raise fields.fail(
             SLOWER, f"{told}: slower than what?", hint='baseline = "build/before/tflite-int8"'
         )
-    accuracy = limits.get(ACCURACY)
-    if accuracy is not None and 0 < accuracy <= 1:
-        raise fields.fail(
-            ACCURACY,
-            f"{accuracy:g} is in percent: any model keeps it",
-            hint=f"{ACCURACY} = {100 * accuracy:g}",
-        )
     effects = (
         (relative[:1], SLOWER in limits, f"without {SLOWER} it limits nothing"),
         (["common"] * (gate.common is not None), gate.baseline_run, "it goes with baseline_run"),
@@ -216,6 +210,33 @@ def _refuse_senseless(gate: Gate, fields: Fields) -> None:
     for keys, has_effect, problem in effects:
         if keys and not has_effect:
             raise fields.fail(keys[0], problem)
+
+
+def refuse_beyond(gate: Gate, metric: Metric, where: str) -> None:
+    """Refuse limits of a metric that no model could break, or none could keep.
+
+    Args:
+        gate: With limits of it or without.
+        metric: What the artifact is judged by.
+        where: File and gate, for complaints.
+
+    Raises:
+        UsageError: A limit lies beyond what the metric can be.
+    """
+    scale = metric.scale
+    accuracy = gate.limits.get(ACCURACY)
+    if accuracy is not None and scale is POINTS and 0 < accuracy <= 1:
+        raise UsageError(
+            f"{where}: {ACCURACY}: {accuracy:g} is in percent: any model keeps it",
+            hint=f"{ACCURACY} = {100 * accuracy:g}",
+        )
+    bounds = {ACCURACY: (scale.lowest, scale.highest), DROP: (-scale.widest, scale.widest)}
+    for limit, (low, high) in bounds.items():
+        value = gate.limits.get(limit)
+        if value is not None and not low <= value <= high:
+            raise UsageError(
+                f"{where}: {limit}: {value:g} is outside {low:g}…{high:g}, where {metric.name} is"
+            )
 
 
 def _limit(fields: Fields, key: str) -> float | None:

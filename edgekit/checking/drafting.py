@@ -167,10 +167,11 @@ def _of_metric(metric: MetricValue) -> list[tuple[str, float, str]]:
     told = f"{metric.value:.2f} [{low:.2f}, {high:.2f}], {metric.name}, {metric.samples:,} samples"
     rows = []
     if metric.scale.better > 0:
-        rows += [("min_accuracy", max(0.0, math.floor(10 * (metric.value - POINTS)) / 10), told)]
+        least = math.floor(10 * (metric.value - POINTS)) / 10
+        rows += [("min_accuracy", max(metric.scale.lowest, least), told)]
     if metric.drop is not None:
         most = math.ceil(10 * (max(0.0, metric.drop) + POINTS)) / 10
-        rows.append(("max_drop", min(100.0, most), f"{metric.drop:+.2f}"))
+        rows.append(("max_drop", min(metric.scale.widest, most), f"{metric.drop:+.2f}"))
     return rows
 
 

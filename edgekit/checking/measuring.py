@@ -21,6 +21,7 @@ from edgekit.checking.budget import (
     SLOWER,
     Budget,
     Gate,
+    refuse_beyond,
 )
 from edgekit.checking.judging import Figures
 from edgekit.device import DeviceProfile
@@ -49,7 +50,7 @@ from edgekit.measuring.comparing import (
 from edgekit.measuring.contenders import Asked, distinct, gather
 from edgekit.measuring.rounds import RoundRules
 from edgekit.measuring.running import carry_out, new_run
-from edgekit.metrics import MetricValue
+from edgekit.metrics import METRICS, MetricValue
 from edgekit.metrics.differences import MARGIN
 from edgekit.progress import Report
 from edgekit.run import Contender, Run, read_run
@@ -266,6 +267,8 @@ def _ready(budget: Budget, gate: Gate, store: Store) -> Ready:
         )
     if not gate.evaluate and any(limit in OF_METRIC for limit in gate.limits):
         _proven(one[1], where)
+    known = one[1].manifest.metric or {}
+    refuse_beyond(gate, METRICS[str(known.get("name", "top1"))], where)
     other = _only(beside, profile, f"{where}: {label}") if beside else None
     if gate.common is not None and stored is not None and other is not None:
         _took_part(other[0], stored)

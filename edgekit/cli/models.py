@@ -33,7 +33,7 @@ def command(model: str | None, as_json: bool) -> None:
     if as_json:
         output.print_json(found.to_json())
     else:
-        columns = ("model", "task", "parameters", "weights for", "size", "metric")
+        columns = ("model", "task", "values", "multiply-adds", "weights for", "size", "metric")
         output.print_table("", columns, [_row(entry) for entry in found.models])
         output.print_warnings(found.broken)
 
@@ -43,7 +43,8 @@ def _row(entry: ModelEntry) -> tuple[str | None, ...]:
     return (
         spec.name,
         spec.task,
-        _parameters(entry),
+        f"{spec.size.parameters:,}" if spec.size else None,
+        f"{spec.size.multiply_adds:,}" if spec.size else None,
         ", ".join(entry.checkpoints) or None,
         output.megabytes(sum(entry.checkpoints.values())) if entry.checkpoints else None,
         spec.metric,
@@ -66,6 +67,9 @@ def _facts(entry: ModelEntry) -> dict[str, str]:
         size = "×".join(str(axis) for axis in one.shape)
         facts[f"input {one.name}"] = f"{one.dtype} {size} {one.layout}, {low:g} to {high:g}"
     weights = (f"{name} ({output.megabytes(size)})" for name, size in entry.checkpoints.items())
+    if spec.size:
+        facts["weights"] = f"{spec.size.parameters:,} values"
+        facts["multiply-adds"] = f"{spec.size.multiply_adds:,} a sample"
     facts |= {
         "outputs": ", ".join(spec.outputs),
         "weights for": ", ".join(weights) or "no data set yet: edgekit train",

@@ -132,7 +132,8 @@ def command(
         (split, metric.samples, f"{metric.value:.2f}", f"{metric.ci95[0]:.2f}–{metric.ci95[1]:.2f}")
         for split, metric in measured
     ]
-    columns = ("split", "samples", f"{run.validation.name} %", "95 % interval")
+    heading = f"{run.validation.name} {run.validation.scale.symbol}".rstrip()
+    columns = ("split", "samples", heading, "95 % interval")
     output.print_table(f"{result.model} on {result.dataset}", columns, rows)
     output.print_facts(
         "",

@@ -4,7 +4,17 @@
 costs no numpy.
 """
 
-from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples, require_classes, require_split
+from edgekit.datasets.base import (
+    SPLITS,
+    Dataset,
+    Issue,
+    Samples,
+    require_classes,
+    require_inputs,
+    require_scores,
+    require_split,
+    require_world,
+)
 from edgekit.datasets.drawing import Drawn, draw
 from edgekit.datasets.opening import open_dataset
 
@@ -17,5 +27,8 @@ __all__ = [
     "draw",
     "open_dataset",
     "require_classes",
+    "require_inputs",
+    "require_scores",
     "require_split",
+    "require_world",
 ]

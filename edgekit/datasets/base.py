@@ -5,12 +5,14 @@ A data set never draws at random while it is read. Does not know models, metrics
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.errors import DataError
+from edgekit.metrics.playing import World
 from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class Dataset(ABC):
         reference: What `open_dataset` takes to open the same data set in another process.
         classes: Label names; the position is the label. Empty where there are no labels.
         task: One of `edgekit.spec.TASKS`: what a model can learn from it.
+        input_names: Of a sample that is several arrays, the inputs they are for; empty where it
+            feeds one input, whatever its name.
         label_shape: Of one sample's label. () is a class. Of object detection (M, 5) are at most M
             boxes, each a row of class, left, top, right and bottom; the edges as parts (0–1) of the
             picture that `read` gives, sides of a letterbox included. Rows without a box have the
@@ -80,6 +84,7 @@ class Dataset(ABC):
     reference: str
     classes: tuple[str, ...]
     task: str = "image-classification"
+    input_names: tuple[str, ...] = ()
     label_shape: tuple[int, ...] = ()
     licence: str = ""
     source: str = ""
@@ -100,6 +105,9 @@ class Dataset(ABC):
     def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
         """The samples at `indices` of a split, in that order. The same index, the same sample.
 
+        Called once for each input of a model: with `input_names`, `spec.name` says which array of
+        the samples is wanted. Labels are those of the call for the first input.
+
         Raises:
             DataError: They cannot be read, or cannot be given the form `spec` asks for.
         """
@@ -115,6 +123,14 @@ class Dataset(ABC):
 
         Raises:
             DataError: It cannot be read.
+        """
+        return None
+
+    def world(self) -> World | None:
+        """A new world to act in, where samples are states of one and labels seeds of episodes.
+
+        Returns:
+            None, as here, where samples are just samples.
         """
         return None
 
@@ -208,6 +224,70 @@ def require_split(dataset: Dataset, split: str) -> int:
             f"it has: {', '.join(present) or 'nothing at all'}",
         )
     return size
+
+
+def require_scores(
+    dataset: Dataset, shapes: Sequence[Sequence[int | None]], *, model: str, hint: str
+) -> None:
+    """What a model gives holds one score for each class of a data set.
+
+    Args:
+        dataset: Whose labels it is judged by; where these are values, anything will do.
+        shapes: Of the model's outputs without the batch axis; None or below 0 for an open axis.
+        model: For the complaint.
+        hint: What to do about it.
+
+    Raises:
+        DataError: There are more or fewer.
+    """
+    # A detector's scores are its last output; of a classifier with others the first is judged.
+    scores = shapes[-1 if dataset.has_boxes else 0]
+    chosen = dataset.has_boxes and len(shapes) > 1 and len(scores) == 1
+    if not dataset.classes or chosen:
+        return  # a detector that chooses objects itself does not tell how many classes it knows
+    # Of scores for places, steps or pixels [..., classes] the last axis counts.
+    counted = scores[-1:] if dataset.label_shape else scores
+    sizes = [size for size in counted if size is not None and size >= 0]
+    if len(sizes) == len(counted) and math.prod(sizes) != len(dataset.classes):
+        raise DataError(
+            f"{model} gives {math.prod(sizes)} outputs, "
+            f"the data set {dataset.name} has {len(dataset.classes)} classes",
+            hint=hint,
+        )
+
+
+def require_inputs(dataset: Dataset, specs: Sequence[InputSpec]) -> None:
+    """The data set feeds every input of a model.
+
+    Raises:
+        DataError: The model has several inputs and the data set feeds one, or others.
+    """
+    wanted = [spec.name for spec in specs]
+    known = dataset.input_names
+    if (len(wanted) == 1 and not known) or (known and set(wanted) <= set(known)):
+        return
+    feeds = f"feeds the inputs {', '.join(known)}" if known else "feeds one input"
+    has = f"has {len(wanted)}: {', '.join(wanted)}" if len(wanted) > 1 else f"has {wanted[0]!r}"
+    raise DataError(
+        f"{dataset.name} {feeds}; the model {has}",
+        hint="an .npz with an array for each, x_train.NAME (docs/data.md), or a Dataset whose "
+        "input_names are the model's",
+    )
+
+
+def require_world(dataset: Dataset) -> World:
+    """A new world of a data set.
+
+    Raises:
+        DataError: It has none.
+    """
+    world = dataset.world()
+    if world is None:
+        raise DataError(
+            f"{dataset.name} is no environment: there is nothing a policy could do in it",
+            hint="edgekit data list says which data sets are for control",
+        )
+    return world
 
 
 def require_classes(dataset: Dataset) -> None:

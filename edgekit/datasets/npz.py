@@ -1,5 +1,7 @@
 """`.npz` files with Keras's names: x_train, y_train, x_test, y_test, or x and y.
 
+For a model with several inputs x is one array for each: x_train.left, x_train.right.
+
 Arrays stay as they are: nothing is resized, and the dtype must be the model's own (or uint8
 pictures, which are mapped to the model's value range). Pickles are refused, and so are values that
 are not finite.
@@ -13,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.datasets.base import SPLITS, Dataset, Samples
+from edgekit.datasets.base import SPLITS, Dataset, Samples, require_inputs
 from edgekit.datasets.images import fit_pixels
 from edgekit.errors import DataError
 from edgekit.files import sha256_file
+from edgekit.samples import count_of, rows_of
 from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -27,8 +30,11 @@ if TYPE_CHECKING:
 # What a file may unpack to: a zip of zeros is small on disk.
 MAX_BYTES = 16 * 1024**3
 
-_KNOWN = ("x", "y", "x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
+_INPUTS = ("x", "x_train", "x_validation", "x_test")
+_LABELS = ("y", "y_train", "y_validation", "y_test")
 _HINT = "np.savez(path, x_train=…, y_train=…, x_test=…, y_test=…)"
+_SEVERAL = 'np.savez(path, **{"x_train.left": …, "x_train.right": …, "y_train": …})'
+_ONLY = ""  # the name of an input that nobody named
 _MAX_LABEL = 10**6
 _SHARES = (("test", 0.2), ("validation", 0.1))
 
@@ -50,6 +56,7 @@ class NpzFile(Dataset):
         self.name = path.stem
         self.reference = str(self._path)
         arrays = self._load()
+        self.input_names = self._names(arrays)
         self._inputs, self._labels = self._splits(arrays)
         self.classes = self._count_classes()
 
@@ -57,7 +64,7 @@ class NpzFile(Dataset):
         return sha256_file(self._path)
 
     def size(self, split: str) -> int:
-        return len(self._inputs[split]) if split in self._inputs else 0
+        return count_of(self._inputs[split]) if split in self._inputs else 0
 
     def labels(self, split: str) -> Array | None:
         return self._labels.get(split)
@@ -65,7 +72,10 @@ class NpzFile(Dataset):
     def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
         import numpy as np
 
-        values = self._inputs[split][list(indices)]
+        arrays = self._inputs[split]
+        if self.input_names and spec.name not in arrays:
+            require_inputs(self, [spec])
+        values = arrays[spec.name if self.input_names else _ONLY][list(indices)]
         values = self._fitted(values, spec)
         if values.dtype != np.dtype(spec.dtype):
             values = self._cast(values, spec)
@@ -73,14 +83,19 @@ class NpzFile(Dataset):
         labels = self._labels.get(split)
         return Samples(values, None if labels is None else labels[list(indices)])
 
-    def limits(self, dtype_kind: str) -> tuple[float, float] | None:
-        """Lowest and highest stored value, if the samples are of this kind ("f": floats).
+    def limits(self, dtype_kinds: str, name: str = "") -> tuple[float, float] | None:
+        """Lowest and highest stored value, if the samples are of these kinds ("f": floats).
+
+        Args:
+            dtype_kinds: As numpy's `dtype.kind`.
+            name: Of the input, where there are several.
 
         Raises:
             DataError: Values that are not finite.
         """
-        arrays = list(self._inputs.values())
-        if any(array.dtype.kind != dtype_kind for array in arrays):
+        key = name if self.input_names else _ONLY
+        arrays = [arrays[key] for arrays in self._inputs.values() if key in arrays]
+        if not arrays or any(array.dtype.kind not in dtype_kinds for array in arrays):
             return None
         self._check_finite(*arrays)
         return (
@@ -154,7 +169,7 @@ class NpzFile(Dataset):
                 )
             # Opened here: np.load leaves a damaged file open.
             with self._path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                names = [name for name in _KNOWN if name in stored.files]
+                names = [name for name in stored.files if _means(name)]
                 arrays = {name: self._array(stored, name) for name in names}
                 others = sorted(set(stored.files) - set(names))
         except (
@@ -168,7 +183,7 @@ class NpzFile(Dataset):
             raise DataError(
                 f"{self._path}: not a readable .npz: {' '.join(str(error).split())}", hint=_HINT
             ) from error
-        if "x" not in arrays and "x_train" not in arrays:
+        if not any(name.partition(".")[0] in ("x", "x_train") for name in arrays):
             raise DataError(
                 f"{self._path}: neither x nor x_train in it",
                 f"it holds: {', '.join(others) or 'nothing'}",
@@ -187,37 +202,74 @@ class NpzFile(Dataset):
                 hint="store plain numbers, all samples of one shape",
             ) from error
 
-    def _splits(self, arrays: dict[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-        inputs: dict[str, Array] = {}
-        labels: dict[str, Array] = {}
-        for split in SPLITS:
-            suffix = "" if split == "train" and "x" in arrays else f"_{split}"
-            if f"x{suffix}" not in arrays:
-                continue
-            inputs[split] = arrays[f"x{suffix}"]
-            self._check(f"x{suffix}", inputs[split])
-            if f"y{suffix}" in arrays:
-                labels[split] = self._checked_labels(
-                    suffix, arrays[f"y{suffix}"], len(inputs[split])
+    def _names(self, arrays: Mapping[str, Array]) -> tuple[str, ...]:
+        """The inputs that arrays are for; nothing where they are for the only one."""
+        keys = [key for key in arrays if key.partition(".")[0] in _INPUTS]
+        names = list(dict.fromkeys(key.partition(".")[2] for key in keys))
+        if names == [_ONLY]:
+            return ()
+        if _ONLY in names:
+            raise DataError(
+                f"{self._path}: {next(key for key in keys if '.' not in key)} beside "
+                f"{next(key for key in keys if '.' in key)}: for one input, or for several?",
+                hint=_SEVERAL,
+            )
+        for prefix in dict.fromkeys(key.partition(".")[0] for key in keys):
+            if missing := [name for name in names if f"{prefix}.{name}" not in arrays]:
+                others = [key for key in keys if key.partition(".")[0] == prefix]
+                raise DataError(
+                    f"{self._path}: {prefix}.{missing[0]} is missing",
+                    f"it holds {', '.join(others)}; other splits have {', '.join(names)}",
+                    hint=_SEVERAL,
                 )
-        wanted = [(s, share) for s, share in _SHARES if s == "validation" or "x" in arrays]
+        return tuple(names)
+
+    def _splits(
+        self, arrays: dict[str, Array]
+    ) -> tuple[dict[str, dict[str, Array]], dict[str, Array]]:
+        inputs: dict[str, dict[str, Array]] = {}
+        labels: dict[str, Array] = {}
+        names = self.input_names or (_ONLY,)
+        lone = any(key.partition(".")[0] == "x" for key in arrays)
+        for split in SPLITS:
+            suffix = "" if split == "train" and lone else f"_{split}"
+            keys = {n: f"x{suffix}.{n}" if n != _ONLY else f"x{suffix}" for n in names}
+            if keys[names[0]] not in arrays:
+                continue
+            inputs[split] = {name: arrays[key] for name, key in keys.items()}
+            for name, key in keys.items():
+                self._check(key, inputs[split][name])
+            count = count_of(inputs[split])
+            for name, key in keys.items():
+                if len(inputs[split][name]) != count:
+                    raise DataError(
+                        f"{self._path}: {keys[names[0]]} has {count} samples, {key} has "
+                        f"{len(inputs[split][name])}"
+                    )
+            if f"y{suffix}" in arrays:
+                labels[split] = self._checked_labels(suffix, arrays[f"y{suffix}"], count)
+        wanted = [(s, share) for s, share in _SHARES if s == "validation" or lone]
         for split, share in wanted:
             if split not in inputs:
                 self._carve(split, share, inputs, labels)
         return inputs, labels
 
     def _carve(
-        self, split: str, share: float, inputs: dict[str, Array], labels: dict[str, Array]
+        self,
+        split: str,
+        share: float,
+        inputs: dict[str, dict[str, Array]],
+        labels: dict[str, Array],
     ) -> None:
         """Move a share of the training samples into a split of their own."""
         import numpy as np
 
-        count = len(inputs["train"])
+        count = count_of(inputs["train"])
         order = np.random.Generator(np.random.Philox(key=(2, count))).permutation(count)
         taken, kept = np.sort(order[: int(count * share)]), np.sort(order[int(count * share) :])
-        for group in (inputs, labels):
-            if "train" in group:
-                group[split], group["train"] = group["train"][taken], group["train"][kept]
+        inputs[split], inputs["train"] = (rows_of(inputs["train"], r) for r in (taken, kept))
+        if "train" in labels:
+            labels[split], labels["train"] = labels["train"][taken], labels["train"][kept]
 
     def _check(self, name: str, values: Array) -> None:
         where = f"{self._path}: {name}"
@@ -225,7 +277,9 @@ class NpzFile(Dataset):
             raise DataError(f"{where} holds text; expected numbers [samples, …]")
         if values.ndim and len(values) == 0:
             raise DataError(f"{where} holds no samples")
-        if values.ndim < 2 or values.dtype.kind not in "fiu" or values.size == 0:
+        # Of several inputs one may be a number a sample: a time step, a position.
+        least = 1 if self.input_names else 2
+        if values.ndim < least or values.dtype.kind not in "fiu" or values.size == 0:
             raise DataError(
                 f"{where} is {values.dtype} {list(values.shape)}; expected numbers [samples, …]"
             )
@@ -250,6 +304,12 @@ class NpzFile(Dataset):
         return tuple(
             str(n) for n in range(1 + max(int(v.max()) for v in self._labels.values() if len(v)))
         )
+
+
+def _means(key: str) -> bool:
+    """Whether a file's array is samples or labels."""
+    prefix, dot, name = key.partition(".")
+    return prefix in _INPUTS and bool(name) if dot else key in (*_INPUTS, *_LABELS)
 
 
 def _wrong_labels(values: Array) -> tuple[str, str] | None:

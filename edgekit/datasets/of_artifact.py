@@ -30,8 +30,10 @@ def keep_tokenizer(artifact: Artifact) -> None:
     Raises:
         ArtifactError: It is missing, or not the one that the manifest names.
     """
-    reference = artifact.manifest.preprocessing[0].tokenizer
-    if not has_file(reference):
+    # One for all inputs: it lies beside the weights it was trained with.
+    wanted = [spec.tokenizer for spec in artifact.manifest.preprocessing]
+    reference = next((one for one in wanted if has_file(one)), None)
+    if reference is None:
         return
     if TOKENIZER not in artifact.manifest.files:
         raise ArtifactError(f"{artifact.path}: {TOKENIZER} is missing", hint="export it again")

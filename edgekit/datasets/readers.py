@@ -16,6 +16,7 @@ from edgekit.datasets.base import Dataset
 from edgekit.datasets.opening import open_dataset
 from edgekit.errors import DataError
 from edgekit.process import Child, Emit, Handler, available_cores
+from edgekit.samples import INPUTS, place_for, sample_files, samples_at
 from edgekit.spec import InputSpec
 
 if TYPE_CHECKING:
@@ -29,20 +30,20 @@ class Readers:
 
     Args:
         dataset: What to read.
-        spec: The model input to read for.
+        specs: The model's inputs to read for.
         processes: How many; 0 reads in this process.
     """
 
-    def __init__(self, dataset: Dataset, spec: InputSpec, processes: int) -> None:
+    def __init__(self, dataset: Dataset, specs: Sequence[InputSpec], processes: int) -> None:
         self._dataset = dataset
-        self._spec = spec
+        self._specs = tuple(specs)
         self._children = [Child("edgekit.datasets.readers:serve_reads") for _ in range(processes)]
         self._idle: SimpleQueue[Child] = SimpleQueue()
         for child in self._children:
             self._idle.put(child)
 
     def read_into(self, folder: Path, row: int, split: str, indices: Sequence[int]) -> None:
-        """Read samples into the rows from `row` on of `inputs.npy` and `labels.npy` in `folder`.
+        """Read samples into the rows from `row` on of what `create_arrays` made in `folder`.
 
         May be called from several threads; each call waits for an idle process.
 
@@ -52,7 +53,7 @@ class Readers:
         """
         if not self._children:
             _read_into(
-                self._dataset, self._spec, folder=folder, row=row, split=split, indices=indices
+                self._dataset, self._specs, folder=folder, row=row, split=split, indices=indices
             )
             return
         child = self._idle.get()
@@ -60,7 +61,7 @@ class Readers:
             child.call(
                 {
                     "dataset": self._dataset.reference,
-                    "spec": self._spec.to_json(),
+                    "specs": [spec.to_json() for spec in self._specs],
                     "folder": str(folder),
                     "row": row,
                     "split": split,
@@ -86,18 +87,25 @@ class Readers:
 
 
 def create_arrays(
-    folder: Path, count: int, spec: InputSpec, dataset: Dataset, *, labelled: bool
+    folder: Path, count: int, specs: Sequence[InputSpec], dataset: Dataset, *, labelled: bool
 ) -> None:
     """Make empty `inputs.npy` [count, *shape] and, if `labelled`, `labels.npy` beside it.
 
-    Labels have the shape [count, *dataset.label_shape_for(spec)] and dtype `dataset.label_dtype`.
+    Of several inputs, `inputs/NAME.npy` each (`edgekit.samples`). Labels have the shape
+    [count, *dataset.label_shape_for(first input)] and dtype `dataset.label_dtype`.
     """
     import numpy as np
 
     open_memmap = np.lib.format.open_memmap
-    open_memmap(folder / "inputs.npy", mode="w+", dtype=spec.dtype, shape=(count, *spec.shape))
+    place = place_for(folder / INPUTS, len(specs))
+    if len(specs) > 1:
+        place.mkdir()
+    files = sample_files(place, [spec.name for spec in specs])
+    for spec in specs:
+        shape = (count, *spec.shape)
+        open_memmap(files[spec.name], mode="w+", dtype=spec.dtype, shape=shape)
     if labelled:
-        shape = (count, *dataset.label_shape_for(spec))
+        shape = (count, *dataset.label_shape_for(specs[0]))
         open_memmap(folder / "labels.npy", mode="w+", dtype=dataset.label_dtype, shape=shape)
 
 
@@ -119,7 +127,7 @@ def serve_reads() -> Handler:
             opened[reference] = open_dataset(reference)
         _read_into(
             opened[reference],
-            InputSpec.from_json(payload["spec"]),
+            [InputSpec.from_json(entry) for entry in payload["specs"]],
             folder=Path(payload["folder"]),
             row=payload["row"],
             split=payload["split"],
@@ -132,7 +140,7 @@ def serve_reads() -> Handler:
 
 def _read_into(
     dataset: Dataset,
-    spec: InputSpec,
+    specs: Sequence[InputSpec],
     *,
     folder: Path,
     row: int,
@@ -141,17 +149,21 @@ def _read_into(
 ) -> None:
     import numpy as np
 
-    samples = dataset.read(split, indices, spec)
-    wanted = (len(indices), *spec.shape)
-    if samples.inputs.shape != wanted or samples.inputs.dtype != np.dtype(spec.dtype):
-        raise DataError(
-            f"{dataset.name} gave {samples.inputs.dtype} {list(samples.inputs.shape)}; "
-            f"the input {spec.name!r} takes {spec.dtype} {list(wanted)}"
-        )
-    _write_rows(folder / "inputs.npy", row, samples.inputs)
-    if samples.labels is not None:
-        labels = np.ascontiguousarray(samples.labels, dtype=dataset.label_dtype)
-        if labels.shape != (len(indices), *dataset.label_shape_for(spec)):
+    found = None
+    files = sample_files(samples_at(folder), [spec.name for spec in specs])
+    for spec in specs:
+        samples = dataset.read(split, indices, spec)
+        wanted = (len(indices), *spec.shape)
+        if samples.inputs.shape != wanted or samples.inputs.dtype != np.dtype(spec.dtype):
+            raise DataError(
+                f"{dataset.name} gave {samples.inputs.dtype} {list(samples.inputs.shape)}; "
+                f"the input {spec.name!r} takes {spec.dtype} {list(wanted)}"
+            )
+        _write_rows(files[spec.name], row, samples.inputs)
+        found = samples.labels if spec is specs[0] else found
+    if found is not None:
+        labels = np.ascontiguousarray(found, dtype=dataset.label_dtype)
+        if labels.shape != (len(indices), *dataset.label_shape_for(specs[0])):
             raise DataError(f"{dataset.name} gave labels of the shape {list(labels.shape)}")
         _write_rows(folder / "labels.npy", row, labels)
 

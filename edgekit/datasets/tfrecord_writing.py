@@ -179,6 +179,11 @@ def _records(
 
 def _content(dataset: Dataset, split: str, index: int, pixels: int | None) -> bytes | str:
     """A sample as it is to be stored."""
+    if dataset.input_names:
+        raise DataError(
+            f"{dataset.name}: a sample is {len(dataset.input_names)} arrays, which records have "
+            "no form for"
+        )
     stored = dataset.original(split, index)
     if stored is not None:
         if pixels is not None and isinstance(stored, bytes) and dataset.task in _PICTURES:

@@ -79,6 +79,7 @@ class Unlabelled(Dataset):
         self.name = dataset.name
         self.reference = dataset.reference
         self.classes = ()
+        self.input_names = dataset.input_names
         self.split_rule = dataset.split_rule
 
     def fingerprint(self) -> str:

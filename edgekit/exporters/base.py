@@ -13,15 +13,21 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from edgekit.errors import ConversionError, MissingExtraError, UsageError
 from edgekit.exporters.metadata.facts import Facts
 from edgekit.manifest import IO
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.limits import MINMAX
+from edgekit.samples import read_samples, samples_at
 from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 KERAS = "keras"  # the source of a chain: the traced and frozen model
 FILE = "file"  # the source of a chain: a float file that somebody else made
@@ -51,7 +57,7 @@ class Conversion:
         source: Folder with the file(s) the step starts from.
         destination: Empty folder to write to.
         inputs: The model's inputs.
-        calibration: Folder with `inputs.npy` for the only input; None without calibration.
+        calibration: Folder with samples of all inputs (`edgekit.samples`); None without.
         ranges: How ranges are chosen, one of `edgekit.ranges.limits.METHODS`.
         conditioned: Whether the source's biases are corrected for int8 already.
     """
@@ -273,9 +279,11 @@ def wanted_io_dtype(io: str, declared: str) -> str:
     return {"native": declared, "float": "float32"}.get(io, io)
 
 
-def calibration_array(conversion: Conversion) -> Any:
-    """Calibration samples of the model's only input, memory-mapped: [N, *shape] of its dtype."""
-    import numpy as np
+def calibration_arrays(conversion: Conversion) -> dict[str, Array]:
+    """Calibration samples by input, in the order of `conversion.inputs`, memory-mapped.
 
+    Each is [N, *shape] of its input's dtype.
+    """
     assert conversion.calibration is not None
-    return np.load(conversion.calibration / "inputs.npy", mmap_mode="r", allow_pickle=False)
+    names = [spec.name for spec in conversion.inputs]
+    return read_samples(samples_at(conversion.calibration), names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from edgekit.exporters.base import (
     Conversion,
     Exporter,
     FileGraph,
-    calibration_array,
+    calibration_arrays,
     wanted_io_dtype,
 )
 from edgekit.exporters.metadata.facts import Facts
@@ -87,14 +88,22 @@ def _dynamic(conversion: Conversion, source: Path) -> Any:
 
     file = _prepared(conversion, source)
     quantized = conversion.destination / ".dynamic.onnx"
-    quantize_dynamic(
-        file,
-        quantized,
-        op_types_to_quantize=_DYNAMIC_OPS,
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        extra_options={"MatMulConstBOnly": True},
-    )
+    stacked = list(onnx_file.stacks(onnx.load(file)))
+
+    def quantize(source: Path, *, per_channel: bool, **which: list[str]) -> None:
+        quantize_dynamic(
+            source,
+            quantized,
+            op_types_to_quantize=_DYNAMIC_OPS,
+            weight_type=QuantType.QInt8,
+            per_channel=per_channel,
+            extra_options={"MatMulConstBOnly": True},
+            **which,
+        )
+
+    quantize(file, per_channel=True, nodes_to_exclude=stacked)
+    if stacked:
+        quantize(quantized, per_channel=False, nodes_to_quantize=stacked)
     model = onnx.load(quantized)
     _discard(file, quantized)
     onnx_file.quantize_convolution_weights(model)
@@ -102,10 +111,9 @@ def _dynamic(conversion: Conversion, source: Path) -> Any:
 
 
 def _int8(conversion: Conversion, source: Path) -> tuple[Any, Audit]:
-    samples = calibration_array(conversion)
+    samples = calibration_arrays(conversion)
     file = _prepared(conversion, source)
-    name = conversion.inputs[0].name
-    model, audit = quantize_with_ranges(file, name, samples, conversion.ranges)
+    model, audit = quantize_with_ranges(file, samples, conversion.ranges)
     _discard(file)
     _set_io(model, conversion, samples)
     return model, audit
@@ -119,19 +127,19 @@ def _int4(_: Conversion, source: Path) -> Any:
 
 def _16x8(conversion: Conversion, source: Path) -> Any:
     file = _prepared(conversion, source)
-    model = quantize_16x8(file, conversion.inputs[0].name, calibration_array(conversion))
+    model = quantize_16x8(file, calibration_arrays(conversion))
     _discard(file)
     return model
 
 
-def _set_io(model: Any, conversion: Conversion, samples: Any) -> None:
+def _set_io(model: Any, conversion: Conversion, samples: Mapping[str, Any]) -> None:
     """Give the graph the inputs and outputs that `--io` asks for."""
-    spec = conversion.inputs[0]
-    wanted = wanted_io_dtype(conversion.io, spec.dtype)
-    if spec.dtype in ("uint8", "int8", "float32") and wanted != spec.dtype:
-        exact = spec.dtype in ("uint8", "int8")
-        limits = spec.range if exact else (float(samples.min()), float(samples.max()))
-        onnx_file.retype_input(model, spec.name, wanted, limits)
+    for spec in conversion.inputs:
+        wanted = wanted_io_dtype(conversion.io, spec.dtype)
+        if spec.dtype in ("uint8", "int8", "float32") and wanted != spec.dtype:
+            exact, rows = spec.dtype in ("uint8", "int8"), samples[spec.name]
+            limits = spec.range if exact else (float(rows.min()), float(rows.max()))
+            onnx_file.retype_input(model, spec.name, wanted, limits)
     if conversion.io in ("int8", "uint8"):
         onnx_file.quantize_outputs(model, conversion.io)
 

@@ -20,6 +20,7 @@ from edgekit.tensor import TensorInfo, affine_grid
 # protobuf cannot hold more in one message.
 MAX_BYTES = 2 * 1024**3
 
+_MATRIX_AXES = 2
 _STOCK_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _NUMBERED = re.compile(r"__\d+")  # tf2onnx's counter
 
@@ -220,6 +221,22 @@ def quantize_outputs(model: Any, dtype: str) -> None:
         grid = [f"{value.name}_io_scale", f"{value.name}_io_zero_point"]
         model.graph.node.append(helper.make_node("QuantizeLinear", [inner, *grid], [value.name]))
         value.type.tensor_type.elem_type = getattr(onnx.TensorProto, _onnx_dtype(dtype))
+
+
+def stacks(model: Any) -> dict[str, str]:
+    """Products with a constant [..., K, N] that holds a matrix for each row.
+
+    Its values get one step: for steps of each column the quantizer takes the wrong axis, and
+    ONNX Runtime's 8-bit products refuse them.
+
+    Returns:
+        Name of each such node → name of the constant.
+    """
+    ranks = {entry.name: len(entry.dims) for entry in model.graph.initializer}
+    products = (node for node in model.graph.node if node.op_type == "MatMul")
+    return {
+        node.name: node.input[1] for node in products if ranks.get(node.input[1], 0) > _MATRIX_AXES
+    }
 
 
 def quantize_convolution_weights(model: Any) -> None:

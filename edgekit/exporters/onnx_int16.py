@@ -5,8 +5,11 @@ Ranges are the lowest and highest values of the samples: 65,536 steps need no be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from edgekit.samples import count_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,13 +17,12 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-def quantize_16x8(file: Path, name: str, samples: Array) -> Any:
+def quantize_16x8(file: Path, samples: Mapping[str, Array]) -> Any:
     """The model with activations in int16, kernels in int8, and inputs and outputs as they are.
 
     Args:
         file: A float model, batch norms folded; a second file is written beside it and removed.
-        name: Of its only input.
-        samples: [N, *shape] of the input's dtype.
+        samples: Input → [N, *shape] of its dtype.
     """
     import numpy as np
     import onnx
@@ -33,11 +35,13 @@ def quantize_16x8(file: Path, name: str, samples: Array) -> Any:
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.rows = iter(samples)
+            self.places = iter(range(count_of(samples)))
 
         def get_next(self) -> dict[str, Any] | None:
-            row = next(self.rows, None)
-            return None if row is None else {name: np.asarray(row)[None]}
+            place = next(self.places, None)
+            if place is None:
+                return None
+            return {name: np.asarray(rows[place])[None] for name, rows in samples.items()}
 
     quantized = file.with_name(".16x8.onnx")
     quantize_static(

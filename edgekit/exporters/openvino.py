@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,15 +14,17 @@ from edgekit.exporters.base import (
     Conversion,
     Exporter,
     FileGraph,
-    calibration_array,
+    calibration_arrays,
     wanted_io_dtype,
 )
 from edgekit.exporters.metadata.facts import Facts
 from edgekit.exporters.metadata.openvino import add_metadata
 from edgekit.exporters.openvino_ranges import set_ranges
 from edgekit.ranges.audit import Audit
+from edgekit.samples import count_of
 from edgekit.tensor import TensorInfo, affine_grid
 
+_Grids = dict[str, tuple[float, int]]  # input or output → scale and zero point
 _SHORT = {"int8": "i8", "uint8": "u8"}
 _COUNTED = re.compile(r"[A-Z][A-Za-z]*_\d+")  # names that OpenVINO makes up
 _PLACING_SAMPLES = 4  # enough to see where a tensor has a sign
@@ -133,9 +135,8 @@ def _int8(model: Any, conversion: Conversion) -> tuple[Any, Audit]:
     import nncf
 
     _quiet(nncf)
-    samples = calibration_array(conversion)
-    name = conversion.inputs[0].name
-    data = nncf.Dataset(list(range(len(samples))), lambda i: _row(name, samples, i))
+    samples = calibration_arrays(conversion)
+    data = nncf.Dataset(list(range(count_of(samples))), lambda i: _row(samples, i))
     how = nncf.AdvancedQuantizationParameters(
         # By default the first layer's kernels get 7 bits: another grid than in the other targets.
         # Only x86 without VNNI needs that; ONNX Runtime's files don't have it either.
@@ -143,30 +144,30 @@ def _int8(model: Any, conversion: Conversion) -> tuple[Any, Audit]:
         # A conditioned model's biases are right already, and NNCF's ranges are replaced below.
         disable_bias_correction=conversion.conditioned,
     )
-    count = _PLACING_SAMPLES if conversion.conditioned else len(samples)
+    count = _PLACING_SAMPLES if conversion.conditioned else count_of(samples)
     quantized = nncf.quantize(model, data, subset_size=count, advanced_parameters=how)
-    audit = set_ranges(quantized, model, name, samples, conversion.ranges)
+    audit = set_ranges(quantized, model, samples, conversion.ranges)
     if conversion.io != "native":
         quantized = _with_io(quantized, conversion, samples)
     return quantized, audit
 
 
-def _row(name: str, samples: Any, index: int) -> dict[str, Any]:
+def _row(samples: Mapping[str, Any], index: int) -> dict[str, Any]:
     import numpy as np
 
-    return {name: np.asarray(samples[index])[None]}
+    return {name: np.asarray(rows[index])[None] for name, rows in samples.items()}
 
 
-def _with_io(model: Any, conversion: Conversion, samples: Any) -> Any:
+def _with_io(model: Any, conversion: Conversion, samples: Mapping[str, Any]) -> Any:
     """Give the graph the inputs and outputs that `--io` asks for, and note their grids in it.
 
     OpenVINO has no quantized tensors at a model's boundary: the grid is arithmetic inside the
     graph, and edgekit's entry in the model's runtime information says what it is.
     """
-    grids: dict[str, tuple[float, int]] = {}
+    grids: _Grids = {}
     integer = conversion.io in _SHORT
-    limits = _output_limits(model, conversion.inputs[0].name, samples) if integer else []
-    model = _with_input(model, conversion, samples, grids)
+    limits = _output_limits(model, samples) if integer else []
+    model = _with_inputs(model, conversion, samples, grids)
     for result, bounds in zip(model.get_results(), limits, strict=False):
         _quantize_result(result, bounds, conversion.io, grids)
     model.validate_nodes_and_infer_types()
@@ -176,32 +177,30 @@ def _with_io(model: Any, conversion: Conversion, samples: Any) -> Any:
     return model
 
 
-def _with_input(
-    model: Any, conversion: Conversion, samples: Any, grids: dict[str, tuple[float, int]]
+def _with_inputs(
+    model: Any, conversion: Conversion, samples: Mapping[str, Any], grids: _Grids
 ) -> Any:
     import openvino
     from openvino.preprocess import PrePostProcessor
 
-    spec = conversion.inputs[0]
-    wanted = wanted_io_dtype(conversion.io, spec.dtype)
-    if wanted == spec.dtype or spec.dtype not in ("uint8", "int8", "float32"):
-        return model
     steps = PrePostProcessor(model)
-    tensor = steps.input(spec.name)
     types = {"int8": openvino.Type.i8, "uint8": openvino.Type.u8, "float32": openvino.Type.f32}
-    tensor.tensor().set_element_type(types[wanted])
-    if wanted != "float32":
-        exact = spec.dtype in _SHORT
-        bounds = spec.range if exact else (float(samples.min()), float(samples.max()))
-        scale, zero = grids[spec.name] = affine_grid(bounds, wanted)
-        chain = tensor.preprocess().convert_element_type(openvino.Type.f32)
-        chain.mean(float(zero)).scale(1.0 / scale).convert_element_type(types[spec.dtype])
+    for spec in conversion.inputs:
+        wanted = wanted_io_dtype(conversion.io, spec.dtype)
+        if wanted == spec.dtype or spec.dtype not in types:
+            continue
+        tensor = steps.input(spec.name)
+        tensor.tensor().set_element_type(types[wanted])
+        if wanted != "float32":
+            exact, rows = spec.dtype in _SHORT, samples[spec.name]
+            bounds = spec.range if exact else (float(rows.min()), float(rows.max()))
+            scale, zero = grids[spec.name] = affine_grid(bounds, wanted)
+            chain = tensor.preprocess().convert_element_type(openvino.Type.f32)
+            chain.mean(float(zero)).scale(1.0 / scale).convert_element_type(types[spec.dtype])
     return steps.build()
 
 
-def _quantize_result(
-    result: Any, bounds: tuple[float, float], io: str, grids: dict[str, tuple[float, int]]
-) -> None:
+def _quantize_result(result: Any, bounds: tuple[float, float], io: str, grids: _Grids) -> None:
     import numpy as np
     from openvino import opset13 as ops
 
@@ -217,7 +216,7 @@ def _quantize_result(
     result.input(0).replace_source_output(last.output(0))
 
 
-def _output_limits(model: Any, name: str, samples: Any) -> list[tuple[float, float]]:
+def _output_limits(model: Any, samples: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Lowest and highest value of each output over the calibration samples."""
     import openvino
 
@@ -225,8 +224,8 @@ def _output_limits(model: Any, name: str, samples: Any) -> list[tuple[float, flo
     compiled = openvino.Core().compile_model(model, "CPU", hints)
     request = compiled.create_infer_request()
     limits = [(0.0, 0.0)] * len(compiled.outputs)
-    for index in range(len(samples)):
-        request.infer(_row(name, samples, index))
+    for index in range(count_of(samples)):
+        request.infer(_row(samples, index))
         values = [request.get_output_tensor(i).data for i in range(len(limits))]
         limits = [
             (min(low, float(value.min())), max(high, float(value.max())))
@@ -249,7 +248,9 @@ def _quiet(nncf: Any) -> None:
 
 
 def _describe(model: Any, port: Any) -> TensorInfo:
-    name = port.get_any_name()
+    # As the runtime says it: an input may have the names of casts that do nothing, too.
+    own = port.get_node().get_friendly_name()
+    name = own if own in port.get_names() else port.get_any_name()
     grid = [_NOTE, name, "scale"]
     quantized = model.has_rt_info(grid)
     return TensorInfo(

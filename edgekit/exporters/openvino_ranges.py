@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.ranges.audit import Audit
 from edgekit.ranges.limits import MINMAX, STEPS, limits
 from edgekit.ranges.observing import Limits, Observations
+from edgekit.samples import count_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,14 +51,13 @@ class _Point:
         return math.prod(self.shape) > 1
 
 
-def set_ranges(quantized: Any, original: Any, name: str, samples: Array, method: str) -> Audit:
+def set_ranges(quantized: Any, original: Any, samples: Mapping[str, Array], method: str) -> Audit:
     """Give a quantized model's activations edgekit's ranges, in place.
 
     Args:
         quantized: What NNCF made.
         original: The float model it was made from; not changed.
-        name: Its only input.
-        samples: [N, *shape] of that input's dtype.
+        samples: Input → [N, *shape] of its dtype.
         method: One of `edgekit.ranges.limits.METHODS`.
 
     Returns:
@@ -67,7 +67,7 @@ def set_ranges(quantized: Any, original: Any, name: str, samples: Array, method:
     points, exact = _points(quantized, model)
     keys = sorted({point.key for point in points})
     channels = {p.key: _Channels(p.shape) for p in points if p.by_channel}
-    seen = _observe(model, keys, name, samples, channels)
+    seen = _observe(model, keys, samples, channels)
     wholes = {key: seen.whole(key) for key in keys}
     # Equal bounds mark what NNCF wants on one grid: the operands of a concatenation.
     together: dict[bytes, list[_Point]] = {}
@@ -179,8 +179,7 @@ class _Channels:
 def _observe(
     model: Any,
     keys: list[_Key],
-    name: str,
-    samples: Array,
+    samples: Mapping[str, Array],
     channels: Mapping[_Key, _Channels],
 ) -> Observations:
     """What the float model's tensors hold."""
@@ -194,9 +193,9 @@ def _observe(
     hints = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(model, "CPU", hints)
     request = compiled.create_infer_request()
-    seen = Observations(len(samples))
-    for place in range(len(samples)):
-        request.infer({name: np.asarray(samples[place])[None]})
+    seen = Observations(count_of(samples))
+    for place in range(seen.samples):
+        request.infer({name: np.asarray(rows[place])[None] for name, rows in samples.items()})
         for number, key in enumerate(keys, given):
             value = np.asarray(request.get_output_tensor(number).data, np.float32)
             seen.add(key, value[None], place)

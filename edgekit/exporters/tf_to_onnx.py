@@ -51,7 +51,11 @@ def frozen_to_onnx(folder: Path, opset: int) -> Any:
 
 
 def _register_erfc() -> None:
-    """tf2onnx has no Erfc, which exact GELU is made of: erfc(x) = 1 − erf(x)."""
+    """tf2onnx has no Erfc, which exact GELU is made of: erfc(x) = 1 − erf(x).
+
+    GELU asks for erfc(−c·x), which is 1 + erf(c·x): two operators fewer, and a sum has an 8-bit
+    form in ONNX Runtime where a negation and a difference have none.
+    """
     import numpy as np
     from tf2onnx.handler import tf_op
 
@@ -60,17 +64,30 @@ def _register_erfc() -> None:
         @classmethod
         def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
             dtype, shape = ctx.get_dtype(node.output[0]), ctx.get_shape(node.output[0])
-            erf = ctx.make_node("Erf", [node.input[0]], shapes=[shape], dtypes=[dtype])
+            plain = _negated(node.inputs[0])
+            source = node.input[0]
+            if plain:
+                source = ctx.make_node("Mul", plain, shapes=[shape], dtypes=[dtype]).output[0]
+            erf = ctx.make_node("Erf", [source], shapes=[shape], dtypes=[dtype])
             one = ctx.make_const(f"{node.name}_one", np.array([1.0], np.float32))
             ctx.remove_node(node.name)
             ctx.make_node(
-                "Sub",
+                "Add" if plain else "Sub",
                 [one.output[0], erf.output[0]],
                 name=node.name,
                 outputs=node.output,
                 shapes=[shape],
                 dtypes=[dtype],
             )
+
+
+def _negated(node: Any) -> list[str]:
+    """The factors of a product without the negation of one of them; none where there is none."""
+    if node.type == "Mul":
+        for place in (0, 1):
+            if node.inputs[place].type == "Neg":
+                return [node.inputs[place].input[0], node.input[1 - place]]
+    return []
 
 
 _BROADCASTING = ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum")

@@ -17,7 +17,7 @@ from edgekit.exporters.base import (
     Conversion,
     Exporter,
     FileGraph,
-    calibration_array,
+    calibration_arrays,
     wanted_io_dtype,
 )
 from edgekit.exporters.metadata.facts import Facts
@@ -30,6 +30,12 @@ from edgekit.ranges.audit import Audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+_BYTES = ("uint8", "int8")
 
 
 class TfliteExporter(Exporter):
@@ -55,7 +61,7 @@ class TfliteExporter(Exporter):
             content, audit = _int8(trace, conversion)
         elif conversion.precision == "16x8":
             _refuse_loops(trace.graph_def(), "16x8")
-            content = quantize_16x8(_float(trace, "fp32"), calibration_array(conversion))
+            content = quantize_16x8(_float(trace, "fp32"), _samples(conversion))
         else:
             content = _float(trace, conversion.precision)
         content = tflite_file.with_signature(content, [s.name for s in trace.inputs], trace.outputs)
@@ -67,13 +73,15 @@ class TfliteExporter(Exporter):
         file = conversion.source / self.model_file
         content = without_metadata(file.read_bytes())
         if conversion.precision == "int8":
-            samples = calibration_array(conversion)
             content, audit = with_ranges(
-                with_placeholders(content), samples, conversion.ranges, calibrated=False
+                with_placeholders(content),
+                _samples(conversion),
+                conversion.ranges,
+                calibrated=False,
             )
             content = _quantized(content, conversion)
         elif conversion.precision == "16x8":
-            content = quantize_16x8(content, calibration_array(conversion))
+            content = quantize_16x8(content, _samples(conversion))
         elif conversion.precision != "fp32":
             content = {"fp16": halve, "dynamic": shrink_kernels}[conversion.precision](content)
         graph = tflite_file.inspect(file)
@@ -108,11 +116,11 @@ def _int8(trace: Trace, conversion: Conversion) -> tuple[bytes, Audit]:
     _refuse_loops(graph, "int8")
     converter = _converter(trace, graph)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: _samples(conversion)
+    converter.representative_dataset = lambda: _placeholders(conversion)
     # Stop after the statistics: ranges are edgekit's, and those of 8-bit inputs are known.
     converter._experimental_calibrate_only = True  # noqa: SLF001  there is no public switch
     calibrated, audit = with_ranges(
-        bytes(converter.convert()), calibration_array(conversion), conversion.ranges
+        bytes(converter.convert()), _samples(conversion), conversion.ranges
     )
     return _quantized(calibrated, conversion), audit
 
@@ -123,23 +131,25 @@ def _quantized(content: bytes, conversion: Conversion) -> bytes:
     from tensorflow.lite.python.convert import mlir_quantize
 
     calibrated = tflite_file.with_input_ranges(
-        content, {s.name: s.range for s in conversion.inputs if s.dtype in ("uint8", "int8")}
+        content, {s.name: s.range for s in conversion.inputs if s.dtype in _BYTES}
     )
-    kinds = {wanted_io_dtype(conversion.io, spec.dtype) for spec in conversion.inputs}
-    kinds &= {"float32", "int8", "uint8"}  # tokens and other integers stay what they are
-    if len(kinds) > 1:
-        raise ConversionError(
-            f"tflite-int8: inputs of different types ({', '.join(sorted(kinds))})",
-            hint="--io float, --io int8 or --io uint8 makes them one",
-        )
+    wanted = {s.name: wanted_io_dtype(conversion.io, s.dtype) for s in conversion.inputs}
+    kinds = set(wanted.values()) & {"float32", *_BYTES}  # tokens and the like stay what they are
+    # The quantizer is told one type for all inputs.
+    kind = kinds.pop() if len(kinds) == 1 else "float32"
     output = wanted_io_dtype(conversion.io, "float32")
     quantized = mlir_quantize(
         calibrated,
-        input_data_type=tf.as_dtype(kinds.pop() if kinds else "float32"),
+        input_data_type=tf.as_dtype(kind),
         output_data_type=tf.as_dtype(output),
     )
-    # Files for integers alone (--io uint8) are for devices that have no float.
     content = bytes(quantized)
+    if "ONE_HOT" in tflite_file.operators(content):
+        content = tflite_file.with_one_hot_values(content)
+    if kind == "float32":  # bytes among floats are cast, which is exact
+        exact = {name: dtype for name, dtype in wanted.items() if dtype in _BYTES}
+        content = tflite_file.with_byte_inputs(content, exact)
+    # Files for integers alone (--io uint8) are for devices that have no float.
     return tflite_file.with_cast_inputs(content) if conversion.io == "native" else content
 
 
@@ -150,12 +160,21 @@ def _refuse_loops(graph: Any, precision: str) -> None:
         raise ConversionError(f"tflite-{precision}: a loop cannot be quantized", hint=LOOPS)
 
 
-def _samples(conversion: Conversion) -> Iterator[list[Any]]:
+def _samples(conversion: Conversion) -> list[Array]:
+    """Calibration samples of each input: a file's inputs are in the model's order."""
+    return list(calibration_arrays(conversion).values())
+
+
+def _placeholders(conversion: Conversion) -> Iterator[list[Any]]:
     import numpy as np
 
-    as_float = conversion.inputs[0].dtype in ("uint8", "int8")
-    for row in calibration_array(conversion)[:PLACEHOLDER_SAMPLES]:
-        yield [np.asarray(row, np.float32 if as_float else None)[None]]
+    floats = [spec.dtype in _BYTES for spec in conversion.inputs]
+    some = [rows[:PLACEHOLDER_SAMPLES] for rows in _samples(conversion)]
+    for row in zip(*some, strict=True):
+        yield [
+            np.asarray(value, np.float32 if as_float else None)[None]
+            for value, as_float in zip(row, floats, strict=True)
+        ]
 
 
 def _converter(trace: Trace, graph: Any) -> Any:

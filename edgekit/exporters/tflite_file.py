@@ -5,6 +5,7 @@ Works on bytes with the schema that LiteRT ships. Does not convert and does not 
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.exporters.base import FileGraph
-from edgekit.tensor import TensorInfo
+from edgekit.tensor import TensorInfo, dequantize, quantize
 
 SIGNATURE = "serving_default"
 _IDENTIFIER = b"TFL3"
@@ -86,33 +87,100 @@ def with_cast_inputs(content: bytes) -> bytes:
     schema = _schema()
     model = unpack(content)
     main = model.subgraphs[0]
-    uint8, float32 = schema.TensorType.UINT8, schema.TensorType.FLOAT32
+    uint8 = schema.TensorType.UINT8
     operators = []
     for operator in main.operators:
         taken = main.tensors[operator.inputs[0]] if len(operator.inputs) else None
         kind = operator_name(model.operatorCodes[operator.opcodeIndex])
         if kind == "QUANTIZE" and taken is not None and taken.type == uint8 and _is_unit(taken):
-            value = schema.TensorT()
-            value.name, value.type, value.shape = taken.name + b"/float", float32, taken.shape
-            value.shapeSignature, value.buffer = taken.shapeSignature, 0
-            main.tensors.append(value)
-            cast = schema.OperatorT()
-            cast.opcodeIndex = operator_code(model, "CAST")
-            cast.inputs, cast.outputs = [int(operator.inputs[0])], [len(main.tensors) - 1]
-            cast.builtinOptionsType = schema.BuiltinOptions.CastOptions
-            cast.builtinOptions = schema.CastOptionsT()
-            cast.builtinOptions.inDataType = uint8
-            cast.builtinOptions.outDataType = float32
+            cast = _cast_to_float(model, int(operator.inputs[0]))
             operators.append(cast)
-            operator.inputs = [len(main.tensors) - 1]
+            operator.inputs = list(cast.outputs)
         operators.append(operator)
     main.operators = operators
     return pack(model)
 
 
+def with_byte_inputs(content: bytes, dtypes: Mapping[str, str]) -> bytes:
+    """The same function, its named float inputs taken as whole numbers of these 8-bit dtypes."""
+    schema = _schema()
+    model = unpack(content)
+    main = model.subgraphs[0]
+    casts = []
+    for index in map(int, main.inputs):
+        tensor = main.tensors[index]
+        dtype = dtypes.get(tensor.name.decode().partition(":")[0])
+        if dtype is None:
+            continue
+        tensor.type = getattr(schema.TensorType, dtype.upper())
+        tensor.quantization = None
+        cast = _cast_to_float(model, index)
+        for operator in main.operators:
+            operator.inputs = [cast.outputs[0] if i == index else int(i) for i in operator.inputs]
+        casts.append(cast)
+    main.operators = [*casts, *main.operators]
+    return pack(model)
+
+
+def with_one_hot_values(content: bytes) -> bytes:
+    """The same file, the values of ONE_HOT on the grid of what it gives.
+
+    TensorFlow's quantizer (2.21) gives "on" and "off" grids of their own, and the kernel copies
+    their integers: what was off comes out as 0.5.
+    """
+    import numpy as np
+
+    model = unpack(content)
+    main = model.subgraphs[0]
+    for operator in main.operators:
+        if operator_name(model.operatorCodes[operator.opcodeIndex]) != "ONE_HOT":
+            continue
+        given = describe(main.tensors[operator.outputs[0]])
+        operator.inputs = [int(index) for index in operator.inputs]
+        for place in (2, 3):
+            tensor = copy.copy(main.tensors[operator.inputs[place]])
+            own, data = describe(tensor), model.buffers[tensor.buffer].data
+            if given.scale is None or own.scale is None or data is None:
+                continue
+            codes = np.asarray(data, np.uint8).view(own.dtype)
+            value = dequantize(codes, own.scale, own.zero_point or 0)
+            stored = quantize(value, given.scale, given.zero_point or 0, given.dtype)
+            buffer = copy.copy(model.buffers[0])
+            buffer.data = stored.view(np.uint8)
+            tensor.quantization = main.tensors[operator.outputs[0]].quantization
+            tensor.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+            operator.inputs[place] = len(main.tensors)
+            main.tensors.append(tensor)
+    return pack(without_unused(model))
+
+
+def _cast_to_float(model: Any, index: int) -> Any:
+    """An operator that makes floats of a tensor; not yet among the others."""
+    schema = _schema()
+    main = model.subgraphs[0]
+    taken, value = main.tensors[index], schema.TensorT()
+    value.name, value.type = taken.name + b"/float", schema.TensorType.FLOAT32
+    value.shape, value.shapeSignature, value.buffer = taken.shape, taken.shapeSignature, 0
+    main.tensors.append(value)
+    cast = schema.OperatorT()
+    cast.opcodeIndex = operator_code(model, "CAST")
+    cast.inputs, cast.outputs = [index], [len(main.tensors) - 1]
+    cast.builtinOptionsType = schema.BuiltinOptions.CastOptions
+    cast.builtinOptions = schema.CastOptionsT()
+    cast.builtinOptions.inDataType = taken.type
+    cast.builtinOptions.outDataType = value.type
+    return cast
+
+
 def _is_unit(tensor: Any) -> bool:
     grid = tensor.quantization
     return grid is not None and list(grid.scale) == [1.0] and list(grid.zeroPoint) == [0]
+
+
+def operators(content: bytes) -> set[str]:
+    """Names of the operators that a file uses."""
+    return {operator_name(code) for code in unpack(content).operatorCodes}
 
 
 def operator_code(model: Any, name: str, version: int = 1) -> int:

@@ -6,7 +6,7 @@ Operators without a 16-bit kernel stay float.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ConversionError
@@ -17,30 +17,35 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-def quantize_16x8(content: bytes, samples: Array) -> bytes:
+def quantize_16x8(content: bytes, samples: Sequence[Array]) -> bytes:
     """A float file with activations in int16, kernels in int8, and float inputs and outputs.
 
     Args:
-        content: Float, with one input.
-        samples: [N, *shape] of any dtype that converts to the input's.
+        content: Float.
+        samples: For each input, in the file's order, [N, *shape] of any dtype that converts to it.
 
     Raises:
         ConversionError: The quantizer refuses the model, or LiteRT has no 16-bit kernel for an
             operator of the result.
     """
+    import numpy as np
     import tensorflow as tf
     from tensorflow.lite.python.optimize.calibrator import Calibrator
 
     from edgekit.exporters.tflite_file import dtype_name, unpack
 
     main = unpack(content).subgraphs[0]
-    dtype = dtype_name(main.tensors[main.inputs[0]].type)
+    dtypes = [dtype_name(main.tensors[index].type) for index in main.inputs]
 
     def rows() -> Iterator[list[Any]]:
-        for row in samples:
-            yield [row[None].astype(dtype)]
+        for row in zip(*samples, strict=True):
+            yield [
+                np.asarray(value)[None].astype(dtype)
+                for value, dtype in zip(row, dtypes, strict=True)
+            ]
 
-    taken = tf.float32 if dtype == "float32" else tf.as_dtype(dtype)
+    # The quantizer is told one type; inputs of whole numbers keep theirs whatever it is.
+    taken = tf.float32 if "float32" in dtypes else tf.as_dtype(dtypes[0])
     try:
         quantized = bytes(
             Calibrator(content).calibrate_and_quantize(
@@ -49,7 +54,8 @@ def quantize_16x8(content: bytes, samples: Array) -> bytes:
         )
     except (RuntimeError, ValueError) as error:  # "Max and min … should be recorded: tokens"
         reason = " ".join(str(error).split())
-        what = "an input of whole numbers (tokens)" if taken.is_integer else "this model"
+        whole = any(dtype != "float32" for dtype in dtypes)
+        what = "an input of whole numbers (tokens)" if whole else "this model"
         raise ConversionError(
             f"tflite-16x8: TensorFlow's 16-bit quantizer does not take {what}",
             reason[:300],

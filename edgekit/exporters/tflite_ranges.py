@@ -43,13 +43,13 @@ def with_placeholders(content: bytes) -> bytes:
 
 
 def with_ranges(
-    content: bytes, samples: Array, method: str, *, calibrated: bool = True
+    content: bytes, samples: Sequence[Array], method: str, *, calibrated: bool = True
 ) -> tuple[bytes, Audit]:
     """The same file with edgekit's ranges, and how far they can be trusted.
 
     Args:
         content: A float model whose tensors have ranges.
-        samples: [N, *shape] of its only input, of any dtype that converts to the input's.
+        samples: For each input, in the file's order, [N, *shape] of any dtype that converts to it.
         method: One of `edgekit.ranges.limits.METHODS`.
         calibrated: Whether its ranges are TensorFlow's, over the first `PLACEHOLDER_SAMPLES` of the
             samples, so that the audit says which of them were wrong.
@@ -75,7 +75,7 @@ def with_ranges(
 
 
 def _observe(
-    content: bytes, samples: Array, wanted: Sequence[int]
+    content: bytes, samples: Sequence[Array], wanted: Sequence[int]
 ) -> tuple[Observations, Observations]:
     """What tensors hold for all samples, and for those that the calibrator saw."""
     import numpy as np
@@ -88,12 +88,13 @@ def _observe(
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
-    (taken,) = interpreter.get_input_details()
+    taken = interpreter.get_input_details()
     views = [(index, interpreter.tensor(index)) for index in wanted]
-    seen = Observations(len(samples))
-    first = Observations(min(PLACEHOLDER_SAMPLES, len(samples)))
-    for place, row in enumerate(samples):
-        interpreter.set_tensor(taken["index"], np.asarray(row, taken["dtype"])[None])
+    seen = Observations(len(samples[0]))
+    first = Observations(min(PLACEHOLDER_SAMPLES, seen.samples))
+    for place, row in enumerate(zip(*samples, strict=True)):
+        for entry, value in zip(taken, row, strict=True):
+            interpreter.set_tensor(entry["index"], np.asarray(value, entry["dtype"])[None])
         interpreter.invoke()
         for index, view in views:
             rows = view()[None]

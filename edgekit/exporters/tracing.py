@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any
 from edgekit.errors import ConversionError, ModelError
 from edgekit.exporters.cost import multiply_adds
 from edgekit.files import canonical_json
-from edgekit.loading import in_float32, sample_shape, unroll_recurrent, without_jit_compile
+from edgekit.loading import (
+    in_float32,
+    packed_inputs,
+    sample_shape,
+    unroll_recurrent,
+    without_jit_compile,
+)
 from edgekit.spec import InputSpec, ModelSpec
 
 if TYPE_CHECKING:
@@ -238,12 +244,8 @@ def _distinct(inputs: list[InputSpec]) -> list[InputSpec]:
 def _keras_call(model: Any) -> Callable[[list[Any]], list[Any]]:
     import keras
 
-    pack = keras.tree.pack_sequence_as
-    structure = getattr(model, "_inputs_struct", None)
-
     def call(tensors: list[Any]) -> list[Any]:
-        packed = tensors[0] if structure is None else pack(structure, tensors)
-        return list(keras.tree.flatten(model(packed, training=False)))
+        return list(keras.tree.flatten(model(packed_inputs(model, tensors), training=False)))
 
     return call
 

@@ -99,13 +99,12 @@ class Worker:
         """Run the source model on samples and write its outputs, as an agent's "run" would."""
         import numpy as np
 
-        from edgekit.job import tensor_file
+        from edgekit.samples import read_samples, write_samples
 
         if self._reference is None:  # a fresh child after a crash
             self._prepare(request["preparation"])
         place = Path(request["inputs"])
-        paths = [place] if place.is_file() else [place / tensor_file(n) for n in request["names"]]
-        arrays = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+        arrays = list(read_samples(place, request["names"]).values())
         try:
             outputs = self._reference(arrays)
         except Exception as error:
@@ -118,15 +117,10 @@ class Worker:
                 f"{reason[:300]}",
                 hint="--input-range LOW,HIGH says what it takes (token numbers: 0,VOCABULARY-1)",
             ) from error
-        target = Path(request["outputs"])
-        if len(outputs) == 1:
-            np.save(target, outputs[0])
-        else:
-            target.mkdir()
-            for name, array in zip(request["output_names"], outputs, strict=True):
-                np.save(target / tensor_file(name), array)
+        named = dict(zip(request["output_names"], outputs, strict=True))
+        place = write_samples(Path(request["outputs"]), named)
         bad = sum(int((~np.isfinite(a)).sum()) for a in outputs if a.dtype.kind == "f")
-        return {"nonfinite": bad}
+        return {"nonfinite": bad, "outputs": str(place)}
 
 
 def _convert(request: dict[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact
-from edgekit.feeding import read_samples, real, samples_at, typed
+from edgekit.feeding import real, typed
 from edgekit.fields import Setting
 from edgekit.passes import PHASES, Document, unavailable
 from edgekit.process import Child, Emit, Handler
+from edgekit.samples import read_samples, samples_at
 from edgekit.spec import InputSpec
 from edgekit.statistics import median, median_interval
 

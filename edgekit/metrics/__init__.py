@@ -23,6 +23,7 @@ from edgekit.metrics.classification import (
 )
 from edgekit.metrics.detection import COCO_OVERLAPS, MeanAveragePrecision
 from edgekit.metrics.means import SampleMean, bits, peak_signal_to_noise, right_steps
+from edgekit.metrics.playing import Played
 from edgekit.metrics.segmentation import MeanIntersectionOverUnion
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ METRICS: dict[str, Metric] = {
         MeanIntersectionOverUnion("miou"),
         SampleMean("bits", "modelling", bits, SCALES["bits"]),
         SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
+        Played("return"),
     )
 }
 

@@ -52,6 +52,14 @@ class Scale:
         """`97.17 %`."""
         return f"{value:.2f} {self.symbol}".rstrip()
 
+    def of(self, name: str) -> str:
+        """What a difference is of, in words: `points of top1`; of what is its own unit, its name.
+
+        Args:
+            name: Of the metric.
+        """
+        return f"{self.unit} of {name}" if self.unit != name else name
+
     def drop(self, value: float, reference: float) -> float:
         """How much worse `value` is than `reference`; below 0 where it is better."""
         return self.better * (reference - value) + 0.0
@@ -59,7 +67,7 @@ class Scale:
     def drop_interval(self, interval: tuple[float, float]) -> tuple[float, float]:
         """The interval of a drop from that of (reference − value)."""
         low, high = interval
-        return (low, high) if self.better > 0 else (-high + 0.0, -low + 0.0)
+        return (low + 0.0, high + 0.0) if self.better > 0 else (-high + 0.0, -low + 0.0)
 
 
 POINTS = Scale("points", "%", 0.0, 100.0)

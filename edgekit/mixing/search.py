@@ -115,7 +115,8 @@ class Search:
         drawn = self._draw()
         graph = self._results[f"convert:{self._step.label}"]
         outputs = self._results["prepare"]["outputs"]
-        trials = Trials(self._workshop, child, self._step, graph, outputs)
+        names = [spec.name for spec in self._specs], list(outputs)
+        trials = Trials(self._workshop, child, self._step, graph, names)
         if drawn is None:
             raise self._hopeless("the data set has no samples left to search with")
         if len(trials.layers) < 2:
@@ -128,8 +129,12 @@ class Search:
     def _draw(self) -> SearchDraw | None:
         order = self._workshop.order
         assert order.dataset is not None
-        spec = InputSpec.from_json(self._results["prepare"]["inputs"][0])
-        return draw_search(order.dataset, order.calibration_samples, spec, self._workshop.report)
+        specs = self._specs
+        return draw_search(order.dataset, order.calibration_samples, specs, self._workshop.report)
+
+    @property
+    def _specs(self) -> list[InputSpec]:
+        return [InputSpec.from_json(entry) for entry in self._results["prepare"]["inputs"]]
 
     # -- the search --------------------------------------------------------------------------------
 
@@ -268,10 +273,10 @@ class Search:
                 "an estimate by the search's samples; by the gate's, which are others, the plain "
                 f"file loses {self._plain_drop:.2f}"
             )
-        unit = METRICS[order.metric].scale.unit
+        what = METRICS[order.metric].scale.of(order.metric)
         ended = "time ran out" if longer else "nothing useful was left to try"
         return self._error(
-            f"{order.source.name} {self._step.label} {loses} {unit} of {order.metric} with "
+            f"{order.source.name} {self._step.label} {loses} {what} with "
             f"{count} of {layers} layers in float; the limit is {limit}",
             judged,
             f"{self._candidates} candidates, {len(self._gated)} files at the gate; {ended}",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.exporters.base import FileGraph
-from edgekit.feeding import encode, read_samples, run_samples
+from edgekit.feeding import encode, run_samples
 from edgekit.files import emptied
 from edgekit.job import Job
 from edgekit.metrics import score
@@ -20,10 +20,12 @@ from edgekit.quantization.condition.originals import ORIGINALS
 from edgekit.quantization.mixed.drawing import SearchDraw
 from edgekit.quantization.mixed.layers import MixedLayer
 from edgekit.quantization.mixed.noise import noise_power
+from edgekit.samples import count_of, read_samples, rows_of, write_samples
 from edgekit.transports.local import LocalTransport
 
 _RANKED_BY = 16  # samples a layer's noise is measured on
 _FEWEST = 128  # samples that candidates are judged by
+_EPISODES = 64  # episodes that they play where the metric does
 
 
 class Trials:
@@ -34,7 +36,7 @@ class Trials:
         child: The process of `edgekit.quantization.mixed.worker`.
         step: The conversion that made the file.
         graph: What is in the file.
-        outputs: Names of the source model's outputs.
+        names: Of the source model's inputs and outputs.
 
     Attributes:
         layers: Of the file.
@@ -49,12 +51,13 @@ class Trials:
         child: Child,
         step: Step,
         graph: FileGraph,
-        outputs: Sequence[str],
+        names: tuple[Sequence[str], Sequence[str]],
     ) -> None:
         self._workshop, self._child, self._step = workshop, child, step
-        self._graph, self._outputs = graph, outputs
+        self._graph = graph
+        self._inputs, self._outputs = names
         self._folder = emptied(workshop.scratch / "mixed" / step.label)
-        self._samples = self._folder / "samples.npy"
+        self._samples = self._folder  # until there are some
         self._reference = self._folder  # until there is one
         self._encoded = self._samples
         self._labels: Any = None
@@ -84,15 +87,14 @@ class Trials:
         """
         import numpy as np
 
-        inputs = np.load(drawn.drawn.folder / "inputs.npy", mmap_mode="r", allow_pickle=False)
-        few = min(_RANKED_BY, len(inputs))
-        np.save(self._samples, inputs[:few])
-        self._encode()
+        inputs = read_samples(drawn.drawn.inputs, self._inputs)
+        there = count_of(inputs)
+        few = min(_RANKED_BY, there)
+        self._hold(rows_of(inputs, slice(few)))
         once = self._try((), few, compare=False)["seconds"] / few
-        self.count = min(len(inputs), max(_FEWEST, int(seconds / max(once, 1e-6))))
-        rows = np.arange(self.count) * len(inputs) // self.count
-        np.save(self._samples, inputs[rows])
-        self._encode()
+        self.count = min(there, max(_FEWEST, int(seconds / max(once, 1e-6))))
+        rows = np.arange(self.count) * there // self.count
+        self._hold(rows_of(inputs, rows))
         labels = drawn.drawn.folder / "labels.npy"
         self._labels = np.load(labels, allow_pickle=False)[rows] if labels.is_file() else None
         self._reference = self._workshop.run_reference(self._samples, self._folder)
@@ -121,13 +123,10 @@ class Trials:
         begun = time.monotonic()
         folder, exporter = emptied(self._folder / "candidate"), self._step.exporter
         graph = self.write(kept, folder)
+        job = Job(action="run", runtime=exporter.runtime, model=str(folder / exporter.model_file))
         outputs, _ = run_samples(
             LocalTransport(),
-            Job(
-                action="run",
-                runtime=exporter.runtime,
-                model=str(folder / exporter.model_file),
-            ),
+            job,
             inputs=graph.inputs,
             outputs=graph.outputs,
             samples=self._samples,
@@ -137,7 +136,12 @@ class Trials:
         reference = list(read_samples(self._reference, self._outputs).values())
         lost = None
         if self._labels is not None:
-            lost = score(self._workshop.order.metric, given, self._labels, reference).drop
+            both, labels = [given, reference], self._labels
+            if episodes := self._workshop.episodes:
+                labels = labels[:_EPISODES]
+                paid = episodes.of_file(job, graph.inputs, graph.outputs, labels)
+                both = [[paid], [episodes.of_source(labels)]]
+            lost = score(self._workshop.order.metric, both[0], labels, both[1]).drop
         self.longest = max(self.longest, time.monotonic() - begun)
         return lost, noise_power(given, reference)
 
@@ -148,15 +152,15 @@ class Trials:
 
     def one_sample(self) -> Mapping[str, Path]:
         """The first sample as the float file and as the int8 files take it."""
-        import numpy as np
-
         folder = emptied(self._folder / "one")
-        one = folder / "sample.npy"
-        np.save(one, np.load(self._samples, mmap_mode="r", allow_pickle=False)[:1])
+        first = rows_of(read_samples(self._samples, self._inputs), slice(1))
+        one = write_samples(folder / "sample", first)
         own = encode(one, self._graph.inputs, emptied(folder / "encoded"))
         return {"mixed": own, "int8": own, "fp32": one}
 
-    def _encode(self) -> None:
+    def _hold(self, arrays: Mapping[str, Any]) -> None:
+        """Judge by these samples."""
+        self._samples = write_samples(emptied(self._folder / "samples") / "samples", arrays)
         place = emptied(self._folder / "encoded")
         self._encoded = encode(self._samples, self._graph.inputs, place)
 

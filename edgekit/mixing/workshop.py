@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from edgekit.exporters.base import FileGraph
 from edgekit.plan import ExportOrder, Step
+from edgekit.playing import Episodes
 from edgekit.preparing import Starts
 from edgekit.progress import Report
 from edgekit.quantization.mixed.layers import Mixed
@@ -22,6 +23,7 @@ class Workshop(Protocol):
         report: Told about progress.
         environment: Variables for processes.
         starts: What the steps' chains begin with.
+        episodes: What files and their source model play; None where the metric does not.
     """
 
     order: ExportOrder
@@ -29,6 +31,7 @@ class Workshop(Protocol):
     report: Report
     environment: dict[str, str]
     starts: Starts
+    episodes: Episodes | None
 
     def run(
         self, step: Step, graph: FileGraph, proof: Path, trace: Mapping[str, Any], name: str = ""

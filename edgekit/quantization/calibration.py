@@ -7,12 +7,13 @@ measured on what int8 was fitted to says too little. Does not quantize.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekit.datasets import Dataset, Drawn, draw
 from edgekit.errors import DataError
 from edgekit.progress import Report
+from edgekit.samples import read_all
 from edgekit.spec import InputSpec
 
 SPLIT = "train"
@@ -26,7 +27,9 @@ _MANY_UNSTABLE = 0.25
 _MUCH_CLIPPED = 0.02
 
 
-def draw_calibration(dataset: Dataset, count: int, spec: InputSpec, report: Report) -> Drawn:
+def draw_calibration(
+    dataset: Dataset, count: int, specs: Sequence[InputSpec], report: Report
+) -> Drawn:
     """Draw calibration samples, classes balanced.
 
     Raises:
@@ -40,7 +43,7 @@ def draw_calibration(dataset: Dataset, count: int, spec: InputSpec, report: Repo
             limit=f"at least {MIN_SAMPLES} samples",
             hint="--calibration-samples 128, or a data set with more samples",
         )
-    drawn = draw(dataset, SPLIT, count, spec, report=report)
+    drawn = draw(dataset, SPLIT, count, specs, report=report)
     if len(_digests(drawn)) == 1:
         raise DataError(
             f"{dataset.name}: all {drawn.count:,} calibration samples are equal and show no range",
@@ -67,14 +70,19 @@ def check_apart(calibration: Drawn, evaluation: Drawn) -> None:
 
 
 def classes_shown(calibration: Drawn) -> int | None:
-    """How many classes the samples (or the boxes in them) are of; None without labels."""
+    """How many classes the samples (or their boxes, steps or pixels) are of.
+
+    None without labels, and where they are values to be given.
+    """
     import numpy as np
 
     file = calibration.folder / "labels.npy"
     if not file.is_file():
         return None
     labels = np.load(file, allow_pickle=False)
-    classes = labels if labels.ndim == 1 else labels[..., 0].ravel()
+    if labels.dtype.kind == "f" and labels.shape[2:] != (5,):
+        return None
+    classes = labels[..., 0] if labels.dtype.kind == "f" else labels
     return len(np.unique(classes[classes >= 0]))
 
 
@@ -114,7 +122,10 @@ def _doubts(entry: Mapping[str, Any], classes: int) -> list[str]:
 
 
 def _digests(drawn: Drawn) -> set[bytes]:
+    """One of each sample: of all that goes into the model for it."""
     import numpy as np
 
-    rows = np.load(drawn.folder / "inputs.npy", mmap_mode="r", allow_pickle=False)
-    return {hashlib.sha256(np.ascontiguousarray(row).tobytes()).digest() for row in rows}
+    return {
+        hashlib.sha256(b"".join(np.ascontiguousarray(row).tobytes() for row in rows)).digest()
+        for rows in zip(*read_all(drawn.inputs), strict=True)
+    }

@@ -62,9 +62,9 @@ class _Worker(Worker):
 
     def _compare(self, request: dict[str, Any]) -> dict[str, Any]:
         from edgekit.exporters.tracing import Trace
-        from edgekit.feeding import read_samples, samples_at
         from edgekit.quantization.explain.comparing import Comparison
         from edgekit.quantization.explain.layers import Layer
+        from edgekit.samples import read_samples, samples_at, stored_at
 
         trace = Trace.read(Path(request["source"]))
         self._comparison = Comparison(
@@ -76,10 +76,9 @@ class _Worker(Worker):
         if request["golden"] is None:
             return {"apart": None}
         golden = Path(request["golden"])
-        reference = golden / "reference.npy"
-        place = reference if reference.is_file() else golden / "reference"
         inputs = read_samples(samples_at(golden), request["names"])
-        return {"apart": self._comparison.check(inputs, read_samples(place, trace.outputs))}
+        reference = read_samples(stored_at(golden / "reference"), trace.outputs)
+        return {"apart": self._comparison.check(inputs, reference)}
 
     def _add(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._comparison is not None

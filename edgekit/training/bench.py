@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets import draw
+from edgekit.errors import ModelError
 from edgekit.files import cache_folder, scratch_folder
 from edgekit.loading import build_keras
 from edgekit.training.augment import augmenter_for
 from edgekit.training.course import Course
 from edgekit.training.feed import Feed, Source, Stored, fits, open_source
+from edgekit.training.inputs import load_inputs
 from edgekit.training.learner import Learner, assign_all
 from edgekit.training.recipe import Segment
 from edgekit.training.state import TrainingState
@@ -24,6 +26,8 @@ from edgekit.training.transfer import build_started, split_at, stored_features
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from edgekit.training.inputs import Inputs
 
     Array = np.ndarray[Any, Any]
 
@@ -34,15 +38,17 @@ class Bench:
 
     Attributes:
         learner: The model under training.
-        feed: Its samples.
+        source: Where its samples come from.
+        feed: They, in batches.
         inputs: Validation samples, as `learner.predict` takes them.
         labels: Theirs.
         fresh: Layers that begin anew because the first weights have none for them.
     """
 
     learner: Learner
+    source: Source
     feed: Feed
-    inputs: Array
+    inputs: Inputs
     labels: Array
     fresh: tuple[str, ...]
 
@@ -58,23 +64,30 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
     """
     import numpy as np
 
-    recipe, dataset, spec = course.recipe, course.dataset, course.stage_input(segment.stage)
+    recipe, dataset, specs = course.recipe, course.dataset, course.stage_inputs(segment.stage)
     batch = course.batch_size
     with course.replicas.scope():
         model, fresh = _first_model(course, state, segment.stage)
         head, backbone = None, None
         if segment.frozen:
             backbone, head = split_at(model, course.spec.features, course.source)
-    drawn = draw(dataset, "validation", recipe.validation_samples, spec, report=course.report)
-    inputs: Array = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
+    drawn = draw(dataset, "validation", recipe.validation_samples, specs, report=course.report)
+    inputs = load_inputs(drawn, specs)
     labels = np.load(drawn.folder / "labels.npy")
     # Among workers on one machine, each would clear away what the others have under way.
     worker = course.replicas.workers.index
     beside = cache_folder() / "batches" / str(worker) if worker else course.folder
     with scratch_folder(beside / "batches") as scratch:
+        objective = course.objective()
         source: Source
-        if backbone is not None and fits(dataset, spec):
-            whole = draw(dataset, "train", dataset.size("train"), spec, report=course.report)
+        own = objective.experience(
+            lambda states: learner.predict(states, len(states)), dataset, seed=course.seed
+        )
+        if own is not None:
+            _refuse_many(course)
+            source = own
+        elif backbone is not None and fits(specs, course.train_size):
+            whole = draw(dataset, "train", course.train_size, specs, report=course.report)
             made = [
                 stored_features(
                     backbone,
@@ -90,13 +103,20 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
             backbone = None
         else:
             part = batch // course.replicas.workers.count
-            source = open_source(dataset, spec, part, scratch=scratch, report=course.report)
+            source = open_source(
+                dataset,
+                specs,
+                part,
+                count=course.train_size,
+                scratch=scratch,
+                report=course.report,
+            )
         # A frozen backbone's features are worth keeping only of samples as they are.
         augment = None if segment.frozen else recipe.augment
         feed = Feed(
             source,
             batch,
-            augment=augmenter_for(augment, spec, len(dataset.classes)) if augment else None,
+            augment=augmenter_for(augment, specs[0], len(dataset.classes)) if augment else None,
             seed=course.seed,
             part=(course.replicas.workers.index, course.replicas.workers.count),
         )
@@ -105,7 +125,7 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
                 learner = Learner(
                     model,
                     recipe,
-                    course.objective(),
+                    objective,
                     head=head,
                     backbone=backbone,
                     replicas=course.replicas,
@@ -113,7 +133,16 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
             if state.epoch:
                 same = state.history[-1].get("frozen", False) == segment.frozen
                 learner.restore(state.arrays, same_part=same)
-            yield Bench(learner, feed, inputs, labels, fresh)
+                source.restore(state.arrays.get("experience", []))
+            yield Bench(learner, source, feed, inputs, labels, fresh)
+
+
+def _refuse_many(course: Course) -> None:
+    if course.replicas.count > 1:
+        raise ModelError(
+            f"{course.source.name} learns from what it meets itself: one process, one copy",
+            hint="leave out --strategy",
+        )
 
 
 def _first_model(

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edgekit.datasets import Dataset
+from edgekit.datasets import Dataset, require_world
 from edgekit.errors import DataError
 from edgekit.files import canonical_json, sha256_file, write_atomic
-from edgekit.metrics import METRICS, Scale
+from edgekit.metrics import METRICS, MetricValue, Scale
+from edgekit.metrics.playing import Played
 from edgekit.models import ModelSource, resolve_model
 from edgekit.progress import Progress, Report
 from edgekit.spec import InputSpec, ModelSpec
@@ -23,6 +25,13 @@ from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
 from edgekit.training.strategy import Replicas
 from edgekit.training.transfer import Start
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from edgekit.training.learner import Learner
+
+    Array = np.ndarray[Any, Any]
 
 # A recipe counts its training in epochs: with a step or two in each, a small data set would hardly
 # move the weights. Normalisation over fewer samples than the small batch gets too noisy.
@@ -63,19 +72,25 @@ class Course:
         return self.folder / f"{self.dataset.name}.weights.h5"
 
     @property
+    def train_size(self) -> int:
+        """Samples of the train split that are ever seen."""
+        size = self.dataset.size("train")
+        return min(self.recipe.train_samples or size, size)
+
+    @property
     def batch_size(self) -> int:
         """Samples per step: the recipe's, or fewer where an epoch would have fewer than 8 steps.
 
         Every copy of the model gets as many.
         """
-        size, copies = self.dataset.size("train"), self.replicas.count
+        size, copies = self.train_size, self.replicas.count
         wanted = min(self.recipe.batch_size, size, max(_SMALL_BATCH, size // _FEW_STEPS))
         return max(wanted // copies, 1) * copies
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps of the optimizer between two validations; an epoch is at most one pass."""
-        size = self.dataset.size("train")
+        size = self.train_size
         return max(1, min(self.recipe.samples_per_epoch or size, size) // self.batch_size)
 
     @property
@@ -97,11 +112,11 @@ class Course:
             tokenizer=self.source.tokenizer,
         )
 
-    def stage_input(self, stage: int) -> InputSpec:
-        """The model's input in a stage."""
+    def stage_inputs(self, stage: int) -> tuple[InputSpec, ...]:
+        """The model's inputs in a stage."""
         spec = self.stage_source(stage).spec
         assert spec is not None
-        return spec.inputs[0]
+        return spec.inputs
 
     @property
     def scale(self) -> Scale:
@@ -112,6 +127,20 @@ class Course:
     def metric_name(self) -> str:
         """The model's metric with its unit, for people: `top1, points`."""
         return f"{self.spec.metric}, {self.scale.unit}"
+
+    def measure(self, outputs: Sequence[Array], labels: Array, learner: Learner) -> MetricValue:
+        """The model's metric; one that plays lets the model as it is play the samples' episodes.
+
+        Args:
+            outputs: For the samples, one [N, ...] array each.
+            labels: Theirs, [N, ...].
+            learner: That gave them.
+        """
+        metric = METRICS[self.spec.metric]
+        if isinstance(metric, Played):
+            world = require_world(self.dataset)
+            outputs = metric.play(lambda s: learner.predict(s, len(s)), world, labels)
+        return metric.measure(outputs, labels, None)
 
     def objective(self) -> Objective:
         """What is minimized."""
@@ -168,7 +197,10 @@ class Pace:
     def __init__(self, course: Course, epochs_done: int) -> None:
         self._course = course
         recipe = course.recipe
-        sizes = [math.prod(course.stage_input(stage).shape) for stage in range(len(recipe.stages))]
+        sizes = [
+            sum(math.prod(spec.shape) for spec in course.stage_inputs(stage))
+            for stage in range(len(recipe.stages))
+        ]
         segments = [recipe.segment_of(epoch) for epoch in range(recipe.epochs)]
         self._costs = [sizes[s.stage] * (_FROZEN_COST if s.frozen else 1.0) for s in segments]
         self._began = time.monotonic()

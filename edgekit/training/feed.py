@@ -12,22 +12,26 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.datasets import Dataset, draw
 from edgekit.datasets.readers import Readers, create_arrays
 from edgekit.process import available_cores
 from edgekit.progress import Report, silent
+from edgekit.samples import read_samples, samples_at
 from edgekit.spec import InputSpec
 from edgekit.training.augment import Augmenter
+from edgekit.training.inputs import as_inputs, each_input, load_inputs, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from edgekit.training.inputs import Inputs
 
     Array = np.ndarray[Any, Any]
 
@@ -56,32 +60,44 @@ def epoch_order(size: int, epoch: int, samples: int, seed: int) -> Array:
     return np.concatenate(parts)
 
 
-def fits(dataset: Dataset, spec: InputSpec) -> bool:
-    """Whether the inputs of the whole train split may be kept on disk."""
+def fits(specs: Sequence[InputSpec], count: int) -> bool:
+    """Whether the inputs of so many samples may be kept on disk."""
     import numpy as np
 
-    sample_bytes = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
-    return dataset.size("train") * sample_bytes <= MOST_STORED_BYTES
-
-
-def is_stored(dataset: Dataset, spec: InputSpec) -> bool:
-    """Whether the train split is decoded once and kept: costly to read, and it fits."""
-    return dataset.costly and fits(dataset, spec)
+    sample_bytes = sum(math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in specs)
+    return count * sample_bytes <= MOST_STORED_BYTES
 
 
 class Source(ABC):
-    """Where a feed's samples come from; `close` ends what runs for it."""
+    """Where a feed's samples come from; `close` ends what runs for it.
+
+    Attributes:
+        ahead: Whether batches may be read before the model has taken the step with the last one.
+    """
+
+    ahead: ClassVar[bool] = True
 
     @abstractmethod
-    def read(self, batches: Array) -> Iterator[tuple[Array, Array]]:
+    def read(self, batches: Array) -> Iterator[tuple[Inputs, Array]]:
         """The samples of each row of `batches` [steps, batch], row after row.
 
         Yields:
-            Inputs [batch, ...] and labels [batch, ...]; valid until the next are asked for.
+            Inputs [batch, ...], of several a tuple, and labels [batch, ...]; valid until the next
+            are asked for.
 
         Raises:
             DataError: A sample cannot be read.
         """
+
+    def arrays(self) -> list[Array]:
+        """What later epochs depend on beyond the samples asked for: none, as here, of a data set.
+
+        Copies; asked between two epochs.
+        """
+        return []
+
+    def restore(self, arrays: Sequence[Array]) -> None:  # noqa: B027  most keep nothing
+        """Go on from what `arrays` gave."""
 
     @abstractmethod
     def close(self, *, failed: bool) -> None:
@@ -92,16 +108,16 @@ class Stored(Source):
     """Samples that lie in arrays, maybe mapped.
 
     Args:
-        inputs: [N, ...].
+        inputs: [N, ...], of several inputs a tuple.
         labels: [N, ...].
     """
 
-    def __init__(self, inputs: Array, labels: Array) -> None:
+    def __init__(self, inputs: Inputs, labels: Array) -> None:
         self._inputs, self._labels = inputs, labels
 
-    def read(self, batches: Array) -> Iterator[tuple[Array, Array]]:
+    def read(self, batches: Array) -> Iterator[tuple[Inputs, Array]]:
         for rows in batches:
-            yield self._inputs[rows], self._labels[rows]
+            yield rows_of(self._inputs, rows), self._labels[rows]
 
     def close(self, *, failed: bool) -> None:
         pass  # the arrays go with their last reader
@@ -112,28 +128,43 @@ class ReadAhead(Source):
 
     Args:
         dataset: Labelled; its split "train" is read.
-        spec: The model's input.
+        specs: The model's inputs.
         batch_size: Samples per batch.
+        count: How many samples of the split there are to be; None for all.
         scratch: An empty folder for the batches under way.
     """
 
     def __init__(
-        self, dataset: Dataset, spec: InputSpec, batch_size: int, *, scratch: Path
+        self,
+        dataset: Dataset,
+        specs: Sequence[InputSpec],
+        batch_size: int,
+        *,
+        count: int | None = None,
+        scratch: Path,
     ) -> None:
+        import numpy as np
+
+        # All samples of a split are asked for by their own numbers.
+        self._chosen: Array | None = None
+        if count is not None and count < dataset.size("train"):
+            self._chosen = np.array(list(dataset.choose("train", count)))
         # The model keeps all cores busy by itself: half of them are enough to stay ahead of it.
         processes = max(1, available_cores() // 2) if dataset.costly else 0
         self._free: deque[Path] = deque()
         for number in range(processes + 2):
             folder = scratch / str(number)
             folder.mkdir()
-            create_arrays(folder, batch_size, spec, dataset, labelled=True)
+            create_arrays(folder, batch_size, specs, dataset, labelled=True)
             self._free.append(folder)
-        self._readers = Readers(dataset, spec, processes)
+        self._names = [spec.name for spec in specs]
+        self._readers = Readers(dataset, specs, processes)
         self._threads = ThreadPoolExecutor(max(1, processes))
 
-    def read(self, batches: Array) -> Iterator[tuple[Array, Array]]:
+    def read(self, batches: Array) -> Iterator[tuple[Inputs, Array]]:
         import numpy as np
 
+        batches = batches if self._chosen is None else self._chosen[batches]
         rows = iter(batches.tolist())
         waiting: deque[tuple[Path, Future[None]]] = deque()
         try:
@@ -146,10 +177,9 @@ class ReadAhead(Source):
                     return
                 folder, job = waiting[0]
                 job.result()
-                yield (
-                    np.load(folder / "inputs.npy", mmap_mode="r"),
-                    np.load(folder / "labels.npy", mmap_mode="r"),
-                )
+                inputs = read_samples(samples_at(folder), self._names)
+                labels = np.load(folder / "labels.npy", mmap_mode="r")
+                yield as_inputs(tuple(inputs.values())), labels
                 waiting.popleft()
                 self._free.append(folder)
         finally:
@@ -165,9 +195,23 @@ class ReadAhead(Source):
 
 
 def open_source(
-    dataset: Dataset, spec: InputSpec, batch_size: int, *, scratch: Path, report: Report = silent
+    dataset: Dataset,
+    specs: Sequence[InputSpec],
+    batch_size: int,
+    *,
+    count: int | None = None,
+    scratch: Path,
+    report: Report = silent,
 ) -> Source:
-    """The train split, decoded once if it is worth it and fits, else read as it is needed.
+    """Samples of the train split, decoded once if it is worth it and fits, else read when needed.
+
+    Args:
+        dataset: Labelled.
+        specs: The model's inputs.
+        batch_size: Samples per batch.
+        count: How many samples of the split there are to be; None for all.
+        scratch: An empty folder for what is under way.
+        report: Told about progress.
 
     Raises:
         DataError: A sample cannot be read.
@@ -175,12 +219,12 @@ def open_source(
     """
     import numpy as np
 
-    if not is_stored(dataset, spec):
-        return ReadAhead(dataset, spec, batch_size, scratch=scratch)
+    kept = dataset.size("train") if count is None else count
+    if not (dataset.costly and fits(specs, kept)):
+        return ReadAhead(dataset, specs, batch_size, count=count, scratch=scratch)
     # All samples of a split are drawn in their own order.
-    drawn = draw(dataset, "train", dataset.size("train"), spec, report=report)
-    inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
-    return Stored(inputs, np.load(drawn.folder / "labels.npy"))
+    drawn = draw(dataset, "train", kept, specs, report=report)
+    return Stored(load_inputs(drawn, specs), np.load(drawn.folder / "labels.npy"))
 
 
 class Feed:
@@ -220,7 +264,8 @@ class Feed:
             first_step: Steps of the training before this order.
 
         Yields:
-            Tensors: inputs [batch, ...] and labels [batch, ...].
+            Tensors, or arrays of a source that is not read ahead: inputs [batch, ...], of several a
+            tuple, and labels [batch, ...].
 
         Raises:
             DataError: A sample cannot be read.
@@ -232,6 +277,9 @@ class Feed:
             return
         rows = order[: steps * self._batch_size].reshape(steps, self._batch_size)
         number, parts = self._part
+        if not self._source.ahead:
+            yield from self._source.read(rows)
+            return
         with closing(_Turns(self._source.read(rows[:, number::parts]))) as turns:
             pipeline = tf.data.Dataset.range(steps).map(turns.take)
             pipeline = pipeline.map(
@@ -280,12 +328,13 @@ class _Turns:
         failure: What reading raised: TensorFlow keeps only its text.
     """
 
-    def __init__(self, batches: Iterator[tuple[Array, Array]]) -> None:
+    def __init__(self, batches: Iterator[tuple[Inputs, Array]]) -> None:
         self._batches = batches
         first = next(batches, None)
         assert first is not None
-        self._next: tuple[Array, Array] | None = first
-        self._signature = [(array.dtype, array.shape) for array in first]
+        self._next: tuple[Inputs, Array] | None = first
+        arrays = (*each_input(first[0]), first[1])
+        self._signature = [(array.dtype, array.shape) for array in arrays]
         self._lock = threading.Lock()
         self._closed = False
         self.failure: Exception | None = None
@@ -295,12 +344,12 @@ class _Turns:
         import tensorflow as tf
 
         types = [tf.as_dtype(dtype) for dtype, _ in self._signature]
-        inputs, labels = tf.numpy_function(self._take, [number], types)
-        inputs.set_shape(self._signature[0][1])
-        labels.set_shape(self._signature[1][1])
-        return number, inputs, labels
+        *inputs, labels = tensors = tf.numpy_function(self._take, [number], types)
+        for tensor, (_, shape) in zip(tensors, self._signature, strict=True):
+            tensor.set_shape(shape)
+        return number, as_inputs(inputs), labels
 
-    def _take(self, _number: Any) -> tuple[Array, Array]:
+    def _take(self, _number: Any) -> tuple[Array, ...]:
         import numpy as np
 
         with self._lock:
@@ -309,12 +358,12 @@ class _Turns:
             try:
                 ready = self._next or next(self._batches)
                 # Copied: these arrays are written again while the batch is still on its way.
-                inputs, labels = (np.array(array) for array in ready)
+                arrays = tuple(np.array(array) for array in (*each_input(ready[0]), ready[1]))
                 self._next = None
             except Exception as error:
                 self.failure = error
                 raise
-            return inputs, labels
+            return arrays
 
     def close(self) -> None:
         """Nothing is read any more."""

@@ -11,6 +11,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
+from edgekit.loading import packed_inputs
+from edgekit.training.inputs import as_inputs, count_of, each_input, rows_of
 from edgekit.training.interrupts import take_interrupt
 from edgekit.training.objectives import Objective, as_float
 from edgekit.training.recipe import Recipe
@@ -19,6 +21,8 @@ from edgekit.training.strategy import Replicas
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from edgekit.training.inputs import Inputs
 
     Array = np.ndarray[Any, Any]
 
@@ -29,7 +33,7 @@ class Learner:
     Make it in the scope of `replicas`, as the model.
 
     Args:
-        model: One input.
+        model: With one input or several.
         recipe: Optimizer and averaging.
         objective: What is minimized.
         head: What alone is trained: a model of the last layers of `model`. None trains all.
@@ -82,12 +86,13 @@ class Learner:
         self._infer = self._make_infer()
 
     def train_step(
-        self, inputs: Array, labels: Array, *, rate: float, stage_step: int
+        self, inputs: Inputs, labels: Array, *, rate: float, stage_step: int
     ) -> tuple[float, float | None]:
         """One step of the optimizer.
 
         Args:
-            inputs: [batch, *shape]: this worker's part of the batch.
+            inputs: [batch, *shape], or a tuple of one for each input: this worker's part of the
+                batch.
             labels: [batch, ...], as the objective takes them.
             rate: Learning rate.
             stage_step: Steps done before, in this stage.
@@ -102,7 +107,10 @@ class Learner:
         # or hold the normalisation of pictures of another size.
         longest = (1 + stage_step) / (10 + stage_step)
         self._optimizer.learning_rate.assign(rate)
-        tensors = [tf.convert_to_tensor(values) for values in (inputs, labels)]
+        tensors = [
+            as_inputs([tf.convert_to_tensor(values) for values in each_input(inputs)]),
+            tf.convert_to_tensor(labels),
+        ]
         loss, *right = self._step(
             self._replicas.shared_out(tensors),
             tf.constant(min(self._recipe.ema, longest), tf.float32),
@@ -110,19 +118,21 @@ class Learner:
         )
         return float(loss), float(right[0]) if right else None
 
-    def predict(self, inputs: Array, batch_size: int) -> list[Array]:
+    def predict(self, inputs: Inputs, batch_size: int) -> list[Array]:
         """One float32 [N, ...] per output, the weights as they are.
 
         Args:
-            inputs: [N, *shape], or what the head reads where there is no `backbone` before it.
+            inputs: [N, *shape], a tuple of one for each input, or what the head reads where there
+                is no `backbone` before it.
             batch_size: How many at a time.
         """
         import numpy as np
         import tensorflow as tf
 
         parts = []
-        for at in range(0, len(inputs), batch_size):
-            outputs = self._infer(tf.constant(inputs[at : at + batch_size]))
+        for at in range(0, count_of(inputs), batch_size):
+            batch = each_input(rows_of(inputs, slice(at, at + batch_size)))
+            outputs = self._infer(as_inputs([tf.constant(values) for values in batch]))
             parts.append([output.numpy() for output in outputs])
             take_interrupt()
         return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
@@ -190,9 +200,9 @@ class Learner:
         def step(inputs: Any, labels: Any, decay: Any, longest: Any) -> Any:
             before = [[tf.identity(v.value) for v in _statistics(layer)] for layer in norms]
             if self._backbone is not None:
-                inputs = self._backbone(inputs, training=False)
+                inputs = self._backbone(_packed(self._backbone, inputs), training=False)
             with tf.GradientTape(persistent=True) as tape:
-                plays, outputs = objective.plays(model, inputs, labels)
+                plays, outputs = objective.plays(model, _packed(model, inputs), labels)
                 # The optimizer adds up what the copies found; the mean is wanted.
                 totals = [play.loss / replicas.count for play in plays]
             for layer, kept in zip(norms, before, strict=True):
@@ -250,10 +260,15 @@ class Learner:
 
         def infer(inputs: Any) -> Any:
             if backbone is not None:
-                inputs = backbone(inputs, training=False)
-            return as_float(model(inputs, training=False))
+                inputs = backbone(_packed(backbone, inputs), training=False)
+            return as_float(model(_packed(model, inputs), training=False))
 
         return tf.function(infer, reduce_retracing=True)
+
+
+def _packed(model: keras.Model, inputs: Any) -> Any:
+    """Inputs of a batch as the model's own call takes them."""
+    return packed_inputs(model, inputs) if isinstance(inputs, tuple) else inputs
 
 
 def _statistics(layer: Any) -> tuple[Any, Any]:

@@ -79,8 +79,10 @@ class Recipe:
         ema: Decay per step of the averaged weights, which are the ones kept; begun anew, with a
             smaller decay at first, in every stage. 0 averages nothing.
         batch_norm_momentum: For every BatchNormalization layer; None leaves the model's own.
-        samples_per_epoch: Samples between two validations, at most the whole split; None means
-            the whole split.
+        train_samples: At most so many samples of the train split are ever seen, classes balanced
+            as far as possible; None means all. Few of a split that is drawn are drawn once and
+            kept, and show what few labels are worth.
+        samples_per_epoch: Samples between two validations, at most all of them; None means all.
         validation_samples: At most so many validation samples.
         augment: What happens to a training sample before it is seen; None leaves it as it is.
     """
@@ -99,6 +101,7 @@ class Recipe:
     label_smoothing: float = 0.0
     ema: float = 0.0
     batch_norm_momentum: float | None = None
+    train_samples: int | None = None
     samples_per_epoch: int | None = None
     validation_samples: int = 2000
     augment: Augmentation | None = None
@@ -243,6 +246,7 @@ def read_recipe(
         label_smoothing=fields.number("label_smoothing", usual.label_smoothing, high=0.9),
         ema=fields.number("ema", usual.ema, high=0.999999),
         batch_norm_momentum=momentum,
+        train_samples=fields.optional_integer("train_samples", low=1, high=10**9),
         samples_per_epoch=fields.optional_integer("samples_per_epoch", low=1, high=10**9),
         validation_samples=fields.integer(
             "validation_samples", usual.validation_samples, low=1, high=10**7

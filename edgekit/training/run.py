@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgekit.datasets import Dataset, draw, require_classes, require_split
+from edgekit.datasets import Dataset, draw, require_classes, require_inputs, require_split
 from edgekit.errors import DataError, FileError, ModelError
 from edgekit.loading import build_keras, import_tensorflow
-from edgekit.metrics import MetricValue, score
+from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
 from edgekit.training.bench import Bench, set_up
@@ -28,6 +28,7 @@ from edgekit.training.course import Course, Pace
 from edgekit.training.feed import epoch_order
 from edgekit.training.folder import refuse_file, run_folder
 from edgekit.training.hush import hushed_stderr
+from edgekit.training.inputs import each_input, load_inputs
 from edgekit.training.interrupts import interrupts_held, take_interrupt
 from edgekit.training.pictures import draw_curves
 from edgekit.training.recipe import Recipe, Segment
@@ -82,7 +83,7 @@ def train(
     """Train a model folder.
 
     Args:
-        source: A model of kind "folder" with one input.
+        source: A model of kind "folder".
         dataset: Labelled, with splits "train" and "validation".
         recipe: How.
         folder: The run folder; made if absent.
@@ -102,11 +103,18 @@ def train(
     start = start or Start()
     if start.is_random:
         recipe = replace(recipe, freeze_epochs=0)
-    if source.spec is None or len(source.spec.inputs) != 1:
+    if source.spec is None:
         raise ModelError(
-            f"{source.name}: only a model folder with one input can be trained",
+            f"{source.name}: only a model folder can be trained",
             hint="write a folder with model.toml and model.py, as models/*/mobilenet is",
         )
+    if recipe.augment and len(source.spec.inputs) > 1:
+        raise ModelError(
+            f"{source.name}: [train.augment] changes samples of one input; this model has "
+            f"{len(source.spec.inputs)}",
+            hint="augment in the data set, or in layers that only training runs",
+        )
+    require_inputs(dataset, source.spec.inputs)
     for split in ("train", "validation"):
         require_split(dataset, split)
     # Boxes of one class are told apart from what lies around them.
@@ -208,7 +216,7 @@ def _run_segment(course: Course, state: TrainingState, pace: Pace, board: Board 
                 if entry["best"] and course.writes and time.monotonic() > save_after:
                     save_weights(learner.model, course.weights)
                     save_after = time.monotonic() + _SAVE_PAUSE_S
-            state.arrays = {**learner.arrays(), "best": best}
+            state.arrays = {**learner.arrays(), "experience": bench.source.arrays(), "best": best}
             state.history.append(entry)
             state.epoch += 1
             if _is_stalled(state, segment, recipe.patience):
@@ -233,7 +241,7 @@ def _rank(course: Course, entry: dict[str, Any]) -> tuple[float, float]:
 def _run_epoch(course: Course, state: TrainingState, bench: Bench, pace: Pace) -> dict[str, Any]:
     """One epoch; gives its line of history."""
     recipe, steps, batch = course.recipe, course.steps_per_epoch, course.batch_size
-    order = epoch_order(course.dataset.size("train"), state.epoch, steps * batch, course.seed)
+    order = epoch_order(course.train_size, state.epoch, steps * batch, course.seed)
     began = time.monotonic()
     first_step = recipe.segment_of(state.epoch).first * steps
     loss_sum, right_sum = 0.0, 0.0
@@ -273,7 +281,7 @@ def _validate(course: Course, bench: Bench) -> dict[str, Any]:
     # Each worker measures all of it; they must not differ by a last digit about which is best.
     metric, loss = course.replicas.agreed(
         [
-            score(course.spec.metric, outputs, labels).value,
+            course.measure(outputs, labels, bench.learner).value,
             course.objective().validation_loss(outputs, labels),
         ]
     )
@@ -303,15 +311,15 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
     counts = {"validation": course.recipe.validation_samples, "test": spec.gate.samples}
     for split, count in counts.items():
         if dataset.size(split):
-            drawn = draw(dataset, split, count, spec.inputs[0], report=course.report)
-            inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
+            drawn = draw(dataset, split, count, spec.inputs, report=course.report)
+            inputs = load_inputs(drawn, spec.inputs)
             labels = np.load(drawn.folder / "labels.npy")
             outputs = learner.predict(inputs, course.batch_size)
-            metrics[split] = score(spec.metric, outputs, labels)
+            metrics[split] = course.measure(outputs, labels, learner)
     if not course.writes:
         return metrics
     # Of the last split measured: the test, where there is one.
-    objective.draw(outputs, inputs, labels, dataset.classes, course.folder)
+    objective.draw(outputs, each_input(inputs)[0], labels, dataset.classes, course.folder)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.metric_name, course.folder / "curves.png")
     write_report(course, state.history, metrics, outputs, labels)

@@ -108,12 +108,17 @@ class Replicas:
         return [self._strategy.reduce("MEAN", result, axis=None) for result in results]
 
     def shared_out(self, tensors: Sequence[Any]) -> Sequence[Any]:
-        """This worker's samples [n, ...] as one part [n / copies here, ...] for each copy here."""
+        """This worker's samples [n, ...] as one part [n / copies here, ...] for each copy here.
+
+        Inputs of a model with several are a tuple of tensors, and stay one.
+        """
         if self._strategy is None or self.count == self.workers.count:
             return tensors
         here = self.count // self.workers.count
 
         def parts(tensor: Any) -> Any:
+            if isinstance(tensor, tuple):
+                return tuple(parts(one) for one in tensor)
             size = len(tensor) // here
 
             def part(context: Any) -> Any:

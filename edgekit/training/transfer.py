@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 from edgekit.datasets.drawing import Drawn
 from edgekit.errors import ModelError
 from edgekit.files import cache_folder, digest_json, replace_folder, scratch_folder, sha256_file
-from edgekit.loading import build_keras
+from edgekit.loading import build_keras, packed_inputs
 from edgekit.models import WEIGHTS, ModelSource
 from edgekit.progress import Progress, Report
+from edgekit.training.inputs import count_of, each_input, load_inputs, rows_of
 
 if TYPE_CHECKING:
     import keras
@@ -229,7 +230,9 @@ def split_at(
 
     try:
         middle = model.get_layer(features).output
-        return keras.Model(model.inputs[0], middle), keras.Model(middle, model.outputs)
+        # As the model itself was built: a list, a mapping, or one tensor.
+        taken = packed_inputs(model, model.inputs)
+        return keras.Model(taken, middle), keras.Model(middle, model.outputs)
     except ValueError as error:
         raise ModelError(
             f"{source.name}: its head cannot be trained alone: {str(error).partition(chr(10))[0]}",
@@ -281,18 +284,22 @@ def stored_features(
     )
     place = cache_folder() / "features" / key
     if not (place / "features.npy").is_file():
-        inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
+        inputs = load_inputs(drawn, source.spec.inputs)
+        count = count_of(inputs)
         compute = tf.function(
-            lambda batch: tf.cast(backbone(batch, training=False), tf.float32),
+            lambda *batch: tf.cast(
+                backbone(packed_inputs(backbone, batch), training=False), tf.float32
+            ),
             reduce_retracing=True,
         )
         with scratch_folder(place) as scratch:
             made = scratch / "features"
             made.mkdir()
             parts = []
-            for at in range(0, len(inputs), batch_size):
-                parts.append(compute(tf.constant(inputs[at : at + batch_size])).numpy())
-                report(Progress(task, min(at + batch_size, len(inputs)), len(inputs)))
+            for at in range(0, count, batch_size):
+                batch = each_input(rows_of(inputs, slice(at, at + batch_size)))
+                parts.append(compute(*(tf.constant(values) for values in batch)).numpy())
+                report(Progress(task, min(at + batch_size, count), count))
             np.save(made / "features.npy", np.concatenate(parts))
             replace_folder(made, place)
     features: Array = np.load(place / "features.npy", mmap_mode="r")

@@ -13,7 +13,7 @@ from edgekit.errors import DataError
 from edgekit.files import write_atomic
 from edgekit.models import WEIGHTS, ModelSource, tokenizer_beside
 from edgekit.spec import ModelSpec
-from edgekit.tokenizing import keep, train_wordpiece
+from edgekit.tokenizing import WORDPIECE, keep, train_wordpiece
 
 # More texts hardly change which pieces are frequent.
 _MOST_TEXTS = 200_000
@@ -45,7 +45,9 @@ def with_tokenizer(
         keep(tokenizer_beside(start))
         data = tokenizer_beside(start).read_bytes()
     else:
-        vocabulary = int(spec.inputs[0].range[1]) + 1
+        # One for all inputs, as large as the smallest of them allows.
+        texts = [entry for entry in spec.inputs if entry.tokenizer == WORDPIECE]
+        vocabulary = int(min(entry.range[1] for entry in texts)) + 1
         data = train_wordpiece(_training_texts(dataset), vocabulary)
     write_atomic(place, data)
     made = source.with_tokenizer(keep(place))

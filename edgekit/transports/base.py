@@ -19,7 +19,7 @@ from edgekit.estimated import Estimate
 from edgekit.job import Job, JobResult
 from edgekit.measure import latency_refused
 from edgekit.passes import ON_DEVICE
-from edgekit.transports.session import Session
+from edgekit.transports.session import Answering, Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +101,21 @@ class Transport(ABC):
         raise DeviceError(
             f"{type(self).__name__} keeps no model loaded between two blocks of calls",
             hint="compare on a device that does: edgekit devices",
+        )
+
+    def answering(self, job: Job) -> AbstractContextManager[Answering]:
+        """A fresh process on the device that keeps a model loaded and answers samples.
+
+        Args:
+            job: Action "measure": says what is loaded, and how.
+
+        Raises:
+            DeviceError: This transport can carry whole jobs only.
+        """
+        raise DeviceError(
+            f"{type(self).__name__} keeps no model loaded: it would be loaded for each time step "
+            "of an episode",
+            hint="play on this machine, or on a board: edgekit devices",
         )
 
     def estimate(self, job: Job, *, timeout_s: float | None = 600.0) -> Estimate:

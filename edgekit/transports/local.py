@@ -20,7 +20,7 @@ from edgekit.job import Job, JobResult
 from edgekit.process import Child, ChildCrashed, ChildFailed
 from edgekit.transports.base import Transport
 from edgekit.transports.faults import fault
-from edgekit.transports.session import Session
+from edgekit.transports.session import Answering, Ask, Session
 
 if TYPE_CHECKING:
     from edgekit.device import DeviceProfile
@@ -79,6 +79,17 @@ class LocalTransport(Transport):
     @contextmanager
     def session(self, job: Job) -> Iterator[Session]:
         """A fresh process that keeps a model loaded."""
+        with self._asked(job) as ask:
+            yield Session(ask, job)
+
+    @contextmanager
+    def answering(self, job: Job) -> Iterator[Answering]:
+        """A fresh process that keeps a model loaded and answers samples."""
+        with self._asked(job) as ask:
+            yield Answering(ask, job)
+
+    @contextmanager
+    def _asked(self, job: Job) -> Iterator[Ask]:
         with self._importable() as environment, self._child(_SESSION, environment) as child:
 
             def ask(step: dict[str, Any]) -> Mapping[str, Any]:
@@ -88,7 +99,7 @@ class LocalTransport(Transport):
                     raise fault(job, error) from error
 
             try:
-                yield Session(ask, job)
+                yield ask
             finally:
                 child.kill()  # it has nothing to put in order, and the next round waits
 

@@ -1,19 +1,25 @@
 """The host's side of a session: a process on the device that keeps one model loaded.
 
-Asks for blocks of timed calls and gathers them into measurements. Does not know how a step reaches
-the device, and does not choose when.
+Asks for blocks of timed calls and gathers them into measurements, or for answers to samples. Does
+not know how a step reaches the device, and does not choose when.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DeviceError
 from edgekit.fields import Fields
 from edgekit.job import Job
 from edgekit.measure import MOST_CALLS, Measurement
+from edgekit.tensor import TensorInfo, array_from_json, array_to_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 Ask = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -82,3 +88,51 @@ class Session:
     def _begin(self) -> None:
         self._series = {key: array("q") for key in ("samples_ns", "call_ns", "cpu_ns")}
         self._blocks: list[int] = []
+
+
+class Answering:
+    """One loaded model that answers samples at once, as often as it is asked; nothing is timed.
+
+    Args:
+        ask: As of a `Session`.
+        job: Action "measure": says what is loaded, and how.
+
+    Attributes:
+        inputs: In the runtime's order.
+        outputs: Likewise.
+
+    Raises:
+        EdgekitError: As `Transport.run`.
+    """
+
+    def __init__(self, ask: Ask, job: Job) -> None:
+        self._ask = ask
+        loaded = Fields(ask({"step": "load", "job": job.to_json()}), "load", DeviceError)
+        self.inputs, self.outputs = (
+            tuple(TensorInfo.from_json(one, DeviceError) for one in loaded.items(key, most=4096))
+            for key in ("inputs", "outputs")
+        )
+        loaded.done()
+
+    def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        """Outputs for samples.
+
+        Args:
+            arrays: [N, *shape], one per input in their order, in the input's dtype.
+
+        Returns:
+            [N, ...], one per output in their order.
+
+        Raises:
+            RuntimeFault: The runtime failed, or its process crashed.
+            DeviceError: The answer is malformed.
+        """
+        step = {"step": "answer", "inputs": [array_to_json(array) for array in arrays]}
+        answer = Fields(self._ask(step), "answer", DeviceError)
+        found = [
+            array_from_json(entry, DeviceError) for entry in answer.items("outputs", most=4096)
+        ]
+        answer.done()
+        if any(len(one) != len(arrays[0]) for one in found) or len(found) != len(self.outputs):
+            raise DeviceError("the device answered other samples than it was asked for")
+        return found

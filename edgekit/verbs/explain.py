@@ -27,6 +27,7 @@ from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.rewrite.applied import Applied
 from edgekit.quantization.worker import ENTRY, lint_request, rewrite_request
 from edgekit.spec import Scalar
+from edgekit.tokenizing import has_file
 
 if TYPE_CHECKING:
     from edgekit.datasets import Dataset
@@ -189,8 +190,10 @@ def _source_of(artifact: Artifact, request: ExplainRequest) -> ModelSource:
     source = resolve_model(
         request.model or name, parameters=request.parameters, trusted=request.trust_model
     )
-    reference = artifact.manifest.preprocessing[0].tokenizer
-    return source.with_tokenizer(reference) if source.needs_tokenizer else source
+    if not source.needs_tokenizer:
+        return source
+    used = [spec.tokenizer for spec in artifact.manifest.preprocessing]
+    return source.with_tokenizer(next((one for one in used if has_file(one)), used[0]))
 
 
 def _preparation(
@@ -227,15 +230,13 @@ def _samples_for(
 ) -> tuple[Path, int, str]:
     """Samples like those of the calibration: where they lie, how many, and what they are."""
     from edgekit.datasets import draw
-    from edgekit.feeding import samples_at
 
     dataset = _dataset_for(artifact, request)
     if dataset is None:
         return _golden_samples(artifact, request.samples, scratch)
-    spec = artifact.manifest.preprocessing[0]
-    split = _split(dataset)
-    drawn = draw(dataset, split, max(2, request.samples), spec, report=report)
-    return samples_at(drawn.folder), drawn.count, f"{dataset.name}, {split} split"
+    split, specs = _split(dataset), artifact.manifest.preprocessing
+    drawn = draw(dataset, split, max(2, request.samples), specs, report=report)
+    return drawn.inputs, drawn.count, f"{dataset.name}, {split} split"
 
 
 def _dataset_for(artifact: Artifact, request: ExplainRequest) -> Dataset | None:
@@ -243,10 +244,6 @@ def _dataset_for(artifact: Artifact, request: ExplainRequest) -> Dataset | None:
     from edgekit.datasets.of_artifact import own_dataset
 
     asked = request.data if request.data is not None else request.dataset
-    if len(artifact.manifest.preprocessing) != 1:
-        if asked is not None:
-            raise UsageError(f"{artifact.path}: a model with several inputs; data sets feed one")
-        return None
     if asked is not None:
         return open_dataset(asked)
     try:
@@ -264,8 +261,8 @@ def _split(dataset: Dataset) -> str:
 
 def _golden_samples(artifact: Artifact, count: int, scratch: Path) -> tuple[Path, int, str]:
     """The artifact's own golden inputs, those of data: extremes lie outside calibrated ranges."""
-    from edgekit.feeding import read_samples, samples_at, write_samples
     from edgekit.golden import EXTREMES
+    from edgekit.samples import read_samples, rows_of, samples_at, write_samples
 
     names = [spec.name for spec in artifact.manifest.preprocessing]
     golden = samples_at(artifact.path / "golden")
@@ -274,10 +271,7 @@ def _golden_samples(artifact: Artifact, count: int, scratch: Path) -> tuple[Path
             f"{artifact.path}: no golden inputs, and no data set is known for it",
             hint="--dataset NAME or --data PATH says what to compare on",
         )
-    arrays = {
-        name: array[EXTREMES : EXTREMES + count]
-        for name, array in read_samples(golden, names).items()
-    }
+    arrays = rows_of(read_samples(golden, names), slice(EXTREMES, EXTREMES + count))
     found = min(len(array) for array in arrays.values())
     if found < 2:
         raise ArtifactError(
@@ -298,7 +292,7 @@ def _golden(artifact: Artifact) -> Path | None:
 
 def _lint_model(request: ExplainRequest, report: Report) -> Explanation:
     from edgekit.datasets import draw, open_dataset
-    from edgekit.feeding import samples_at
+    from edgekit.spec import InputSpec
 
     if request.model is not None:
         raise UsageError("--model says what an artifact was made from", hint="name one MODEL")
@@ -324,13 +318,11 @@ def _lint_model(request: ExplainRequest, report: Report) -> Explanation:
             report(Progress(name, 0, 1))
             trace = child.call({"do": "prepare", **preparation.to_json()})
             samples, count, drawn_from = None, 0, "noise over the range of the input"
-            if own is not None and len(trace["inputs"]) == 1:
-                from edgekit.spec import InputSpec
-
-                spec = InputSpec.from_json(trace["inputs"][0])
+            if own is not None:
+                specs = [InputSpec.from_json(entry) for entry in trace["inputs"]]
                 split = _split(own)
-                drawn = draw(own, split, _LINTED, spec, report=report)
-                samples, count = samples_at(drawn.folder), drawn.count
+                drawn = draw(own, split, _LINTED, specs, report=report)
+                samples, count = drawn.inputs, drawn.count
                 drawn_from = f"{own.name}, {split} split"
             answer = child.call(lint_request(folder, samples))
             rewritten: list[Any] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class ModelEntry:
             "inputs": [entry.to_json() for entry in spec.inputs],
             "outputs": list(spec.outputs),
             "metric": spec.metric,
+            "size": asdict(spec.size) if spec.size else None,
+            "dataset": next(iter(self.checkpoints), None),
             "checkpoints": [
                 {"dataset": name, "bytes": size} for name, size in self.checkpoints.items()
             ],

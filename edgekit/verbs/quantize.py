@@ -187,12 +187,15 @@ def _dataset(request: QuantizeRequest) -> Dataset | None:
 
 
 def _reading(request: QuantizeRequest, dataset: Dataset | None) -> Reading:
-    """The range of stored floats is known: they go in as they are."""
+    """The range of stored floats is known: they go in as they are; so do an input's own numbers."""
     from edgekit.datasets.npz import NpzFile
 
     reading = request.reading
     if reading.limits is None and not (reading.mean or reading.std):
         stored = getattr(dataset, "inner", dataset)
+        if isinstance(stored, NpzFile) and stored.input_names:
+            found = {name: stored.limits("fi", name) for name in stored.input_names}
+            return replace(reading, known={n: pair for n, pair in found.items() if pair})
         if isinstance(stored, NpzFile) and (limits := stored.limits("f")):
             return replace(reading, limits=limits)
     return reading

@@ -9,9 +9,9 @@ from edgekit.agent.service import perform
 from edgekit.batching import KeptAnswers, run_on_device
 from edgekit.batching.kept import Answers, Batch
 from edgekit.errors import DeviceError, RuntimeFault
-from edgekit.feeding import write_samples
 from edgekit.job import Job, NonFinite
 from edgekit.measure import Placement
+from edgekit.samples import write_samples
 from edgekit.tensor import TensorInfo
 from edgekit.transports.base import Transport
 from edgekit.transports.local import LocalTransport

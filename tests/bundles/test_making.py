@@ -235,6 +235,14 @@ def test_which_objects_an_app_shows_is_part_of_the_contract(artifacts):
         assert (answer["threshold"], answer["overlap"]) == (showing.threshold, showing.overlap)
 
 
+def test_a_class_for_each_step_is_given_to_the_app_as_it_is(artifacts):
+    manifest, classes = artifacts[0].manifest, len(artifacts[0].labels)
+    for shape, kind in (((1, classes), "classes"), ((1, 128, classes), "tensors")):
+        outputs = (replace(manifest.outputs[0], shape=shape),)
+        one = replace(artifacts[0], manifest=replace(manifest, outputs=outputs))
+        assert contract_of([one])["answer"]["kind"] == kind
+
+
 def test_a_threshold_is_for_detectors(artifacts, tmp_path, capsys):
     asked = ["bundle", str(artifacts[0].path), "--platform", "python", "-o", str(tmp_path / "out")]
     assert main([*asked, "--threshold", "0.5"]) == 2

@@ -41,6 +41,9 @@ def checked(tmp_path, conv):
     [
         ("max_ms = 1", "g1: max_ms: a limit in milliseconds holds for one machine"),
         ('max_p90_ms = 1\nrequire.system = "Linux"', "holds for one machine"),
+        ("min_accuracy = 101", r"g1: min_accuracy: 101 is outside 0…100, where top1 is"),
+        ("min_accuracy = 0.97", "0.97 is in percent"),
+        ("max_drop = 101", "max_drop: 101 is outside -100…100"),
         ('max_mb = 1\ndevice = "nowhere"', "unknown device 'nowhere'"),
     ],
 )

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.datasets import open_dataset, require_classes, require_split
+from edgekit.datasets import open_dataset, require_classes, require_inputs, require_split
 from edgekit.datasets.splitting import split_of
 from edgekit.errors import DataError
+from edgekit.spec import InputSpec
 
 
 def picture(path):
@@ -94,3 +95,33 @@ def test_a_split_that_is_absent_is_said_to_be_and_what_there_is(tmp_path):
     with pytest.raises(DataError, match="the split 'test' has no samples") as caught:
         require_split(open_dataset(tmp_path / "a.npz"), "test")
     assert "train 8" in caught.value.details[0]
+
+
+class Feeds:
+    """What `require_inputs` asks of a data set."""
+
+    name = "crops"
+
+    def __init__(self, *names):
+        self.input_names = names
+
+
+@pytest.mark.parametrize(
+    ("feeds", "wanted"),
+    [((), ["image"]), (("left", "right"), ["right", "left"]), (("left", "right"), ["right"])],
+)
+def test_inputs_that_a_data_set_feeds_are_taken(feeds, wanted):
+    require_inputs(Feeds(*feeds), [InputSpec(name, "uint8", (4,)) for name in wanted])
+
+
+@pytest.mark.parametrize(
+    ("feeds", "wanted", "reason"),
+    [
+        ((), ["left", "right"], "crops feeds one input; the model has 2: left, right"),
+        (("left",), ["image"], "crops feeds the inputs left; the model has 'image'"),
+        (("left", "right"), ["left", "time"], "left, right; the model has 2: left, time"),
+    ],
+)
+def test_inputs_that_it_does_not_feed_are_refused(feeds, wanted, reason):
+    with pytest.raises(DataError, match=reason):
+        require_inputs(Feeds(*feeds), [InputSpec(name, "uint8", (4,)) for name in wanted])

@@ -116,8 +116,8 @@ def test_reading_in_other_processes_gives_the_same_labels(tmp_path):
     dataset = open_dataset(make_yolo(tmp_path / "pets"))
     for place in (tmp_path / "here", tmp_path / "there"):
         place.mkdir()
-        create_arrays(place, 1, RGB, dataset, labelled=True)
-        with Readers(dataset, RGB, int(place.name == "there")) as readers:
+        create_arrays(place, 1, [RGB], dataset, labelled=True)
+        with Readers(dataset, [RGB], int(place.name == "there")) as readers:
             readers.read_into(place, 0, "train", [0])
     here, there = (np.load(tmp_path / n / "labels.npy") for n in ("here", "there"))
     assert np.array_equal(here, there)

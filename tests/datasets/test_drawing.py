@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edgekit.datasets import Dataset, Samples, draw
 from edgekit.datasets.glyphs import Glyphs
 from edgekit.errors import DataError, FileError
-from edgekit.files import cache_folder
+from edgekit.files import cache_folder, digest_json
 from edgekit.spec import InputSpec
 
 RGB32 = InputSpec("image", "uint8", (32, 32, 3), "HWC")
@@ -52,7 +52,7 @@ def fresh_cache(tmp_path, monkeypatch):
 
 
 def test_drawn_samples_are_those_that_reading_gives_and_their_digest_repeats(fresh_cache, tmp_path):
-    drawn = draw(Glyphs(), "test", 72, RGB32)
+    drawn = draw(Glyphs(), "test", 72, [RGB32])
     inputs = np.load(drawn.folder / "inputs.npy", mmap_mode="r")
     labels = np.load(drawn.folder / "labels.npy")
     wanted = Glyphs().read("test", range(72), RGB32)
@@ -62,52 +62,52 @@ def test_drawn_samples_are_those_that_reading_gives_and_their_digest_repeats(fre
 
 
 def test_many_samples_drawn_by_several_processes_are_the_same_bytes(fresh_cache, monkeypatch):
-    spread = draw(Glyphs(), "test", 648, RGB32)
+    spread = draw(Glyphs(), "test", 648, [RGB32])
     monkeypatch.setattr("edgekit.datasets.drawing.useful_processes", lambda dataset, count: 0)
     monkeypatch.setenv("EDGEKIT_CACHE", str(cache_folder() / "other"))
-    assert draw(Glyphs(), "test", 648, RGB32).digest == spread.digest
+    assert draw(Glyphs(), "test", 648, [RGB32]).digest == spread.digest
 
 
 def test_a_second_draw_reads_nothing(fresh_cache):
     dataset = Counting([0, 1, 2] * 5)
-    first = draw(dataset, "train", 9, PAIR)
+    first = draw(dataset, "train", 9, [PAIR])
     read = len(dataset.read_indices)
-    assert draw(dataset, "train", 9, PAIR) == first
+    assert draw(dataset, "train", 9, [PAIR]) == first
     assert len(dataset.read_indices) == read
 
 
 def test_another_content_count_or_input_is_drawn_apart(fresh_cache):
     dataset = Counting([0, 1, 2] * 5)
     folders = {
-        draw(dataset, "train", 9, PAIR).folder,
-        draw(dataset, "train", 10, PAIR).folder,
-        draw(Counting([0, 1, 2] * 5, key="b"), "train", 9, PAIR).folder,
-        draw(dataset, "train", 9, InputSpec("two", "float32", (2,), range=(0.0, 1.0))).folder,
+        draw(dataset, "train", 9, [PAIR]).folder,
+        draw(dataset, "train", 10, [PAIR]).folder,
+        draw(Counting([0, 1, 2] * 5, key="b"), "train", 9, [PAIR]).folder,
+        draw(dataset, "train", 9, [InputSpec("two", "float32", (2,), range=(0.0, 1.0))]).folder,
     }
     assert len(folders) == 4
 
 
 def test_a_damaged_cache_entry_is_drawn_anew(fresh_cache):
-    drawn = draw(Counting([0, 1, 2] * 5), "train", 9, PAIR)
+    drawn = draw(Counting([0, 1, 2] * 5), "train", 9, [PAIR])
     (drawn.folder / "drawn.json").write_text("{")
-    assert draw(Counting([0, 1, 2] * 5), "train", 9, PAIR) == drawn
+    assert draw(Counting([0, 1, 2] * 5), "train", 9, [PAIR]) == drawn
 
 
 def test_a_split_with_fewer_samples_gives_all_it_has(fresh_cache):
-    drawn = draw(Counting([0, 1, 1]), "train", 100, PAIR)
+    drawn = draw(Counting([0, 1, 1]), "train", 100, [PAIR])
     assert drawn.count == 3
 
 
 def test_an_absent_split_is_refused_with_what_there_is(fresh_cache):
     with pytest.raises(DataError, match="the split 'test' has no samples") as caught:
-        draw(Counting([0, 1, 2]), "test", 10, PAIR)
+        draw(Counting([0, 1, 2]), "test", 10, [PAIR])
     assert caught.value.details == ("it has: train 3",)
 
 
 def test_samples_of_another_shape_than_promised_are_refused_and_leave_nothing(fresh_cache):
     wide = InputSpec("wide", "float32", (5,))
     with pytest.raises(DataError, match=r"counting gave float32 \[3, 2\]; .* takes float32"):
-        draw(Counting([0, 1, 2]), "train", 3, wide)
+        draw(Counting([0, 1, 2]), "train", 3, [wide])
     assert list((cache_folder() / "samples").iterdir()) == []
 
 
@@ -119,7 +119,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(fresh_cache, monkeypatch):
 
     monkeypatch.setattr("edgekit.datasets.readers._write_rows", full)
     with pytest.raises(FileError, match=r"the cache folder .*: No space left on device"):
-        draw(Counting([0, 1, 2]), "train", 3, PAIR)
+        draw(Counting([0, 1, 2]), "train", 3, [PAIR])
     assert list((cache_folder() / "samples").iterdir()) == []
 
 
@@ -136,7 +136,7 @@ def test_an_error_in_a_reading_process_keeps_its_words(fresh_cache, tmp_path):
 
     dataset = open_dataset(folder)
     with pytest.raises(DataError, match=r"123\.png: not a readable picture; 1 bad of"):
-        draw(dataset, "train", 10_000, RGB32)
+        draw(dataset, "train", 10_000, [RGB32])
 
 
 @given(
@@ -155,7 +155,7 @@ def test_chosen_samples_are_distinct_and_as_balanced_as_the_split_allows(labels,
 
 
 def test_drawn_folder_is_below_the_cache(fresh_cache):
-    drawn = draw(Counting([0, 1, 2]), "train", 3, PAIR)
+    drawn = draw(Counting([0, 1, 2]), "train", 3, [PAIR])
     assert drawn.folder.parent == Path(cache_folder()) / "samples"
 
 
@@ -163,7 +163,7 @@ def test_a_cache_that_cannot_be_made_is_called_one_and_no_space_is_asked_for(tmp
     (tmp_path / "file").touch()
     monkeypatch.setenv("EDGEKIT_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(FileError, match=r"^the cache folder .*cache cannot be written: ") as caught:
-        draw(Counting([0, 1, 2] * 5), "train", 9, PAIR)
+        draw(Counting([0, 1, 2] * 5), "train", 9, [PAIR])
     assert caught.value.hint == "set EDGEKIT_CACHE to a folder that can be written"
 
 
@@ -187,6 +187,44 @@ def test_the_system_refusals_that_are_the_caches_are_told_from_the_data_sets(
 
     monkeypatch.setattr("edgekit.datasets.drawing._fill", refuse)
     with pytest.raises(FileError) as caught:
-        draw(Counting([0, 1, 2] * 5), "train", 9, PAIR)
+        draw(Counting([0, 1, 2] * 5), "train", 9, [PAIR])
     assert caught.value.message.startswith(message)
     assert (caught.value.hint or "").startswith(hint)
+
+
+class Two(Counting):
+    """The same, an array for each of two inputs; labels only with the first."""
+
+    input_names = ("pair", "number")
+
+    def read(self, split, indices, spec):
+        found = super().read(split, indices, PAIR)
+        if spec.name == "pair":
+            return found
+        return Samples(-np.array(indices, np.float32), None)
+
+
+def test_of_several_inputs_each_has_a_file_and_the_digest_is_of_all(fresh_cache):
+    specs = [PAIR, InputSpec("number", "float32", ())]
+    drawn = draw(Two([0, 1, 2] * 5), "train", 9, specs)
+    assert sorted(path.name for path in drawn.inputs.iterdir()) == ["number.npy", "pair.npy"]
+    found = drawn.read(specs)
+    assert np.array_equal(found["number"], -found["pair"][:, 0])
+    assert np.array_equal(np.load(drawn.folder / "labels.npy"), found["pair"][:, 1])
+    assert draw(Two([0, 1, 2] * 5), "train", 9, specs) == drawn
+    pairs = draw(Two([0, 1, 2] * 5), "train", 9, specs[:1])
+    assert pairs.inputs.name == "inputs.npy"
+    assert pairs.digest != drawn.digest
+
+
+def test_the_key_of_a_draw_for_one_input_is_that_of_its_spec_alone(fresh_cache):
+    what = {
+        "format": 1, "dataset": "a", "split": "train", "count": 9, "spec": PAIR.to_json(),
+    }  # fmt: skip
+    drawn = draw(Counting([0, 1, 2] * 5), "train", 9, [PAIR])
+    assert drawn.folder.name == digest_json(what)
+
+
+def test_a_data_set_that_feeds_one_input_draws_for_no_other(fresh_cache):
+    with pytest.raises(DataError, match="counting feeds one input; the model has 2: pair, other"):
+        draw(Counting([0, 1, 2]), "train", 3, [PAIR, InputSpec("other", "float32", (2,))])

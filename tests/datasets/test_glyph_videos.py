@@ -97,7 +97,7 @@ def test_no_motion_of_the_test_split_is_ever_trained_on():
 
 def test_a_drawn_batch_has_rows_for_the_most_glyphs_and_marks_those_that_are_none():
     dataset = open_dataset("glyph-scenes")
-    drawn = draw(dataset, "test", 12, SPEC)
+    drawn = draw(dataset, "test", 12, [SPEC])
     labels = np.load(drawn.folder / "labels.npy")
     assert labels.shape == (12, MOST, 5)
     assert set(np.unique(labels[..., 0])) == {-1.0, 0.0}

@@ -46,7 +46,7 @@ def test_what_is_wanted_of_a_noisy_picture_is_the_one_without_noise():
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_draw_holds_labels_of_the_size_of_the_input(name):
     dataset = open_dataset(name)
-    drawn = draw(dataset, "test", 5, SPEC)
+    drawn = draw(dataset, "test", 5, [SPEC])
     labels = np.load(drawn.folder / "labels.npy")
     assert labels.shape == (5, *dataset.label_shape_for(SPEC))
     assert labels.shape[1:3] == (24, 20)

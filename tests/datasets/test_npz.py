@@ -205,3 +205,46 @@ def test_stored_floats_go_into_an_input_with_channels_first_as_they_are(saved):
     other = open_dataset(saved(x_train=last, x_test=last))
     with pytest.raises(DataError, match="takes"):
         other.read("test", [0], FIRST)
+
+
+LEFT = InputSpec("left", "float32", (3,), range=(-9.0, 9.0))
+STEP = InputSpec("step", "int32", (), range=(0.0, 99.0))
+
+
+def pairs(count):
+    left = np.arange(count * 3, dtype=np.float32).reshape(count, 3)
+    return {"x.left": left, "x.step": np.arange(count), "y": np.arange(count)}
+
+
+def test_several_inputs_have_an_array_each_and_stay_together_in_every_split(saved):
+    dataset = open_dataset(saved(**pairs(100)))
+    assert dataset.input_names == ("left", "step")
+    for split in ("train", "validation", "test"):
+        indices = range(dataset.size(split))
+        left, step = (dataset.read(split, indices, spec) for spec in (LEFT, STEP))
+        assert np.array_equal(left.inputs[:, 0], 3 * step.inputs)
+        assert np.array_equal(step.inputs, left.labels)
+        assert step.inputs.dtype == np.int32
+
+
+def test_a_split_that_lacks_the_array_of_an_input_is_named(saved):
+    arrays = {"x_train.left": np.ones((20, 3)), "x_train.step": np.ones(20)}
+    with pytest.raises(DataError, match=r"x_test\.step is missing"):
+        open_dataset(saved(**arrays, **{"x_test.left": np.ones((5, 3))}))
+
+
+def test_arrays_of_different_lengths_are_refused_with_both(saved):
+    arrays = {"x.left": np.ones((20, 3)), "x.step": np.ones(19)}
+    with pytest.raises(DataError, match=r"x\.left has 20 samples, x\.step has 19"):
+        open_dataset(saved(**arrays))
+
+
+def test_an_array_for_the_only_input_beside_those_for_several_is_refused(saved):
+    with pytest.raises(DataError, match=r"x_test beside x_train\.left: for one input, or for"):
+        open_dataset(saved(**{"x_train.left": np.ones((20, 3)), "x_test": np.ones((5, 3))}))
+
+
+def test_an_input_that_has_no_array_is_refused_with_those_that_have(saved):
+    dataset = open_dataset(saved(**pairs(20)))
+    with pytest.raises(DataError, match=r"feeds the inputs left, step; the model has 'x'"):
+        dataset.read("train", [0], InputSpec("x", "float32", (3,)))

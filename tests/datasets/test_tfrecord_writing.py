@@ -323,3 +323,12 @@ def test_tensorflow_reads_what_is_written():
     )
     done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
     assert done.stdout.decode().split() == ["2", "0.5", "20", "scratch"]
+
+
+def test_samples_of_several_arrays_have_no_form_in_records(tmp_path):
+    arrays = {"x.left": np.ones((20, 3), np.float32), "x.right": np.ones((20, 3), np.float32)}
+    np.savez(tmp_path / "pairs.npz", **arrays, y=np.arange(20) % 2)
+    dataset = open_dataset(tmp_path / "pairs.npz")
+    with pytest.raises(DataError, match="pairs: a sample is 2 arrays, which records have no form"):
+        write_tfrecords(dataset, tmp_path / "records")
+    assert not (tmp_path / "records").exists()

@@ -18,11 +18,12 @@ from edgekit.errors import EdgekitError
 from edgekit.exporters.base import KERAS, Conversion, FileGraph
 from edgekit.exporters.tracing import Trace
 from edgekit.exporters.worker import ENTRY, Preparation
-from edgekit.feeding import read_samples, run_samples, write_samples
+from edgekit.feeding import run_samples
 from edgekit.golden import proof_inputs
 from edgekit.job import Job
 from edgekit.models import resolve_model
 from edgekit.process import Child
+from edgekit.samples import read_samples, write_samples
 from edgekit.tokenizing import train_wordpiece
 from edgekit.transports.local import LocalTransport
 from tests.exporters.describing import KNOWN
@@ -56,8 +57,8 @@ class Workshop:
             self.ask({"do": "prepare", **preparation})
             trace = Trace.read(folder / "trace")
             specs = trace.inputs
-            drawn = calibration(specs[0]) if len(specs) == 1 else None
-            np.save(folder / "inputs.npy", calibration(specs[0]))
+            drawn = {spec.name: calibration(spec) for spec in specs}
+            write_samples(folder / "inputs", drawn)
             self.ask(
                 {
                     "do": "reference",

@@ -175,3 +175,8 @@ def test_mobilenet_v3_keeps_at_most_two_transposes_in_onnx(workshop):
     assert workshop.convert("mobilenet_v3", "onnx").graph.ops.get("Transpose", 0) <= 2
     outputs, reference = workshop.outputs("mobilenet_v3", "onnx")
     assert largest_difference(outputs, reference) <= 1e-4
+
+
+def test_gelu_in_onnx_adds_where_erfc_would_negate_and_subtract(workshop):
+    ops = workshop.convert("convnext", "onnx").graph.ops
+    assert (ops["Erf"], ops["Neg"], ops["Sub"]) == (1, 1, 1)  # layer normalisation has one of each

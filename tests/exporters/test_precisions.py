@@ -68,7 +68,7 @@ x = keras.layers.Embedding(20, 8)(tokens) * mask
 model = keras.Model(tokens, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
 content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
 try:
-    quantize_16x8(content, np.random.default_rng(0).integers(0, 20, (12, 6)))
+    quantize_16x8(content, [np.random.default_rng(0).integers(0, 20, (12, 6))])
 except ConversionError as error:
     print(error.message, error.details, error.hint, sep="|")
 """
@@ -116,7 +116,7 @@ def test_int4_files_hold_4_bit_weights_and_are_smaller(words, onnx_files, tmp_pa
     destination.mkdir()
     exporter = registry.load(registry.EXPORTERS, target)()
     graph = exporter.convert(
-        Conversion("int4", "native", source, destination, (description.spec,), None)
+        Conversion("int4", "native", source, destination, (description.specs[0],), None)
     )
     assert graph.dtypes["int4"] > 0
     assert graph.foreign_ops == ()

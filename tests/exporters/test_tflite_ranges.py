@@ -46,7 +46,7 @@ def samples():
 
 def test_wrong_ranges_are_replaced_counted_and_measured(file, samples):
     wrong, computed = fill(file, (-40.0, 40.0))
-    made, audit = with_ranges(wrong, samples, "minmax")
+    made, audit = with_ranges(wrong, [samples], "minmax")
     assert audit.repaired == audit.tensors == len(computed)
     assert audit.largest_repair > 5
     interpreter = Interpreter(
@@ -68,8 +68,8 @@ def test_wrong_ranges_are_replaced_counted_and_measured(file, samples):
 
 def test_right_ranges_count_as_no_repair(file, samples):
     placeholder, _ = fill(file, (0.0, 1.0))
-    right, _ = with_ranges(placeholder, samples[:2], "minmax")
-    _, audit = with_ranges(right, samples, "minmax")
+    right, _ = with_ranges(placeholder, [samples[:2]], "minmax")
+    _, audit = with_ranges(right, [samples], "minmax")
     assert audit.repaired == 0
     assert audit.largest_repair < 1e-6
 
@@ -78,7 +78,7 @@ def test_what_the_model_takes_and_gives_is_never_clipped(file, samples):
     placeholder, _ = fill(file, (0.0, 1.0))
     main = unpack(placeholder).subgraphs[0]
     found = {
-        how: ranges_of(with_ranges(placeholder, samples, how)[0])
+        how: ranges_of(with_ranges(placeholder, [samples], how)[0])
         for how in ("minmax", "percentile-99.9")
     }
     for index in (*main.inputs, *main.outputs):

@@ -43,7 +43,7 @@ def test_the_same_picture_in_two_splits_of_an_npz_is_found(tmp_path):
     )  # fmt: skip
     dataset = open_dataset(tmp_path / "own.npz")
     spec = InputSpec("x", "float32", (4,))
-    train, test = (draw(dataset, split, 100, spec) for split in ("train", "test"))
+    train, test = (draw(dataset, split, 100, [spec]) for split in ("train", "test"))
     with pytest.raises(DataError, match="1 of 30"):
         check_apart(train, test)
 
@@ -55,6 +55,12 @@ def test_classes_shown_counts_labels_and_the_classes_of_boxes(drawn):
     boxes = np.full((3, 2, 5), -1.0, np.float32)
     boxes[0, 0, 0], boxes[1, :, 0] = 2, 0
     assert classes_shown(drawn("boxes", rows, boxes)) == 2
+
+
+def test_classes_shown_counts_those_of_steps_and_none_of_values_to_be_given(drawn):
+    rows = [[1.0], [2.0]]
+    assert classes_shown(drawn("steps", rows, np.array([[0, 3, -1], [0, 4, 4]]))) == 3
+    assert classes_shown(drawn("values", rows, np.zeros((2, 4, 4, 3), np.float32))) is None
 
 
 def test_a_sound_calibration_raises_no_concern():

@@ -11,7 +11,7 @@ from edgekit.errors import DataError
 from edgekit.spec import InputSpec
 from edgekit.training.augment import augmenter_for
 from edgekit.training.augment.image import ImageAugmentation
-from edgekit.training.feed import Feed, ReadAhead, Stored, epoch_order, is_stored, open_source
+from edgekit.training.feed import Feed, ReadAhead, Stored, epoch_order, fits, open_source
 
 # Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -20,7 +20,7 @@ RGB32 = InputSpec("image", "uint8", (32, 32, 3), "HWC")
 
 
 def glyph_feed(batch_size, scratch):
-    return Feed(ReadAhead(Glyphs(), RGB32, batch_size, scratch=scratch), batch_size)
+    return Feed(ReadAhead(Glyphs(), [RGB32], batch_size, scratch=scratch), batch_size)
 
 
 @given(
@@ -64,7 +64,7 @@ def test_a_sample_that_cannot_be_read_stops_the_feed_with_its_error(tmp_path):
     (tmp_path / "slots").mkdir()
     spec = InputSpec("x", "float64", (4,))
     with (
-        Feed(ReadAhead(dataset, spec, 4, scratch=tmp_path / "slots"), 4) as feed,
+        Feed(ReadAhead(dataset, [spec], 4, scratch=tmp_path / "slots"), 4) as feed,
         pytest.raises(DataError, match="NaN or infinite"),
     ):
         list(feed.batches(np.arange(8)))
@@ -77,7 +77,7 @@ def test_the_error_of_a_later_sample_arrives_as_it_was_raised(tmp_path):
     dataset = open_dataset(tmp_path / "pets")
     cats, dogs = (np.flatnonzero(dataset.labels("train") == label) for label in (0, 1))
     (tmp_path / "slots").mkdir()
-    source = ReadAhead(dataset, RGB32, 2, scratch=tmp_path / "slots")
+    source = ReadAhead(dataset, [RGB32], 2, scratch=tmp_path / "slots")
     with Feed(source, 2) as feed:
         batches = feed.batches(np.array([*dogs[:4], *cats[:2]]))
         first = next(batches)
@@ -100,10 +100,9 @@ def image_folder(root, per_class=12):
 
 def test_a_split_that_fits_is_decoded_once_and_served_in_the_order_asked(tmp_path):
     dataset = image_folder(tmp_path / "pets")
-    assert is_stored(dataset, RGB32)
     order = epoch_order(dataset.size("train"), 0, 12, 3)
     wanted = dataset.read("train", order.tolist(), RGB32)
-    source = open_source(dataset, RGB32, 4, scratch=tmp_path)
+    source = open_source(dataset, [RGB32], 4, scratch=tmp_path)
     for path in (tmp_path / "pets").rglob("*.png"):
         path.unlink()  # nothing is decoded any more
     with Feed(source, 4) as feed:
@@ -112,8 +111,24 @@ def test_a_split_that_fits_is_decoded_once_and_served_in_the_order_asked(tmp_pat
     assert np.array_equal(np.concatenate([y for _, y in got]), wanted.labels)
 
 
-def test_a_data_set_without_end_is_not_stored():
-    assert not is_stored(Glyphs(), RGB32)
+def test_a_data_set_without_end_does_not_fit():
+    assert not fits([RGB32], Glyphs().size("train"))
+    assert fits([RGB32], 360)
+
+
+@pytest.mark.parametrize("costly", [True, False])
+def test_some_of_a_split_are_balanced_and_the_same_each_time(costly, tmp_path):
+    dataset = image_folder(tmp_path / "pets")
+    dataset.costly = costly
+    wanted = dataset.read("train", dataset.choose("train", 8), RGB32)
+    assert np.bincount(wanted.labels).tolist() == [4, 4]
+    (tmp_path / "slots").mkdir()
+    source = open_source(dataset, [RGB32], 4, count=8, scratch=tmp_path / "slots")
+    assert isinstance(source, Stored) == costly
+    with Feed(source, 4) as feed:
+        got = list(feed.batches(np.arange(8)))
+    assert np.array_equal(np.concatenate([x for x, _ in got]), wanted.inputs)
+    assert np.array_equal(np.concatenate([y for _, y in got]), wanted.labels)
 
 
 def test_augmentation_belongs_to_the_step_so_a_resumed_epoch_is_the_same():
@@ -144,3 +159,20 @@ def test_each_of_several_processes_takes_its_part_of_every_batch():
     assert [len(batch) for batch in parts[0]] == [3] * 4
     together = [sorted([*a, *b]) for a, b in zip(*parts, strict=True)]
     assert together == labels.reshape(4, 6).tolist()
+
+
+def test_of_several_inputs_a_batch_is_a_tuple(tmp_path):
+    number = np.arange(40, dtype=np.float32)
+    arrays = {"x.pair": np.stack([number, -number], axis=1), "x.step": number, "y": np.arange(40)}
+    np.savez(tmp_path / "two.npz", **arrays)
+    dataset = open_dataset(tmp_path / "two.npz")
+    specs = [InputSpec("pair", "float32", (2,)), InputSpec("step", "float32", ())]
+    order = epoch_order(dataset.size("train"), 0, 16, 1)
+    (tmp_path / "slots").mkdir()
+    with Feed(open_source(dataset, specs, 4, scratch=tmp_path / "slots"), 4) as feed:
+        got = list(feed.batches(order))
+    assert len(got) == 4
+    for (pair, step), labels in got:
+        assert (pair.shape, step.shape) == ((4, 2), (4,))
+        assert np.array_equal(pair.numpy(), np.stack([step, -step], axis=1))
+        assert np.array_equal(step.numpy(), labels.numpy())

@@ -148,6 +148,12 @@ def test_an_epoch_of_a_small_data_set_is_one_pass_in_several_steps(size, batch, 
     assert (course.batch_size, course.steps_per_epoch) == (batch, steps)
 
 
+def test_a_recipe_can_see_some_of_the_samples_only(tmp_path):
+    course = course_of_mobilenet(open_dataset("glyphs"), tmp_path)
+    course = replace(course, recipe=replace(course.recipe, train_samples=300))
+    assert (course.train_size, course.batch_size, course.steps_per_epoch) == (300, 37, 8)
+
+
 def test_an_epoch_of_the_reference_model_on_its_own_data_is_what_its_recipe_says(tmp_path):
     course = course_of_mobilenet(open_dataset("glyphs"), tmp_path)
     assert (course.batch_size, course.steps_per_epoch) == (128, 240)

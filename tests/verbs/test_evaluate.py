@@ -68,7 +68,7 @@ def test_integer_inputs_and_outputs_are_fed_and_read_in_real_units(make_artifact
 
 def test_the_drop_is_known_on_the_samples_the_artifact_was_proven_on(make_artifact, dataset):
     artifact = make_artifact()
-    drawn = draw(open_dataset(dataset), "test", 40, artifact.manifest.preprocessing[0])
+    drawn = draw(open_dataset(dataset), "test", 40, artifact.manifest.preprocessing)
     proven = replace(
         artifact.manifest,
         evaluation={"dataset": "pictures", "split": "test", "count": 40, "digest": drawn.digest},

@@ -92,7 +92,7 @@ def test_the_models_command_prints_a_table_and_warns_of_the_broken_one(models):
     assert done.exit_code == 0
     row = next(line for line in done.stdout.splitlines() if line.startswith("tiny"))
     assert row.split() == [
-        "tiny", "image-classification", "width=0.5", "glyphs,", "own", "0.00", "MB", "top1",
+        "tiny", "image-classification", "—", "—", "glyphs,", "own", "0.00", "MB", "top1",
     ]  # fmt: skip
     assert done.stderr.startswith("warning: ")
     assert "broken" in done.stderr

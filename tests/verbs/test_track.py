@@ -13,7 +13,8 @@ from edgekit.measuring.contenders import Asked
 from edgekit.spec import InputSpec
 from edgekit.tensor import TensorInfo
 from edgekit.verbs import track as verb
-from edgekit.verbs.track import around, track
+from edgekit.verbs.track import track
+from edgekit.watching import around
 
 SIDE, WINDOW, STRIDE = 48, 8, 2
 PLACES = (SIDE - WINDOW) // STRIDE + 1

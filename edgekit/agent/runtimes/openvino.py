@@ -287,8 +287,10 @@ def _text(info: Any, key: str) -> str:
 def _describe(port: Any, index: int) -> TensorInfo:
     kind = port.get_element_type().get_type_name()
     names = sorted(port.get_names())
+    # Compiling gives an input the names of casts that do nothing, too: its node's is its own.
+    own = port.get_node().get_friendly_name()
     return TensorInfo(
-        name=names[0] if names else f"tensor_{index}",
+        name=own if own in names else names[0] if names else f"tensor_{index}",
         dtype=_DTYPES.get(kind, kind),
         shape=tuple(
             size.get_length() if size.is_static else -1 for size in port.get_partial_shape()

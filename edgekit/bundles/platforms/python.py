@@ -13,7 +13,7 @@ import hashlib
 import keyword
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,7 @@ class PythonPlatform(Platform):
             package=package,
             wheel=name,
             needs=", ".join(needs),
-            example={"picture": '"cat.jpg"', "text": '"some text"', "sound": '"sound.wav"'}.get(
-                contract["inputs"][0]["kind"], "array"
-            ),
-            sample={"picture": "cat.jpg", "text": '"some text"', "sound": "sound.wav"}.get(
-                contract["inputs"][0]["kind"], "…"
-            ),
+            **_examples(package, contract["inputs"]),
         )
         (folder / "README.md").write_text(guide, encoding="utf-8", newline="\n")
 
@@ -101,8 +96,7 @@ _GUIDE = """\
 ```console
 $ python -m pip install dist/{wheel}
 $ python -m {package} --check
-$ python -m {package} {sample}
-```
+{sample}```
 
 ```python
 from {package} import Model
@@ -122,6 +116,17 @@ Every file that is loaded is compared with its digest first. It needs {needs}.
 """
 
 
+def _examples(package: str, inputs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What to give `predict`, and a line for the shell where a file or text can be given there."""
+    if len(inputs) > 1:
+        arrays = ", ".join(f'"{one["name"]}": array' for one in inputs)
+        return {"example": f"{{{arrays}}}", "sample": ""}
+    kind = inputs[0]["kind"]
+    example = {"picture": '"cat.jpg"', "text": '"some text"', "sound": '"sound.wav"'}.get(kind)
+    word = {"picture": "cat.jpg", "text": '"some text"', "sound": "sound.wav"}.get(kind, "…")
+    return {"example": example or "array", "sample": f"$ python -m {package} {word}\n"}
+
+
 def _data(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -130,10 +135,9 @@ def _data(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _needs(contents: Contents, contract: Mapping[str, Any]) -> list[str]:
     needs = ["numpy>=1.26,<3"]
-    for spec in contract["inputs"]:
-        for package in _FOR_INPUT.get(spec["kind"], ()):
-            if package not in needs and spec.get("tokenizer") != "bytes":
-                needs.append(package)
+    first, *others = contract["inputs"]
+    if not others and first.get("tokenizer") != "bytes":  # several inputs are given as arrays
+        needs += _FOR_INPUT.get(first["kind"], ())
     # The first artifact's runtime; others are asked for by who chooses their artifact.
     return [*needs, _RUNTIMES[contents.artifacts[0].target]]
 

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import ConversionError
 from edgekit.exporters.tracing import Trace
 from edgekit.files import canonical_json
 from edgekit.quantization.condition.bias import Rounded, round_and_correct
@@ -22,6 +21,7 @@ from edgekit.quantization.condition.grid import on_grid
 from edgekit.quantization.condition.linear import kernel_of, linear_nodes, set_kernel
 from edgekit.quantization.condition.originals import ORIGINALS, write_originals
 from edgekit.ranges.limits import AUTO
+from edgekit.samples import count_of, read_samples, rows_of, samples_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,26 +65,18 @@ def condition_trace(
 
     Args:
         source: Folder of the trace.
-        calibration: Folder with `inputs.npy` for the only input.
+        calibration: Folder with samples of all inputs (`edgekit.samples`).
         destination: Folder that gets the conditioned trace; made here.
         ranges: How ranges of activations are chosen, one of `limits.ASKABLE`.
 
     Raises:
-        ConversionError: More than one input, or outputs that are not finite on the samples.
+        ConversionError: Outputs that are not finite on the samples.
     """
-    import numpy as np
-
     trace = Trace.read(source)
-    if len(trace.inputs) != 1:
-        raise ConversionError(
-            f"conditioning: the model has {len(trace.inputs)} inputs; calibration samples feed one"
-        )
-    rows = np.load(calibration / "inputs.npy", mmap_mode="r", allow_pickle=False)
-    graph = Graph(
-        trace.graph_def(), [spec.name for spec in trace.inputs], list(trace.output_tensors)
-    )
+    names = [spec.name for spec in trace.inputs]
+    graph = Graph(trace.graph_def(), names, list(trace.output_tensors))
     destination.mkdir()
-    found = condition(graph, {trace.inputs[0].name: rows}, destination, ranges)
+    found = condition(graph, read_samples(samples_at(calibration), names), destination, ranges)
     made = replace(trace, folder=destination)
     (destination / "graph.pb").write_bytes(graph.definition().SerializeToString(deterministic=True))
     (destination / "trace.json").write_text(canonical_json(made.to_json()), encoding="utf-8")
@@ -106,10 +98,9 @@ def condition(
             (`originals`); by default the system's place, and nowhere.
         ranges: How ranges of activations are chosen, one of `limits.ASKABLE`.
     """
-    count = len(next(iter(samples.values())))
+    count = count_of(samples)
     if count > MOST_SAMPLES:
-        chosen = [i * count // MOST_SAMPLES for i in range(MOST_SAMPLES)]
-        samples = {name: array[chosen] for name, array in samples.items()}
+        samples = rows_of(samples, [i * count // MOST_SAMPLES for i in range(MOST_SAMPLES)])
     folded = fold(graph)
     choice = choose(graph, samples, ranges)
     original, plain = graph.copy(), graph.copy()

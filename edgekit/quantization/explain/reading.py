@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit import extras
 from edgekit.errors import EdgekitError, RuntimeFault, UsageError
-from edgekit.feeding import read_samples
 from edgekit.process import Emit, Handler
 from edgekit.quantization.explain.layers import LayeredFile
 from edgekit.quantization.explain.onnx_layers import OnnxFile
 from edgekit.quantization.explain.openvino_layers import OpenvinoFile
 from edgekit.quantization.explain.tflite_layers import TfliteFile
+from edgekit.samples import read_samples
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ MAX_BYTES = 2 * 1024**3
 QUANTIZED = "it is quantized already; edgekit starts from float32 files"
 
 _PICTURES = (1, 3)  # channels
+_PICTURE_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Reading:
         mean: Subtracted from each channel; empty for nothing.
         std: What each channel is divided by then; empty for nothing.
         input_shape: Shape of one sample, for a file that leaves axes open.
+        known: Input → lowest and highest value, of those whose data say so.
     """
 
     layout: str | None = None
@@ -46,6 +48,7 @@ class Reading:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     input_shape: tuple[int, ...] | None = None
+    known: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -54,7 +57,17 @@ class Reading:
             "mean": list(self.mean),
             "std": list(self.std),
             "input_shape": list(self.input_shape) if self.input_shape else None,
+            **({"known": {k: list(pair) for k, pair in self.known.items()}} if self.known else {}),
         }
+
+    def of(self, name: str, shape: Sequence[int]) -> Reading:
+        """What it says of one of several inputs: of pictures all, of others their range."""
+        limits = self.limits
+        if limits is None and not (self.mean or self.std):
+            limits = self.known.get(name)
+        if len(shape) == _PICTURE_AXES:
+            return replace(self, limits=limits)
+        return Reading(limits=self.known.get(name, limits))
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Reading:
@@ -65,6 +78,7 @@ class Reading:
             mean=tuple(data["mean"]),
             std=tuple(data["std"]),
             input_shape=tuple(shape) if shape else None,
+            known={name: (low, high) for name, (low, high) in data.get("known", {}).items()},
         )
 
 
@@ -73,13 +87,13 @@ class Description:
     """A float file that was checked and lies ready.
 
     Attributes:
-        spec: Its input, as samples are drawn for it.
+        specs: Its inputs, as samples are drawn for them.
         inputs: What the file takes.
         outputs: What it gives.
         cost: Parameters and multiply-adds for one sample.
     """
 
-    spec: InputSpec
+    specs: tuple[InputSpec, ...]
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     cost: Mapping[str, int]
@@ -87,13 +101,33 @@ class Description:
     def to_json(self) -> dict[str, Any]:
         """As a trace answers (`edgekit.exporters.worker`), and the file's own tensors."""
         return {
-            "inputs": [self.spec.to_json()],
+            "inputs": [spec.to_json() for spec in self.specs],
             "outputs": [tensor.name for tensor in self.outputs],
             "output_shapes": [list(tensor.shape) for tensor in self.outputs],
             "cost": dict(self.cost),
             "takes": [tensor.to_json() for tensor in self.inputs],
             "gives": [tensor.to_json() for tensor in self.outputs],
         }
+
+
+def input_specs(
+    inputs: Sequence[tuple[str, str, tuple[int, ...]]], reading: Reading
+) -> tuple[InputSpec, ...]:
+    """How samples become the inputs of a file.
+
+    Args:
+        inputs: Name, dtype and shape of one sample of each.
+        reading: What a person said; of several inputs, see `Reading.of`.
+
+    Raises:
+        UsageError: As `input_spec`.
+        ModelError: As `input_spec`.
+    """
+    several = len(inputs) > 1
+    return tuple(
+        input_spec(name, dtype, shape, reading.of(name, shape) if several else reading)
+        for name, dtype, shape in inputs
+    )
 
 
 def input_spec(name: str, dtype: str, shape: tuple[int, ...], reading: Reading) -> InputSpec:
@@ -124,6 +158,24 @@ def input_spec(name: str, dtype: str, shape: tuple[int, ...], reading: Reading) 
         resize="bilinear" if layout else "",
         channel_ranges=ranges,
     )
+
+
+def fixed_shapes(
+    declared: Mapping[str, Sequence[int]], wanted: tuple[int, ...] | None
+) -> list[tuple[int, ...]]:
+    """The shape of one sample of each input, as `fixed_shape` finds it.
+
+    Raises:
+        UsageError: As `fixed_shape`; or there are several inputs and one wanted shape.
+        ModelError: As `fixed_shape`; or there is no input.
+    """
+    if not declared:
+        raise ModelError("the file has no input: nothing can be fed to it")
+    if wanted is not None and len(declared) > 1:
+        raise UsageError(
+            f"--input-shape is for files with one input; this one has {', '.join(declared)}"
+        )
+    return [fixed_shape(name, shape, wanted) for name, shape in declared.items()]
 
 
 def fixed_shape(

@@ -6,7 +6,7 @@ to be added to biases it is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,22 +51,22 @@ class OnnxGraph(FloatGraph):
 
     Args:
         model: Batch norms folded, shapes fixed; changed in place.
-        sample: One, [1, *shape] of the only input.
+        sample: Input → one sample, [1, *shape].
     """
 
-    def __init__(self, model: Any, sample: Array) -> None:
+    def __init__(self, model: Any, sample: Mapping[str, Array]) -> None:
         from onnx import numpy_helper
 
         self._model = model
         self._constants = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
-        self.input = next(v.name for v in model.graph.input if v.name not in self._constants)
+        self.inputs = [v.name for v in model.graph.input if v.name not in self._constants]
         varying = self._varying()
         kernels = [k for node in varying if (k := self._kernel(node)) is not None]
         self.operators = [_operator(node, index) for index, node in enumerate(varying)]
         self._nodes = dict(zip((op.name for op in self.operators), varying, strict=True))
-        depends = {name for op in self.operators for name in op.gives} | {self.input}
+        depends = {name for op in self.operators for name in op.gives} | {*self.inputs}
         self.operators = [
             Operator(op.name, tuple(n for n in op.reads if n in depends), op.gives)
             for op in self.operators
@@ -172,7 +172,7 @@ class OnnxGraph(FloatGraph):
     # -- reading the model -------------------------------------------------------------------------
 
     def _varying(self) -> list[Any]:
-        known = {self.input}
+        known = {*self.inputs}
         found = []
         for node in self._model.graph.node:
             if known & set(reads(node)):
@@ -243,7 +243,7 @@ class OnnxGraph(FloatGraph):
 
     # -- running -----------------------------------------------------------------------------------
 
-    def _run_once(self, sample: Array) -> dict[str, Array]:
+    def _run_once(self, sample: Mapping[str, Array]) -> dict[str, Array]:
         """Type and shape of every varying tensor for one sample, as arrays that hold nothing."""
         import numpy as np
         import onnx
@@ -254,9 +254,9 @@ class OnnxGraph(FloatGraph):
         names = [name for op in self.operators for name in op.gives if name]
         del model.graph.output[:]
         model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-        found = [sample, *session(model).run(names, {self.input: sample})]
+        found = [*sample.values(), *session(model).run(names, dict(sample))]
         hollow = (np.broadcast_to(np.zeros((), array.dtype), array.shape) for array in found)
-        return dict(zip([self.input, *names], hollow, strict=True))
+        return dict(zip([*sample, *names], hollow, strict=True))
 
     def _value(self, name: str) -> Any:
         from onnx import helper

@@ -7,6 +7,7 @@ operators only. It is written anew with fixed shapes and one sample a run; the f
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,13 @@ from edgekit.quantization.files.description import (
     Reading,
     check_weights,
     clean_name,
-    fixed_shape,
-    input_spec,
+    fixed_shapes,
+    input_specs,
     read_bounded,
 )
 from edgekit.quantization.files.onnx_graph import LINEAR, OnnxGraph
 from edgekit.quantization.files.walk import Walked, walk
+from edgekit.samples import read_samples, rows_of, samples_at
 from edgekit.tensor import TensorInfo
 
 if TYPE_CHECKING:
@@ -57,23 +59,27 @@ def prepare_onnx(path: Path, folder: Path, reading: Reading) -> Description:
     _refuse(model, path)
     _refuse_weights(model, path)
     model = _upgraded(model, path)
-    value = _only_input(model, path)
-    declared = onnx_file.declared_shape(value)
-    shape = fixed_shape(value.name, declared, reading.input_shape)
-    for axis, size in zip(value.type.tensor_type.shape.dim, (1, *shape), strict=True):
-        axis.dim_value = size
-    names = _clean_names(model, value.name)
-    dtype = onnx_file.dtype_name(value.type.tensor_type.elem_type)
-    spec = input_spec(names[0], dtype, shape, reading)
+    values = list(model.graph.input)
+    for value in values:
+        if not value.type.tensor_type.HasField("shape"):
+            raise ModelError(f"{path}: the input {value.name!r} has no number of axes")
+    declared = {value.name: onnx_file.declared_shape(value) for value in values}
+    shapes = fixed_shapes(declared, reading.input_shape)
+    for value, shape in zip(values, shapes, strict=True):
+        for axis, size in zip(value.type.tensor_type.shape.dim, (1, *shape), strict=True):
+            axis.dim_value = size
+    names = _clean_names(model)
+    dtypes = [onnx_file.dtype_name(value.type.tensor_type.elem_type) for value in values]
+    specs = input_specs(list(zip(names, dtypes, shapes, strict=False)), reading)
     _infer(model)
-    outputs = _outputs(model, spec, path)
+    outputs = _outputs(model, specs, path)
     _declare(model, outputs)
     onnx_file.save(model, folder / MODEL)
     return Description(
-        spec=spec,
-        inputs=(TensorInfo(spec.name, dtype, (1, *shape)),),
+        specs=specs,
+        inputs=tuple(TensorInfo(spec.name, spec.dtype, (1, *spec.shape)) for spec in specs),
         outputs=outputs,
-        cost=_cost(model, spec),
+        cost=_cost(model, specs),
     )
 
 
@@ -83,16 +89,16 @@ def condition_onnx(source: Path, calibration: Path, destination: Path) -> Walked
     Raises:
         ConversionError: As `walk`.
     """
-    import numpy as np
     import onnx
 
     from edgekit.quantization.files.onnx_fold import folded
 
-    rows = np.load(calibration / "inputs.npy", mmap_mode="r", allow_pickle=False)
     destination.mkdir()
     model = folded(onnx.load(source / MODEL), destination)
-    graph = OnnxGraph(model, np.asarray(rows[:1]))
-    found = walk(graph, rows, destination.parent)
+    names = [tensor.name for tensor in onnx_file.inspect(source / MODEL).inputs]
+    rows = read_samples(samples_at(calibration), names)
+    graph = OnnxGraph(model, rows_of(rows, slice(1)))
+    found = walk(graph, [rows[name] for name in graph.inputs], destination.parent)
     result = graph.finish()
     onnx_file.save(result, destination / MODEL)
     return found
@@ -187,25 +193,15 @@ def _upgraded(model: Any, path: Path) -> Any:
         ) from error
 
 
-def _only_input(model: Any, path: Path) -> Any:
-    if len(model.graph.input) != 1:
-        names = ", ".join(value.name for value in model.graph.input)
-        raise ModelError(
-            f"{path}: {len(model.graph.input)} inputs ({names}); calibration samples feed one"
-        )
-    value = model.graph.input[0]
-    if not value.type.tensor_type.HasField("shape"):
-        raise ModelError(f"{path}: the input {value.name!r} has no number of axes")
-    return value
-
-
-def _clean_names(model: Any, given: str) -> list[str]:
-    """Rename input and outputs so that every format accepts their names."""
+def _clean_names(model: Any) -> list[str]:
+    """Rename inputs and outputs so that every format accepts their names; inputs come first."""
     taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
-    names = [given, *(value.name for value in model.graph.output)]
+    inputs = [value.name for value in model.graph.input]
+    names = [*inputs, *(value.name for value in model.graph.output)]
     free = taken - set(names)
     clean = [
-        clean_name(name, free, "input" if i == 0 else "output") for i, name in enumerate(names)
+        clean_name(name, free, "input" if i < len(inputs) else "output")
+        for i, name in enumerate(names)
     ]
     onnx_file.rename(model, dict(zip(names, clean, strict=True)))
     return clean
@@ -225,15 +221,20 @@ def _infer(model: Any) -> None:
     model.graph.value_info.extend(inferred.graph.value_info)
 
 
-def _outputs(model: Any, spec: InputSpec, path: Path) -> tuple[TensorInfo, ...]:
-    """What the file gives for one sample, asked of the runtime."""
+def _sample(specs: Sequence[InputSpec]) -> dict[str, Array]:
+    """Noise, one sample of each input."""
     from edgekit.golden import extremes
+
+    return {spec.name: extremes(spec, place)[-1:] for place, spec in enumerate(specs)}
+
+
+def _outputs(model: Any, specs: Sequence[InputSpec], path: Path) -> tuple[TensorInfo, ...]:
+    """What the file gives for one sample, asked of the runtime."""
     from edgekit.quantization.files.onnx_graph import session
 
-    sample = extremes(spec)[-1:]
     try:
         opened = session(model)
-        found = opened.run(None, {spec.name: sample})
+        found = opened.run(None, _sample(specs))
     except Exception as error:
         reason = str(error).partition("\n")[0].split(" : ")[-1]
         raise ModelError(
@@ -263,10 +264,8 @@ def _declare(model: Any, outputs: tuple[TensorInfo, ...]) -> None:
         model.graph.output.append(helper.make_tensor_value_info(tensor.name, kind, tensor.shape))
 
 
-def _cost(model: Any, spec: InputSpec) -> dict[str, int]:
+def _cost(model: Any, specs: Sequence[InputSpec]) -> dict[str, int]:
     import onnx
-
-    from edgekit.golden import extremes
 
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -274,5 +273,5 @@ def _cost(model: Any, spec: InputSpec) -> dict[str, int]:
     floats = [t for t in tensors if t.data_type == onnx.TensorProto.FLOAT]
     return {
         "parameters": sum(math.prod(tensor.dims) for tensor in floats),
-        "multiply_adds": OnnxGraph(copy, extremes(spec)[-1:]).multiply_adds,
+        "multiply_adds": OnnxGraph(copy, _sample(specs)).multiply_adds,
     }

@@ -57,18 +57,18 @@ class TfliteGraph(FloatGraph):
     """See `FloatGraph`; `finish` gives the conditioned file.
 
     Args:
-        content: A float file with one subgraph, fixed shapes and one input.
+        content: A float file with one subgraph and fixed shapes.
     """
 
     def __init__(self, content: bytes) -> None:
         self._model = tflite_file.unpack(content)
         self._main = self._model.subgraphs[0]
-        self._input = int(self._main.inputs[0])
-        self.input = _name(self._input)
+        self._inputs = {int(index) for index in self._main.inputs}
+        self.inputs = [_name(index) for index in self._main.inputs]
         self._makers = {int(i): op for op in self._main.operators for i in op.outputs}
         varying = self._varying()
         self._nodes = {f"{self.kind(op)}#{i}": op for i, op in enumerate(varying)}
-        depends = {int(i) for op in varying for i in op.outputs} | {self._input}
+        depends = {int(i) for op in varying for i in op.outputs} | self._inputs
         self.operators = [
             Operator(
                 name,
@@ -166,7 +166,7 @@ class TfliteGraph(FloatGraph):
         return tflite_file.operator_name(self._model.operatorCodes[node.opcodeIndex])
 
     def _varying(self) -> list[Any]:
-        known = {self._input}
+        known = set(self._inputs)
         found = []
         for node in self._main.operators:
             if known & {int(i) for i in node.inputs}:

@@ -17,12 +17,13 @@ from edgekit.quantization.files.description import (
     Reading,
     check_weights,
     clean_name,
-    fixed_shape,
-    input_spec,
+    fixed_shapes,
+    input_specs,
     read_bounded,
 )
 from edgekit.quantization.files.tflite_graph import LINEAR, TfliteGraph, interpreter
 from edgekit.quantization.files.walk import Walked, walk
+from edgekit.samples import read_samples, samples_at
 from edgekit.tensor import TensorInfo
 
 MODEL = "model.tflite"
@@ -43,28 +44,31 @@ def prepare_tflite(path: Path, folder: Path, reading: Reading) -> Description:
     main = model.subgraphs[0]
     _refuse(model, path)
     _refuse_weights(model, path)
-    if len(main.inputs) != 1:
-        raise ModelError(f"{path}: {len(main.inputs)} inputs; calibration samples feed one")
     names = _names(model)
-    tensor = main.tensors[main.inputs[0]]
-    signature = tensor.shapeSignature
-    declared = signature if signature is not None and len(signature) else tensor.shape
-    shape = fixed_shape(names[0][0], [int(size) for size in declared], reading.input_shape)
-    if [int(size) for size in tensor.shape] != [1, *shape]:
-        raise ModelError(
-            f"{path}: the file is made for inputs of {[int(size) for size in tensor.shape]}",
-            hint="convert it again with a fixed shape, one sample at a time",
-        )
+    tensors = [main.tensors[index] for index in main.inputs]
+    declared = {
+        name: _sizes(tensor.shapeSignature) or _sizes(tensor.shape)
+        for name, tensor in zip(names[0], tensors, strict=True)
+    }
+    shapes = fixed_shapes(declared, reading.input_shape)
+    for tensor, shape in zip(tensors, shapes, strict=True):
+        if _sizes(tensor.shape) != [1, *shape]:
+            raise ModelError(
+                f"{path}: the file is made for inputs of {_sizes(tensor.shape)}",
+                hint="convert it again with a fixed shape, one sample at a time",
+            )
     for each in main.tensors:
         each.shapeSignature = None
-    spec = input_spec(names[0][0], tflite_file.dtype_name(tensor.type), shape, reading)
-    _take_float(model)
+    dtypes = [tflite_file.dtype_name(tensor.type) for tensor in tensors]
+    specs = input_specs(list(zip(names[0], dtypes, shapes, strict=True)), reading)
+    for index in main.inputs:
+        _take_float(model, int(index))
     content = tflite_file.with_signature(tflite_file.pack(model), *names)
     outputs = _outputs(content, path)
     (folder / MODEL).write_bytes(content)
     graph = TfliteGraph(content)
     return Description(
-        spec=spec,
+        specs=specs,
         inputs=tflite_file.inspect(folder / MODEL).inputs,
         outputs=outputs,
         cost={"parameters": graph.parameters, "multiply_adds": graph.multiply_adds},
@@ -77,12 +81,11 @@ def condition_tflite(source: Path, calibration: Path, destination: Path) -> Walk
     Raises:
         ConversionError: As `walk`.
     """
-    import numpy as np
-
-    rows = np.load(calibration / "inputs.npy", mmap_mode="r", allow_pickle=False)
+    names = [tensor.name for tensor in tflite_file.inspect(source / MODEL).inputs]
+    rows = read_samples(samples_at(calibration), names)
     destination.mkdir()
     graph = TfliteGraph((source / MODEL).read_bytes())
-    found = walk(graph, rows, destination.parent)
+    found = walk(graph, [rows[name] for name in names], destination.parent)
     (destination / MODEL).write_bytes(graph.finish())
     return found
 
@@ -171,10 +174,13 @@ def _names(model: Any) -> tuple[list[str], list[str]]:
     return clean(main.inputs, "input"), clean(main.outputs, "output")
 
 
-def _take_float(model: Any) -> None:
+def _sizes(shape: Any) -> list[int]:
+    return [] if shape is None else [int(size) for size in shape]
+
+
+def _take_float(model: Any, index: int) -> None:
     """Let an integer input that is cast to float first be a float one: ranges belong to that."""
     main = model.subgraphs[0]
-    index = int(main.inputs[0])
     readers = [op for op in main.operators if index in [int(i) for i in op.inputs]]
     dtype = tflite_file.dtype_name(main.tensors[index].type)
     if dtype not in ("uint8", "int8") or not readers:
@@ -201,8 +207,8 @@ def _outputs(content: bytes, path: Path) -> tuple[TensorInfo, ...]:
 
     try:
         opened = interpreter(content)
-        taken = opened.get_input_details()[0]
-        opened.set_tensor(taken["index"], np.zeros(taken["shape"], taken["dtype"]))
+        for taken in opened.get_input_details():
+            opened.set_tensor(taken["index"], np.zeros(taken["shape"], taken["dtype"]))
         opened.invoke()
         found = [opened.get_tensor(entry["index"]) for entry in opened.get_output_details()]
     except (RuntimeError, ValueError) as error:

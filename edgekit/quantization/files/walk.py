@@ -41,7 +41,7 @@ class Operator:
 
     Attributes:
         name: Unique in the graph.
-        reads: Tensors it takes that depend on the input.
+        reads: Tensors it takes that depend on an input.
         gives: Tensors it makes.
     """
 
@@ -73,13 +73,13 @@ class FloatGraph(ABC):
     """A float graph for one sample, which its own runtime runs piece by piece.
 
     Attributes:
-        input: Name of the only input.
-        operators: Those that depend on the input, in order of execution.
+        inputs: Names of the inputs, in the file's order.
+        operators: Those that depend on an input, in order of execution.
         linears: Name of an operator → what is linear in it.
         points: Tensors that the target's quantizer stores in 8 bits.
     """
 
-    input: str
+    inputs: Sequence[str]
     operators: Sequence[Operator]
     linears: Mapping[str, Linear]
     points: AbstractSet[str]
@@ -127,44 +127,45 @@ class Walked:
         return asdict(self)
 
 
-def walk(graph: FloatGraph, samples: Array, scratch: Path) -> Walked:
+def walk(graph: FloatGraph, samples: Sequence[Array], scratch: Path) -> Walked:
     """Correct the biases of a graph.
 
     Args:
         graph: Gets the corrections.
-        samples: [N, *shape] of the input's dtype, N ≥ 1.
+        samples: For each input, in the graph's order, [N, *shape] of its dtype, N ≥ 1.
         scratch: Folder for what does not fit into memory.
 
     Raises:
         ConversionError: Values that are not finite, or shapes that depend on values.
     """
-    count = len(samples)
+    count = len(samples[0])
     if count > MOST_SAMPLES:
-        samples = samples[[i * count // MOST_SAMPLES for i in range(MOST_SAMPLES)]]
+        chosen = [i * count // MOST_SAMPLES for i in range(MOST_SAMPLES)]
+        samples = [rows[chosen] for rows in samples]
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         corrected = _Walk(graph, samples, Store(Path(place), _STORE_BYTES)).go()
     return Walked(len(graph.linears), corrected, min(count, MOST_SAMPLES))
 
 
 class _Walk:
-    def __init__(self, graph: FloatGraph, samples: Array, store: Store) -> None:
+    def __init__(self, graph: FloatGraph, samples: Sequence[Array], store: Store) -> None:
         self.graph = graph
-        self.samples = samples
+        self.samples = dict(zip(graph.inputs, samples, strict=True))
+        self.count = len(samples[0])
         self.store = store
         self.chunks = [
-            slice(start, min(start + _CHUNK, len(samples)))
-            for start in range(0, len(samples), _CHUNK)
+            slice(start, min(start + _CHUNK, self.count)) for start in range(0, self.count, _CHUNK)
         ]
 
     def go(self) -> int:
         import numpy as np
 
-        name = self.graph.input
-        for index, chunk in enumerate(self.chunks):
-            rows = np.ascontiguousarray(self.samples[chunk])[:, None]
-            for side in (_FLOAT, _ROUNDED):
-                self.store.put(side + name, index, rows)
-        self._quantize(name)
+        for name, samples in self.samples.items():
+            for index, chunk in enumerate(self.chunks):
+                rows = np.ascontiguousarray(samples[chunk])[:, None]
+                for side in (_FLOAT, _ROUNDED):
+                    self.store.put(side + name, index, rows)
+            self._quantize(name)
         corrected = 0
         pieces = list(_pieces(self.graph))
         for place, piece in enumerate(pieces):
@@ -213,7 +214,7 @@ class _Walk:
                     self.store.put(side + name, index, np.stack(values))
                     if linear and name == linear.output:
                         total = total + _sums(np.stack(values), linear)
-            means[side] = total / len(self.samples)
+            means[side] = total / self.count
         return means
 
     def _activate(self, linear: Linear, shift: Array) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.exporters.tracing import Trace
-from edgekit.feeding import read_samples
-from edgekit.golden import noise
+from edgekit.golden import noise_inputs
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
 from edgekit.quantization.lint import structure, weights
 from edgekit.quantization.lint.finding import Finding
 from edgekit.quantization.lint.observed import observe
+from edgekit.samples import read_samples, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,9 +58,8 @@ def lint_trace(folder: Path, samples: Path | None) -> Lint:
     names = [spec.name for spec in trace.inputs]
     graph = Graph(trace.graph_def(), names, list(trace.output_tensors))
     if samples is None:
-        return Lint(lint(graph, {s.name: noise(s, _SAMPLES) for s in trace.inputs}), False)
-    arrays = {name: array[:_SAMPLES] for name, array in read_samples(samples, names).items()}
-    return Lint(lint(graph, arrays), True)
+        return Lint(lint(graph, noise_inputs(trace.inputs, _SAMPLES)), False)
+    return Lint(lint(graph, rows_of(read_samples(samples, names), slice(_SAMPLES))), True)
 
 
 def lint(graph: Graph, samples: Mapping[str, Array]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgekit.datasets import Dataset, Drawn, draw
@@ -31,7 +32,7 @@ class SearchDraw:
 
 
 def draw_search(
-    dataset: Dataset, calibration_samples: int, spec: InputSpec, report: Report
+    dataset: Dataset, calibration_samples: int, specs: Sequence[InputSpec], report: Report
 ) -> SearchDraw | None:
     """Validation samples, or training samples that were not drawn for the calibration.
 
@@ -40,14 +41,14 @@ def draw_search(
     beyond = max(0, dataset.size(calibration.SPLIT) - calibration_samples)
     held_out = dataset.size(VALIDATION)
     if held_out and (held_out >= _ENOUGH or held_out >= beyond):
-        return SearchDraw(VALIDATION, draw(dataset, VALIDATION, MOST, spec, report=report))
+        return SearchDraw(VALIDATION, draw(dataset, VALIDATION, MOST, specs, report=report))
     if not beyond:
         return None
     rest = draw(
         dataset,
         calibration.SPLIT,
         MOST,
-        spec,
+        specs,
         beyond=min(calibration_samples, dataset.size(calibration.SPLIT)),
         report=report,
     )

@@ -15,7 +15,6 @@ from edgekit import registry
 from edgekit.agent.runtimes import runtime_class
 from edgekit.agent.samples import SampleReader
 from edgekit.errors import ConversionError, EdgekitError, UsageError
-from edgekit.feeding import read_samples
 from edgekit.process import Emit, Handler
 from edgekit.quantization.condition.originals import Originals
 from edgekit.quantization.mixed.layers import MixableFile
@@ -23,6 +22,7 @@ from edgekit.quantization.mixed.noise import noise_power
 from edgekit.quantization.mixed.onnx_mixing import MixableOnnx
 from edgekit.quantization.mixed.openvino_mixing import MixableOpenvino
 from edgekit.quantization.mixed.tflite_mixing import MixableTflite
+from edgekit.samples import read_samples
 from edgekit.tensor import TensorInfo, dequantize
 
 if TYPE_CHECKING:

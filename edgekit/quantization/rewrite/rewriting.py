@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import EdgekitError
 from edgekit.exporters.tracing import Trace
-from edgekit.feeding import read_samples
 from edgekit.files import canonical_json
-from edgekit.golden import noise
+from edgekit.golden import noise_inputs
 from edgekit.quantization.condition.fold import fold
 from edgekit.quantization.condition.graph import Graph
-from edgekit.quantization.rewrite import hard_swish, masks, padding
+from edgekit.quantization.rewrite import hard_swish, masks, negations, padding
 from edgekit.quantization.rewrite.applied import Applied
+from edgekit.samples import read_samples, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,7 @@ REWRITES: Mapping[str, Callable[[Graph, Mapping[str, Array]], tuple[str, ...]]] 
     hard_swish.NAME: hard_swish.apply,
     padding.NAME: padding.apply,
     masks.NAME: masks.apply,
+    negations.NAME: negations.apply,
 }
 
 # What a rewritten graph may differ by: rounding in float32, which is about 120 dB.
@@ -57,10 +58,10 @@ def rewrite_trace(source: Path, samples: Path | None, destination: Path) -> tupl
         trace.graph_def(), [spec.name for spec in trace.inputs], list(trace.output_tensors)
     )
     if samples is None:
-        arrays: dict[str, Array] = {s.name: noise(s, _SAMPLES) for s in trace.inputs}
+        arrays = noise_inputs(trace.inputs, _SAMPLES)
     else:
         given = read_samples(samples, [spec.name for spec in trace.inputs])
-        arrays = {name: array[:_SAMPLES] for name, array in given.items()}
+        arrays = rows_of(given, slice(_SAMPLES))
     rewritten, applied = rewrite(graph, arrays)
     if any(not entry.problem for entry in applied):
         destination.mkdir()

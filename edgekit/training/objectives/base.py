@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from edgekit.datasets import Dataset
+    from edgekit.metrics.playing import Policy
+    from edgekit.training.feed import Source
+
     Array = np.ndarray[Any, Any]
 
 # The first whose end is the task's; what labels are is said behind its hyphen.
@@ -80,6 +84,21 @@ class Objective(ABC):
         """
         return ()
 
+    def experience(self, policy: Policy, dataset: Dataset, *, seed: int) -> Source | None:
+        """Where samples come from instead of the data set: what the policy under training meets.
+
+        Asked before `companions`, read after it.
+
+        Args:
+            policy: The model as it is when it is asked: states → outputs.
+            dataset: What is trained on.
+            seed: Of the training.
+
+        Returns:
+            None, as here, for the data set's own samples.
+        """
+        return None
+
     def plays(self, model: keras.Model, inputs: Any, labels: Any) -> tuple[list[Play], list[Any]]:
         """Run a batch through `model` in training, inside a `tf.function`.
 
@@ -118,7 +137,7 @@ class Objective(ABC):
 
         Args:
             outputs: One [N, ...] array per output of the model.
-            inputs: [N, *shape], what it was given.
+            inputs: [N, *shape], what it was given; of several inputs the first.
             labels: [N, ...].
             classes: Names of the classes.
             folder: The run folder.

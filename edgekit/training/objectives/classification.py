@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.training.objectives.base import Objective
-from edgekit.training.pictures import draw_predictions
+from edgekit.training.pictures import draw_predictions, draw_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,6 +57,11 @@ class Classification(Objective):
         if inputs.ndim == 4 and labels.ndim == 1:  # pictures of one class each
             guesses = outputs[0].argmax(axis=1)
             draw_predictions(inputs, labels, guesses, classes, folder / "predictions.png")
+        elif inputs.ndim == 4 and labels.ndim == 3:  # a class for each pixel
+            whole = max(len(classes) - 1, 1)
+            shown = {"given": inputs, "wanted": labels / whole}
+            shown["made"] = outputs[0].argmax(axis=-1) / whole
+            draw_rows(shown, folder / "predictions.png")
 
     def validation_loss(self, outputs: Sequence[Array], labels: Array) -> float:
         import numpy as np

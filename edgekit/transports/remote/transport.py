@@ -27,7 +27,7 @@ from edgekit.transports.remote.board import Board, Place, new_name
 from edgekit.transports.remote.packs import Pack
 from edgekit.transports.remote.runner import RemoteRunner
 from edgekit.transports.remote.way import Link, Lost, Options
-from edgekit.transports.session import Session
+from edgekit.transports.session import Answering, Ask, Session
 
 _LONGEST_STEP_S = 600.0
 
@@ -72,6 +72,18 @@ class RemoteTransport(Transport):
     def session(self, job: Job) -> Iterator[Session]:
         """A fresh process on the board that keeps a model loaded."""
         self.refuse_latency()
+        with self._asked(job) as (ask, there):
+            yield Session(ask, there)
+
+    @contextmanager
+    def answering(self, job: Job) -> Iterator[Answering]:
+        """A fresh process on the board that keeps a model loaded and answers samples."""
+        with self._asked(job) as (ask, there):
+            yield Answering(ask, there)
+
+    @contextmanager
+    def _asked(self, job: Job) -> Iterator[tuple[Ask, Job]]:
+        """How the process is asked, and the job with paths of the board's."""
         link, board = self._opened()
         with self._explained(job, board):
             inputs = self._samples(job)
@@ -86,7 +98,7 @@ class RemoteTransport(Transport):
             return answer
 
         try:
-            yield Session(ask, there)
+            yield ask, there
         finally:
             link.call(runner.end())
 

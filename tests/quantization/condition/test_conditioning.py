@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from edgekit.errors import ConversionError
 from edgekit.exporters.tracing import Trace
 from edgekit.quantization.condition.conditioning import MOST_SAMPLES, condition, condition_trace
+from edgekit.quantization.condition.graph import Graph
 from edgekit.quantization.condition.linear import kernel_of, linear_nodes
+from edgekit.samples import write_samples
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -121,14 +122,23 @@ def test_the_same_twice_is_the_same_bytes(freeze, tmp_path):
     assert first == second
 
 
-def test_two_inputs_are_refused(freeze, tmp_path):
+def test_each_of_two_inputs_gets_its_own_samples(freeze, tmp_path):
     import keras
     from keras import layers
 
     pair = [keras.Input((3,), name="left"), keras.Input((3,), name="right")]
-    _, trace = freeze(keras.Model(pair, layers.Dense(2)(layers.Concatenate()(pair))))
-    with pytest.raises(ConversionError, match="the model has 2 inputs"):
-        condition_trace(trace.folder, tmp_path, tmp_path / "conditioned")
+    difference = layers.Dense(2, name="last")(layers.Subtract()(pair))
+    _, trace = freeze(keras.Model(pair, difference), random=False)
+    left = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32) + 5
+    write_samples(tmp_path / "inputs", {"left": left, "right": left})
+    found = condition_trace(trace.folder, tmp_path, tmp_path / "conditioned")
+    assert (found.rounded, found.corrected, found.samples) == (1, 1, 32)
+    made = Trace.read(tmp_path / "conditioned")
+    graph = Graph(made.graph_def(), ["left", "right"], list(made.output_tensors))
+    # Nothing goes into the layer: whatever rounding did to it, its bias has nothing to give back.
+    adding = [n for n in graph.nodes.values() if n.op in ("BiasAdd", "AddV2")]
+    (bias,) = (graph.constant(node.input[1]) for node in adding)
+    assert not bias.any()
 
 
 def test_kernels_of_two_layers_with_one_value_are_rounded_each(freeze):

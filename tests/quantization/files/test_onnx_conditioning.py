@@ -58,7 +58,9 @@ def test_conditioning_saves_what_a_huge_weight_costs(
     folder, description = prepared
     wanted = run(onnx.load(folder / "model.onnx"), rows)
     gained = [
-        signal_db(wanted, run(int8(source, description.spec, calibration, tmp_path / name), rows))
+        signal_db(
+            wanted, run(int8(source, description.specs[0], calibration, tmp_path / name), rows)
+        )
         for name, source in (("stock", folder), ("own", conditioned[0]))
     ]
     assert gained[1] > gained[0] + 5, gained
@@ -82,7 +84,7 @@ def test_int8_numbers_of_every_kernel_survive_the_quantizer(
         for name, value in kernels(model).items()
         if name in axes
     }
-    quantized = int8(folder, prepared[1].spec, calibration, tmp_path / "int8")
+    quantized = int8(folder, prepared[1].specs[0], calibration, tmp_path / "int8")
     written = {
         numpy_helper.to_array(t).tobytes()
         for t in quantized.graph.initializer
@@ -97,7 +99,7 @@ def test_output_means_of_the_quantized_file_are_the_float_ones(
 ):
     folder, description = prepared
     wanted = run(onnx.load(folder / "model.onnx"), rows)
-    found = run(int8(conditioned[0], description.spec, calibration, tmp_path / "int8"), rows)
+    found = run(int8(conditioned[0], description.specs[0], calibration, tmp_path / "int8"), rows)
     spread = float(wanted.std())
     assert np.abs(found.mean(0) - wanted.mean(0)).max() < 0.02 * spread
 
@@ -134,5 +136,5 @@ def test_parameters_and_multiply_adds_are_counted(net, tmp_path):
     made = net()
     made.conv("image", 3, 4, 3, "out", stride=2)
     model = folded(made.model("out", [4, 8, 8], batch=1), tmp_path)
-    graph = OnnxGraph(model, np.zeros((1, 3, 16, 16), np.float32))
+    graph = OnnxGraph(model, {"image": np.zeros((1, 3, 16, 16), np.float32)})
     assert graph.multiply_adds == 8 * 8 * 4 * 3 * 3 * 3

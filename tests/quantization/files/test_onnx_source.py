@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -28,8 +30,8 @@ def prepare(tmp_path):
 
 def test_an_open_batch_becomes_one_sample(prepare, make_net):
     found, path = prepare(make_net())
-    assert found.spec.shape == (3, 16, 16)
-    assert found.spec.layout == "CHW"
+    assert found.specs[0].shape == (3, 16, 16)
+    assert found.specs[0].layout == "CHW"
     assert [t.shape for t in found.inputs] == [(1, 3, 16, 16)]
     assert [(t.name, t.dtype, t.shape) for t in found.outputs] == [("logits", "float32", (1, 4))]
     assert found.cost["parameters"] == sum(
@@ -48,7 +50,7 @@ def test_odd_names_become_names_that_every_format_accepts(prepare, net):
     made = net()
     made.conv("a/b:0", 3, 4, 3, "out/x y")
     found, _ = prepare(made.model("out/x y", [4, 16, 16], given="a/b:0"))
-    assert found.spec.name == "a_b"
+    assert found.specs[0].name == "a_b"
     assert [tensor.name for tensor in found.outputs] == ["out_x_y"]
 
 
@@ -62,14 +64,8 @@ def test_old_opsets_are_brought_up(prepare, net):
 def test_means_and_deviations_become_a_range_for_each_channel(prepare, make_net):
     reading = Reading(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
     found, _ = prepare(make_net(), reading)
-    assert found.spec.channel_ranges == ((-1.0, 1.0), (-1.0, 3.0), (0.0, 1.0))
-    assert found.spec.range == (-1.0, 3.0)
-
-
-def second_input(model):
-    image = model.graph.input[0]
-    model.graph.input.add().CopyFrom(image)
-    model.graph.input[1].name = "other"
+    assert found.specs[0].channel_ranges == ((-1.0, 1.0), (-1.0, 3.0), (0.0, 1.0))
+    assert found.specs[0].range == (-1.0, 3.0)
 
 
 def only_activation(model):
@@ -117,7 +113,6 @@ def two_at_once(model):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (second_input, "2 inputs"),
         (only_activation, "nothing in it has weights"),
         (two_at_once, "one sample at a time"),
         (quantized, "quantized already"),
@@ -169,7 +164,7 @@ def test_channels_first_or_last_is_asked_where_the_shape_does_not_tell(prepare, 
     with pytest.raises(UsageError, match="channels first or last"):
         prepare(model)
     found, _ = prepare(model, Reading(layout="NCHW", limits=(0.0, 1.0)))
-    assert found.spec.layout == "CHW"
+    assert found.specs[0].layout == "CHW"
 
 
 def test_open_axes_are_fixed_by_the_shape_asked_for(prepare, net):
@@ -195,3 +190,27 @@ def test_infinite_numbers_of_a_mask_are_no_damage_and_nan_is(prepare, net):
             continue
         with pytest.raises(ModelError, match="the weight mask holds 1 values"):
             prepare(model)
+
+
+def with_a_step(model):
+    """A second input, a number a sample, that is added to the logits."""
+    model.graph.input.append(helper.make_tensor_value_info("step", TensorProto.FLOAT, ["N"]))
+    last = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = [f"{last}_alone" if name == last else name for name in node.output]
+    model.graph.initializer.append(numpy_helper.from_array(np.int64([1]), "last_axis"))
+    model.graph.node.append(helper.make_node("Unsqueeze", ["step", "last_axis"], ["column"]))
+    model.graph.node.append(helper.make_node("Add", [f"{last}_alone", "column"], [last]))
+
+
+def test_each_of_several_inputs_is_read_by_its_own_shape_and_range(prepare, make_net):
+    model = make_net()
+    with_a_step(model)
+    reading = Reading(limits=(0.0, 1.0), known={"step": (-3.0, 8.0)})
+    found, _ = prepare(model, reading)
+    picture, step = found.specs
+    assert (picture.layout, picture.range) == ("CHW", (0.0, 1.0))
+    assert (step.name, step.shape, step.layout, step.range) == ("step", (), "", (-3.0, 8.0))
+    assert [tensor.shape for tensor in found.inputs] == [(1, 3, 16, 16), (1,)]
+    with pytest.raises(UsageError, match="--input-shape is for files with one input; this one has"):
+        prepare(model, replace(reading, input_shape=(3, 16, 16)))

@@ -28,7 +28,7 @@ def made(tflite_files, tmp_path_factory):
         for name in ("file", "conditioned"):
             (base / f"{name}-int8").mkdir()
             conversion = Conversion(
-                "int8", "native", base / name, base / f"{name}-int8", (description.spec,),
+                "int8", "native", base / name, base / f"{name}-int8", (description.specs[0],),
                 base / "calibration",
             )  # fmt: skip
             child.call({"do": "convert", "target": "tflite", "conversion": conversion.to_json()})

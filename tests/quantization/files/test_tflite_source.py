@@ -42,7 +42,11 @@ def samples(tflite_files):
 
 def test_a_file_is_described_and_computes_the_same(prepare, tflite_files, samples):
     found, path = prepare(tflite_files / "small.tflite")
-    assert (found.spec.name, found.spec.shape, found.spec.layout) == ("image", (16, 16, 3), "HWC")
+    assert (found.specs[0].name, found.specs[0].shape, found.specs[0].layout) == (
+        "image",
+        (16, 16, 3),
+        "HWC",
+    )
     assert [tensor.shape for tensor in found.outputs] == [(1, 4)]
     assert found.cost["multiply_adds"] > 10_000
     wanted = outputs((tflite_files / "small.tflite").read_bytes(), samples[:3])
@@ -51,7 +55,7 @@ def test_a_file_is_described_and_computes_the_same(prepare, tflite_files, sample
 
 def test_pixels_that_are_cast_first_become_a_float_input(prepare, tflite_files, samples):
     found, path = prepare(tflite_files / "pixels.tflite", Reading())
-    assert (found.spec.dtype, found.spec.range) == ("uint8", (0.0, 255.0))
+    assert (found.specs[0].dtype, found.specs[0].range) == ("uint8", (0.0, 255.0))
     assert [tensor.dtype for tensor in found.inputs] == ["float32"]
     rows = (samples[:3] * 255).astype(np.uint8)
     wanted = outputs((tflite_files / "pixels.tflite").read_bytes(), rows)

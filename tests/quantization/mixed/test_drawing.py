@@ -36,23 +36,26 @@ def rows(drawn):
 @pytest.mark.parametrize("calibrated", [12, 100, 131])
 def test_training_samples_of_a_search_are_not_those_of_the_calibration(pictures, calibrated):
     dataset = pictures(train=140, validation=2, test=40)
-    found = draw_search(dataset, calibrated, SPEC, silent)
+    found = draw_search(dataset, calibrated, [SPEC], silent)
     assert found.split == "train"
     assert found.drawn.count == 140 - calibrated
-    others = draw_calibration(dataset, calibrated, SPEC, silent), draw(dataset, "test", 40, SPEC)
+    others = (
+        draw_calibration(dataset, calibrated, [SPEC], silent),
+        draw(dataset, "test", 40, [SPEC]),
+    )
     assert not rows(found.drawn) & set.union(*map(rows, others))
 
 
 def test_where_the_calibration_took_all_few_validation_samples_have_to_do(pictures):
-    found = draw_search(pictures(train=20, validation=9, test=40), 128, SPEC, silent)
+    found = draw_search(pictures(train=20, validation=9, test=40), 128, [SPEC], silent)
     assert (found.split, found.drawn.count) == ("validation", 9)
 
 
 def test_enough_validation_samples_come_first(pictures):
-    found = draw_search(pictures(train=900, validation=200, test=40), 128, SPEC, silent)
+    found = draw_search(pictures(train=900, validation=200, test=40), 128, [SPEC], silent)
     assert (found.split, found.drawn.count) == ("validation", 200)
 
 
 def test_few_validation_samples_do_not(pictures):
-    found = draw_search(pictures(train=900, validation=20, test=40), 128, SPEC, silent)
+    found = draw_search(pictures(train=900, validation=20, test=40), 128, [SPEC], silent)
     assert (found.split, found.drawn.count) == ("train", 772)

@@ -7,6 +7,7 @@ import sys
 import venv
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -289,3 +290,16 @@ def test_nothing_is_left_running_when_a_transport_is_closed(board, job, wait_for
     wait_for(lambda: not board.processes())
     with pytest.raises(DeviceError, match=r"no machine of this name|refuses|no answer|unreachable"):
         SshTransport(board.options(port=1)).run(Job("probe"))
+
+
+def test_a_model_stays_loaded_on_a_board_and_answers_as_on_this_machine(transport, run_job):
+    job = replace(run_job(), action="measure", inputs=None, outputs=None)
+    samples = np.random.default_rng(4).random((3, 8, 8, 3), np.float32)
+    with transport.answering(job) as there, LocalTransport().answering(job) as here:
+        assert there.inputs == here.inputs
+        for count in (3, 1):
+            for one, other in zip(there([samples[:count]]), here([samples[:count]]), strict=True):
+                assert len(one) == count
+                assert np.array_equal(one, other)
+    with LocalTransport().answering(job) as here, pytest.raises(RuntimeFault, match="failed"):
+        here([np.zeros((2, 5, 8, 3), np.float32)])

@@ -1,0 +1,159 @@
+"""Every reference model on every target: one table, `docs/canon.md`.
+
+Each model is exported in fp32 and int8 to all targets with its default data set, its artifacts are
+profiled side by side on this machine, and what an int8 file computes in float is read from the
+file. What was found of a model is kept in `build/canon`, so that the table can be made in parts;
+`--only NAME` measures some models, `--fresh` measures anew.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import EdgekitError
+from edgekit.files import write_atomic
+from edgekit.graphs.floats import Floats, floats
+from edgekit.graphs.reading import read_graph
+from edgekit.measuring.contenders import parse
+from edgekit.metrics import SCALES
+from edgekit.models import known_models, resolve_model
+from edgekit.verbs.export import ExportRequest, export
+from edgekit.verbs.listing import describe_model
+from edgekit.verbs.profile import profile
+
+PLACE = Path("build/canon")
+PAGE = Path("docs/canon.md")
+ROUNDS, SECONDS = 3, 0.5
+_LONGEST_REASON = 160
+
+_HEAD = """# Every model on every target
+
+Made by `python -m benchmarks canon`: each reference model in fp32 and int8 on three targets, with
+its default data set. *Parity* is the largest difference of an output from Keras's; *drop* is what
+the metric loses against Keras on the same samples, with its 95 % interval; *latency* is the
+median of {rounds} fresh processes on `local-cpu`, comparable within this table only. *In float* is
+read from the file: what an int8 artifact computes in float, `—` where nothing is.
+
+{models} models, {artifacts} artifacts, {missing} not made; {whole} of {int8} int8 artifacts are
+wholly in 8 bits.
+"""
+
+
+def run(only: tuple[str, ...] = (), fresh: bool = False) -> dict[str, Any]:
+    """Measure what is not known yet, and write the table of all that is."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    for name in only or tuple(known_models()):
+        kept = PLACE / f"{name}.json"
+        if fresh or not kept.is_file():
+            print(f"{name} …", flush=True)
+            write_atomic(kept, json.dumps(_measured(name), indent=1))
+    found = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for name in known_models()
+        if (path := PLACE / f"{name}.json").is_file()
+    ]
+    rows = [row for model in found for row in model["rows"]]
+    int8 = [row for row in rows if row["precision"] == "int8" and "reason" not in row]
+    figures = {
+        "models": len(found),
+        "artifacts": sum("reason" not in row for row in rows),
+        "missing": sum("reason" in row for row in rows),
+        "int8": len(int8),
+        "whole": sum(not row["floats"]["inside"] for row in int8),
+    }
+    write_atomic(PAGE, _page(found, figures))
+    return figures
+
+
+def _measured(name: str) -> dict[str, Any]:
+    spec = resolve_model(name).spec
+    assert spec is not None
+    result = export(
+        ExportRequest(
+            model=name,
+            precisions=("fp32", "int8"),
+            evaluation_samples=min(spec.gate.samples, 1000),
+            out=PLACE / "artifacts",
+        )
+    )
+    rows: list[dict[str, Any]] = []
+    try:
+        measured = profile(
+            [parse(str(one.path)) for one in result.artifacts], rounds=ROUNDS, seconds=SECONDS
+        )
+        medians = {row.contender.sha256: row.summary.median_ms for row in measured.rows}
+    except EdgekitError as error:
+        medians = {}
+        rows.append({"target": "", "precision": "", "reason": f"latency: {error.message}"})
+    for artifact in result.artifacts:
+        manifest = artifact.manifest
+        inside = Floats({}, {}, {})
+        if manifest.precision == "int8":
+            inside = floats(read_graph(artifact.model_path, manifest.target))
+        rows.append(
+            {
+                "target": manifest.target,
+                "precision": manifest.precision,
+                "bytes": artifact.bytes,
+                "max_abs": manifest.parity.max_abs,
+                "metric": manifest.metric,
+                "median_ms": medians.get(artifact.sha256),
+                "floats": inside.to_json(),
+                "kept": len(manifest.kept),
+            }
+        )
+    for label, failure in result.failures.items():
+        target, _, precision = label.rpartition("-")
+        rows.append({"target": target, "precision": precision, "reason": failure.message})
+    entry = describe_model(name)
+    return {
+        "name": name,
+        "task": spec.task,
+        "metric": spec.metric,
+        "dataset": next(iter(entry.checkpoints), ""),
+        "folder": entry.folder.name,
+        "rows": sorted(rows, key=lambda row: (row["target"], row["precision"] != "fp32")),
+    }
+
+
+def _page(models: list[dict[str, Any]], figures: dict[str, Any]) -> str:
+    parts = [_HEAD.format(rounds=ROUNDS, **figures)]
+    for task in sorted({model["task"] for model in models}):
+        parts.append(
+            f"\n## {task}\n\n| model | data | target | precision | parity | metric | drop | size | "
+            "latency | in float |\n|---|---|---|---|---|---|---|---|---|---|"
+        )
+        for model in models:
+            if model["task"] == task:
+                parts += [_row(model, row) for row in model["rows"]]
+    return "\n".join(parts) + "\n"
+
+
+def _row(model: dict[str, Any], row: dict[str, Any]) -> str:
+    link = f"[{model['name']}](../models/{model['task']}/{model['folder']}/README.md)"
+    start = f"| {link} | {model['dataset']} | {row['target']} | {row['precision']} |"
+    if "reason" in row:
+        reason = " ".join(row["reason"].split())[:_LONGEST_REASON].replace("|", "\\|")
+        return f"{start} not made: {reason} ||||||"
+    value, drop = "", ""
+    if metric := row["metric"]:
+        scale = SCALES[metric.get("unit", "points")]
+        low, high = metric["drop_ci95"]
+        value = f"{metric['name']} {scale.text(metric['value'])}"
+        drop = f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]"
+    latency = "" if row["median_ms"] is None else f"{row['median_ms']:.3g} ms"
+    size = f"{row['bytes'] / 1e6:.3f} MB"
+    return (
+        f"{start} {row['max_abs']:.2g} | {value} | {drop} | {size} | {latency} | {_floats(row)} |"
+    )
+
+
+def _floats(row: dict[str, Any]) -> str:
+    if row["precision"] != "int8":
+        return ""
+    inside = row["floats"]["inside"]
+    kinds = ", ".join(f"{op} ×{count}" for op, count in sorted(inside.items()))
+    kept = f"{row['kept']} layers kept" if row["kept"] else ""
+    return "; ".join(part for part in (kept, kinds) if part) or "—"

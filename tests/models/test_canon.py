@@ -1,0 +1,128 @@
+"""Every reference model whose data need no network: it learns, and it arrives on every target.
+
+The figures of cards and of docs/canon.md come from more samples; what is asked here is that nothing
+is broken, on few.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgekit.artifact import Artifact
+from edgekit.datasets import open_dataset
+from edgekit.errors import DataError
+from edgekit.manifest import TARGETS
+from edgekit.measuring.contenders import parse
+from edgekit.models import known_models, resolve_model, tokenizer_beside
+from edgekit.tokenizing import keep
+from edgekit.training.learner import Learner
+from edgekit.training.objectives import objective_for
+from edgekit.training.recipe import read_recipe
+from edgekit.training.transfer import Start, build_started
+from edgekit.verbs.export import ExportRequest, export
+from edgekit.verbs.profile import profile
+
+# Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SAMPLES = 72
+STEPS = 12
+# In points of the metric: what few samples, and ranges of few, may lose by chance.
+LOST = 8.0
+
+
+def offline(name: str) -> str:
+    """Name of the model's data set that is drawn, not fetched; "" where it has none."""
+    for dataset in resolve_model(name).spec.datasets:
+        try:
+            if open_dataset(dataset).archive is None:
+                return dataset
+        except DataError:
+            continue
+    return ""
+
+
+OFFLINE = {name: dataset for name in known_models() if (dataset := offline(name))}
+
+
+def test_all_but_a_few_names_need_no_network():
+    # Three learn from photographs; the large MobileNetV3 has no weights.
+    needy = {"yolo", "yolo-640", "efficientnet-lite0", "mobilenet-v3-large"}
+    assert set(known_models()) - set(OFFLINE) == needy
+
+
+# A policy learns from what it meets, not from a batch (tests/training/test_experience.py).
+TAUGHT = {n: d for n, d in OFFLINE.items() if resolve_model(n).spec.task != "control"}
+
+
+@pytest.mark.parametrize(("name", "dataset"), TAUGHT.items())
+def test_a_batch_is_learnt_from_random_weights(name, dataset):
+    source = resolve_model(name)
+    if source.needs_tokenizer:
+        source = source.with_tokenizer(keep(tokenizer_beside(source.weights_for(dataset))))
+    spec = source.spec
+    opened = open_dataset(dataset)
+    recipe = read_recipe(spec.train, spec.parameters, name, dataset=dataset, task=spec.task)
+    model, _ = build_started(source, Start(), classes=len(opened.classes))
+    classes = len(opened.classes)
+    objective = objective_for(spec.task, recipe, classes, source=source)
+    learner = Learner(model, recipe, objective)
+    samples = opened.read("train", range(16), spec.inputs[0])
+    losses = [
+        learner.train_step(
+            samples.inputs, samples.labels, rate=recipe.learning_rate, stage_step=step
+        )[0]
+        for step in range(STEPS)
+    ]
+    assert np.isfinite(losses).all()
+    assert min(losses[-3:]) < losses[0]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("canon")
+
+
+@pytest.mark.parametrize(("name", "dataset"), OFFLINE.items())
+def test_it_arrives_on_every_target_in_float_and_in_8_bits_or_the_card_says_why_not(
+    name, dataset, out
+):
+    spec = resolve_model(name).spec
+    result = export(
+        ExportRequest(
+            model=name,
+            dataset=dataset,
+            precisions=("fp32", "int8"),
+            # The worth of two actions is nearly the same: its range wants the model's own samples.
+            calibration_samples=None if spec.task == "control" else 32,
+            evaluation_samples=SAMPLES,
+            max_drop=max(LOST, spec.gate.max_drop),
+            budget_s=120.0,
+            out=out,
+        )
+    )
+    card = (resolve_model(name).path / "README.md").read_text(encoding="utf-8")
+    made = {artifact.label: artifact for artifact in result.artifacts}
+    for target in TARGETS:
+        assert f"{target}-fp32" in made, result.failures
+        if f"{target}-int8" not in made:
+            reason = result.failures[f"{target}-int8"].message
+            assert f"{target}-int8: not made" in card, reason
+    for artifact in made.values():
+        _is_sound(artifact, spec.size)
+    int8 = [artifact for label, artifact in made.items() if label.endswith("int8")]
+    if int8:
+        measured = profile([parse(str(one.path)) for one in int8], rounds=1, seconds=0.05)
+        assert all(row.summary.median_ms > 0 for row in measured.rows)
+
+
+def _is_sound(artifact: Artifact, size) -> None:
+    manifest = artifact.manifest
+    assert manifest.metric["samples"] <= SAMPLES
+    assert manifest.cost == {
+        "parameters": size.parameters,
+        "multiply_adds": size.multiply_adds,
+    }, "[size] of model.toml"
