@@ -1,7 +1,8 @@
 """`name-pairs`: names of the Unicode CLDR in English, and the same in one of eight languages.
 
 The tables of CLDR are parallel: a key has a name in each language. A source is the language wanted
-and the English name, "de Austria\\n"; its target is "Österreich\\n". Needs no network.
+and the English name, "de Austria"; its target is "Österreich"; both with the end of a line. Needs
+no network.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Names of the Unicode CLDR as texts to be written, byte by byte: `next-bytes`, `masked-bytes`.
 
-A text is a language, a name in it and the end of the line: "de Österreich\\n". The names, and their
+A text is a language, a name in it, "de Österreich", and the end of the line. The names, and their
 splits, are those of `language-names` in its sixteen languages with Latin letters. Needs no network.
 """
 
@@ -160,6 +160,15 @@ class MaskedBytes(_Whole):
     reference = "masked-bytes"
     task = "masked-language-modelling"
 
+    def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
+        if spec.range[1] < MASK:
+            raise DataError(
+                f"{self.name}: what is hidden is token {MASK}; the input {spec.name!r} takes "
+                f"{spec.range[0]:.0f}…{spec.range[1]:.0f}",
+                hint=f"a model with a vocabulary of {MASK + 1}",
+            )
+        return super().read(split, indices, spec)
+
     def _samples(self, tokens: Array, split: str, indices: Sequence[int]) -> Samples:
         import numpy as np
 
@@ -169,10 +178,10 @@ class MaskedBytes(_Whole):
             key = (VERSION << 8 | SPLITS.index(split), int(index))
             random = np.random.Generator(np.random.Philox(key=key))
             steps = np.flatnonzero(tokens[row])[CODE:]
-            chosen = random.random(len(steps)) < _MASKED
-            if not chosen.any() and len(steps):
-                chosen[random.integers(len(steps))] = True
-            chosen = steps[chosen]
+            drawn = random.random(len(steps)) < _MASKED
+            if not drawn.any() and len(steps):
+                drawn[random.integers(len(steps))] = True
+            chosen = steps[drawn]
             labels[row, chosen] = tokens[row, chosen]
             how = random.random(len(chosen))
             other = known[random.integers(len(known), size=len(chosen))]

@@ -5,6 +5,6 @@ Knows model files by what they answer. Judges nothing.
 
 from __future__ import annotations
 
-from edgekit.stepping.loop import Stepper, opened, sampled, written
+from edgekit.stepping.loop import Stepper, greedy, highest, opened, sampled, written
 
-__all__ = ["Stepper", "opened", "sampled", "written"]
+__all__ = ["Stepper", "greedy", "highest", "opened", "sampled", "written"]

@@ -80,9 +80,7 @@ class Stepper:
         self._asked = asked
         self.length = lengths.pop()
         self.position = 0
-        self.caches = {
-            name: np.zeros((1, *shape), np.float32) for name, shape in caches.items()
-        }
+        self.caches = {name: np.zeros((1, *shape), np.float32) for name, shape in caches.items()}
 
     def step(self, token: int) -> Array:
         """Take a token.
@@ -152,3 +150,36 @@ def sampled(random: np.random.Generator, temperature: float = 1.0) -> Choose:
         return 1 + int((scaled + random.gumbel(size=scaled.shape)).argmax())
 
     return choose
+
+
+def highest(logits: Array) -> int:
+    """The likeliest class of logits [classes], never 0, which fills up."""
+    return 1 + int(logits[1:].argmax())
+
+
+def greedy(asked: Asked, source: Array, *, end: int) -> Array:
+    """What a model with the inputs `source` and `target` writes, the likeliest token at each step.
+
+    It is asked anew for each token, with all that was written so far.
+
+    Args:
+        asked: Gives logits [N, length, classes] of what comes next at each step.
+        source: int32 [N, length].
+        end: The token that begins and ends a text.
+
+    Returns:
+        int32 [N, length]: tokens with the end, where it came, and 0 behind it.
+    """
+    import numpy as np
+
+    count, length = source.shape
+    target = np.zeros((count, length + 1), np.int32)
+    target[:, 0] = end
+    writing = np.ones(count, bool)
+    for at in range(length):
+        logits = asked({"source": source, "target": target[:, :length]})[LOGITS][:, at]
+        target[:, at + 1] = np.where(writing, 1 + logits[:, 1:].argmax(axis=1), 0)
+        writing &= target[:, at + 1] != end
+        if not writing.any():
+            break
+    return target[:, 1:]

@@ -49,6 +49,10 @@ class NameSteps(NameTexts):
     input_names = (TOKEN, POSITION, KEYS, VALUES)
     label_shape = ()
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._latest: tuple[bytes, tuple[Array, Array]] | None = None
+
     def fingerprint(self) -> str:
         source = self._source
         weights = source.weights_for(TRAINED_ON)
@@ -103,17 +107,26 @@ class NameSteps(NameTexts):
                 f"{self.name}: {MODEL} has caches float32 {list(known)}; "
                 f"the input {spec.name!r} takes {spec.dtype} {list(spec.shape)}"
             )
-        made = call_in_folder(
-            self._source,
-            REFERENCE,
-            "caches",
-            weights=self._source.weights_for(TRAINED_ON),
-            tokens=tokens,
-            heads=parameters["heads"],
-            activation=parameters["activation"],
-        )[(KEYS, VALUES).index(spec.name)]
+        made = self._made(tokens)[(KEYS, VALUES).index(spec.name)]
         there = np.arange(self._length) < positions[:, None]
         return np.asarray(made * there[:, None, None, :, None], np.float32)
+
+    def _made(self, tokens: Array) -> tuple[Array, Array]:
+        """Keys and values of every token; both are asked for, one after the other."""
+        key = tokens.tobytes()
+        if self._latest is None or self._latest[0] != key:
+            parameters = self._model.parameters
+            made = call_in_folder(
+                self._source,
+                REFERENCE,
+                "caches",
+                weights=self._source.weights_for(TRAINED_ON),
+                tokens=tokens,
+                heads=parameters["heads"],
+                activation=parameters["activation"],
+            )
+            self._latest = key, made
+        return self._latest[1]
 
     @property
     def _length(self) -> int:
