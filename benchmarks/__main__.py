@@ -23,6 +23,7 @@ NAMES = (
     "transports",
     "canon",
     "features",
+    "pictures",
 )
 
 
