@@ -22,6 +22,8 @@ NAMES = (
     "swish",
     "transports",
     "canon",
+    "features",
+    "pictures",
 )
 
 

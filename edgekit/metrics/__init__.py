@@ -22,6 +22,7 @@ from edgekit.metrics.classification import (
     top5_hits,
 )
 from edgekit.metrics.detection import COCO_OVERLAPS, MeanAveragePrecision
+from edgekit.metrics.generation import FrechetDistance
 from edgekit.metrics.means import SampleMean, bits, peak_signal_to_noise, right_steps
 from edgekit.metrics.playing import Played
 from edgekit.metrics.segmentation import MeanIntersectionOverUnion
@@ -58,6 +59,7 @@ METRICS: dict[str, Metric] = {
         MeanIntersectionOverUnion("miou"),
         SampleMean("bits", "modelling", bits, SCALES["bits"]),
         SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
+        FrechetDistance("frechet"),
         Played("return"),
     )
 }

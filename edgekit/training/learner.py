@@ -60,11 +60,14 @@ class Learner:
         self._replicas = replicas or Replicas()
         self._objective = objective
         self._recipe = recipe
-        kinds = {"adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
-        extra = {"momentum": 0.9, "nesterov": True} if recipe.optimizer == "sgd" else {}
-        self._optimizer = kinds[recipe.optimizer](
-            learning_rate=0.0, weight_decay=recipe.weight_decay, **extra
-        )
+        if recipe.optimizer == "sgd":
+            self._optimizer = keras.optimizers.SGD(
+                0.0, recipe.momentum, nesterov=True, weight_decay=recipe.weight_decay
+            )
+        else:
+            self._optimizer = keras.optimizers.AdamW(
+                0.0, recipe.weight_decay, beta_1=recipe.momentum
+            )
         # Decay pulls scales and shifts of normalisation towards 0 for no gain (arXiv 1706.05350).
         self._companions = list(objective.companions(self._trained))
         trained = [self._trained, *self._companions]

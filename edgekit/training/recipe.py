@@ -60,7 +60,9 @@ class Recipe:
 
     Attributes:
         stages: In order; the last one trains the model as it will be used.
-        optimizer: "adamw" (decoupled weight decay, arXiv 1711.05101) or "sgd" (Nesterov, 0.9).
+        optimizer: "adamw" (decoupled weight decay, arXiv 1711.05101) or "sgd" (Nesterov).
+        momentum: How much of the mean gradient so far a step keeps: of "adamw" β₁. Two networks
+            that learn against each other want less of it than one (arXiv 1511.06434).
         learning_rate: The highest.
         schedule: After a linear warm-up to the highest rate: "cosine" or "linear" down to zero,
             "step" (a tenth of it at a half, a hundredth at three quarters), or "constant".
@@ -89,6 +91,7 @@ class Recipe:
 
     stages: tuple[Stage, ...] = (Stage(10),)
     optimizer: str = "adamw"
+    momentum: float = 0.9
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     warmup_epochs: float = 1.0
@@ -226,14 +229,15 @@ def read_recipe(
         stages = (Stage(fields.integer("epochs", 10, low=1, high=_MOST_EPOCHS)),)
     if not stages or stages[-1].parameters:
         raise fields.fail("stages", "the last stage must train the model with its own parameters")
-    momentum = None
+    norm_momentum = None
     if fields.has("batch_norm_momentum"):
-        momentum = fields.number("batch_norm_momentum", low=0.0, high=0.9999)
+        norm_momentum = fields.number("batch_norm_momentum", low=0.0, high=0.9999)
     augment = read_augmentation(task, fields.mapping("augment", {}), f"{where}.augment")
     usual = Recipe()
     recipe = Recipe(
         stages=stages,
         optimizer=fields.text("optimizer", usual.optimizer, choices=OPTIMIZERS),
+        momentum=fields.number("momentum", usual.momentum, high=0.9999),
         learning_rate=fields.number("learning_rate", usual.learning_rate, high=100.0),
         schedule=fields.text("schedule", usual.schedule, choices=SCHEDULES),
         freeze_epochs=fields.integer("freeze_epochs", usual.freeze_epochs, high=_MOST_EPOCHS),
@@ -245,7 +249,7 @@ def read_recipe(
         weight_decay=fields.number("weight_decay", usual.weight_decay, high=10.0),
         label_smoothing=fields.number("label_smoothing", usual.label_smoothing, high=0.9),
         ema=fields.number("ema", usual.ema, high=0.999999),
-        batch_norm_momentum=momentum,
+        batch_norm_momentum=norm_momentum,
         train_samples=fields.optional_integer("train_samples", low=1, high=10**9),
         samples_per_epoch=fields.optional_integer("samples_per_epoch", low=1, high=10**9),
         validation_samples=fields.integer(

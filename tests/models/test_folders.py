@@ -26,7 +26,8 @@ CHECKPOINTS = [
 # What a few hundred samples may miss of the card's figure by chance: points, or what else the
 # metric counts in.
 CHANCE = 6.0
-CHANCE_OF = {"bits": 0.25}
+# A distance of sets is the larger the fewer samples there are.
+CHANCE_OF = {"bits": 0.25, "distance": 15.0}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,7 +54,8 @@ def test_build_gives_the_inputs_and_outputs_of_the_toml(name):
     assert [tensor.dtype for tensor in model.inputs] == [entry.dtype for entry in spec.inputs]
     assert [tensor.shape[1:] for tensor in model.inputs] == [entry.shape for entry in spec.inputs]
     assert len(model.outputs) == len(spec.outputs)
-    if spec.task != "image-reconstruction":  # pictures have no classes
+    pictures = ("image-reconstruction", "image-generation", "image-translation")
+    if spec.task not in pictures:  # they have no classes
         scores = model.outputs[-1 if spec.task == "object-detection" else 0]
         assert scores.shape[-1] == 7
     last = model.layers[-1]
