@@ -1,4 +1,4 @@
-"""Let a model file act: it stays loaded in its runtime, on its device, and is asked each time step.
+"""A model file that stays loaded in its runtime, on its device, and is asked step by step.
 
 A runtime that crashes takes down a process of its own, never edgekit. Judges nothing.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.datasets import Dataset, require_world
 from edgekit.errors import ConversionError, RuntimeFault
 from edgekit.feeding import real, typed
+from edgekit.generating.asking import Ask
 from edgekit.job import Job
 from edgekit.metrics.playing import Played, Policy
 from edgekit.tensor import TensorInfo
@@ -24,6 +25,56 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+
+@contextmanager
+def asking(
+    transport: Transport, job: Job, *, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]
+) -> Iterator[Ask]:
+    """While active, a model file as a function, loaded once.
+
+    It takes one array [N, *shape] per input in the order of `inputs`, in the model's own units, and
+    gives one array [N, ...] of real values per output in the order of `outputs`.
+
+    Args:
+        transport: The way to the device.
+        job: Runtime, model, threads and delegate.
+        inputs: What the file takes, in the order that arrays will come in.
+        outputs: What it gives, in the order that is wanted.
+
+    Raises:
+        DeviceError: The device keeps no model loaded.
+        RuntimeFault: As it is asked, too: the runtime failed, or gave NaN or infinite values.
+    """
+    import numpy as np
+
+    whole = replace(job, action="measure", inputs=None, outputs=None)
+    with transport.answering(whole) as answering:
+        # A runtime may use other names than the file's (":0"); the order is the file's then.
+        taken = _order([tensor.name for tensor in inputs], answering.inputs)
+        given = _order([tensor.name for tensor in answering.outputs], outputs)
+
+        def ask(arrays: Sequence[Array]) -> list[Array]:
+            fed = [typed(array, tensor) for array, tensor in zip(arrays, inputs, strict=True)]
+            found = answering([fed[at] for at in taken])
+            ordered = zip([found[at] for at in given], outputs, strict=True)
+            values = [real(one, tensor) for one, tensor in ordered]
+            if not all(np.isfinite(one).all() for one in values):
+                raise RuntimeFault(
+                    f"{job.runtime}: output values are NaN or infinite for a state it met",
+                    hint="fp16 overflows beyond 65504: try fp32 for this target",
+                )
+            return values
+
+        yield ask
+
+
+def _order(names: Sequence[str], wanted: Sequence[TensorInfo]) -> list[int]:
+    """Where each of the wanted stands among names; as they come, where names differ."""
+    known = {name: at for at, name in enumerate(names)}
+    if set(known) != {tensor.name for tensor in wanted}:
+        return list(range(len(names)))
+    return [known[tensor.name] for tensor in wanted]
 
 
 @contextmanager
@@ -43,30 +94,10 @@ def acting(
         DeviceError: The device keeps no model loaded.
         RuntimeFault: As it acts, too: the runtime failed, or gave NaN or infinite values.
     """
-    import numpy as np
-
     if len(inputs) != 1:
         raise ConversionError(f"a policy has one input, the state; this file has {len(inputs)}")
-    whole = replace(job, action="measure", inputs=None, outputs=None)
-    with transport.answering(whole) as ask:
-        # A runtime may use other names than the file's (":0"); the order is the file's then.
-        reported = [tensor.name for tensor in ask.outputs]
-        names = [tensor.name for tensor in outputs]
-        order = [reported.index(n) for n in names] if set(names) == set(reported) else None
-
-        def policy(states: Array) -> list[Array]:
-            found = ask([typed(states, inputs[0])])
-            if order is not None:
-                found = [found[at] for at in order]
-            values = [real(one, tensor) for one, tensor in zip(found, outputs, strict=True)]
-            if not all(np.isfinite(one).all() for one in values):
-                raise RuntimeFault(
-                    f"{job.runtime}: output values are NaN or infinite for a state it met",
-                    hint="fp16 overflows beyond 65504: try fp32 for this target",
-                )
-            return values
-
-        yield policy
+    with asking(transport, job, inputs=inputs, outputs=outputs) as ask:
+        yield lambda states: ask([states])
 
 
 class Episodes:
