@@ -14,6 +14,7 @@ from edgekit.metrics import METRICS, score
 from edgekit.metrics.playing import Played
 from edgekit.models import known_models, resolve_model, tokenizer_beside
 from edgekit.tokenizing import keep
+from edgekit.training.inputs import as_inputs
 from edgekit.training.recipe import read_recipe
 
 # Keras reads TensorFlow's arrays in a way that numpy 2 finds old-fashioned.
@@ -100,7 +101,7 @@ def test_the_card_states_the_figure_that_the_weights_reach_on_held_out_samples(n
     chosen = opened.choose("test", 216)
     samples = [opened.read("test", chosen, entry) for entry in spec.inputs]
     labels = samples[0].labels
-    outputs = model.predict([one.inputs for one in samples], batch_size=36, verbose=0)
+    outputs = model.predict(as_inputs([one.inputs for one in samples]), batch_size=36, verbose=0)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     metric = METRICS[spec.metric]
     if isinstance(metric, Played):
