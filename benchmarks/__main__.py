@@ -22,6 +22,7 @@ NAMES = (
     "swish",
     "transports",
     "canon",
+    "pretrain",
 )
 
 
