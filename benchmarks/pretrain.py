@@ -21,7 +21,7 @@ from edgekit.training.pretext import METHODS
 from edgekit.verbs.train import train_model
 
 SEEDS = 3
-_MODEL = "resnet"
+_MODEL = "lenet"
 # The same for all sides, over the model's own recipe. Fewer changes than the views of pre-training:
 # what is left of a picture must still say its class.
 _RECIPE = """
@@ -44,8 +44,8 @@ class Setting:
 
 
 SETTINGS = {
-    "glyphs": Setting(pool=7200, labelled=720, pretrain_epochs=15, epochs=40),
-    "sign-digits": Setting(pool=1440, labelled=140, pretrain_epochs=60, epochs=60),
+    "glyphs": Setting(pool=7200, labelled=720, pretrain_epochs=15, epochs=30),
+    "sign-digits": Setting(pool=1440, labelled=140, pretrain_epochs=30, epochs=30),
 }
 
 
