@@ -79,7 +79,7 @@ class FormantWords(Dataset):
             raise DataError(
                 f"{self.name}: the input {spec.name!r} takes {spec.dtype} {list(spec.shape)} at "
                 f"{spec.rate_hz:,} Hz",
-                hint=f'dtype = "float32", shape [length], at most {_LONGEST:,}, rate_hz = {RATE_HZ}',
+                hint=f'dtype = "float32", shape [length] up to {_LONGEST:,}, rate_hz = {RATE_HZ}',
             )
         low, high = spec.range
         sounds = np.stack([self.sound(split, index, spec.shape[0]) for index in indices])
@@ -121,7 +121,11 @@ def _spoken(sounds: Sequence[str], voice: int, random: Generator) -> Array:
     import numpy as np
 
     own = np.random.Generator(np.random.Philox(key=(VERSION, 1 << 32 | voice)))
-    pitch_hz, tract, breath = own.uniform(85, 250), own.uniform(0.92, 1.18), own.uniform(0.005, 0.04)
+    pitch_hz, tract, breath = (
+        own.uniform(85, 250),
+        own.uniform(0.92, 1.18),
+        own.uniform(0.005, 0.04),
+    )
     pace = random.uniform(0.75, 1.3)
     seconds = [
         pace * _LENGTHS_S.get(sound, _VOWEL_S) * random.uniform(0.85, 1.15) for sound in sounds
@@ -182,10 +186,10 @@ def _band(count: int, between: tuple[float, float], random: Generator) -> Array:
 
 
 def _smooth(values: Array, width: int) -> Array:
-    """A running mean; beyond the ends is 0 for what begins and ends there."""
+    """A running mean. Beyond the ends what may be 0 is 0, and frequencies stay as they are."""
     import numpy as np
 
-    edge = "edge" if values.min() > 1 else "constant"
-    padded = np.pad(values, (width // 2, width - 1 - width // 2), mode=edge)
+    ends = (width // 2, width - 1 - width // 2)
+    padded = np.pad(values, ends, mode="edge") if values.min() > 1 else np.pad(values, ends)
     total = np.concatenate([[0.0], np.cumsum(padded)])
     return np.asarray((total[width:] - total[:-width]) / width)

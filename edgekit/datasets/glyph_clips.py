@@ -1,8 +1,8 @@
 """`glyph-clips`: short clips of one glyph, whose class is how it moves; drawn on demand.
 
-Sample i of a split shows kind i modulo 9; the rest is seeded by (split, i). Which glyph it is, where
-it begins and how fast it goes say nothing about the kind. Test uses font families and kinds of
-ground that training and validation never show.
+Sample i of a split shows kind i modulo 9; the rest is seeded by (split, i). Which glyph it is,
+where it begins and how fast it goes say nothing about the kind. Test uses font families and kinds
+of ground that training and validation never show.
 """
 
 from __future__ import annotations
@@ -94,11 +94,12 @@ class GlyphClips(Glyphs):
             for colour in colours(dice[0], rng.random((3, 4)).tolist())
         )
         ground = near + (far - near) * texture(height, width, rng)
+        kind = KINDS[index % len(KINDS)]
         clip = np.empty((frames, height, width, 1), np.float32)
         for at in range(frames):
             # −½ … ½: what a clip shows in its middle is the same for every kind.
             time = at / max(frames - 1, 1) - 0.5
-            mask = _covered(character, face, dice[1:], KINDS[index % len(KINDS)], time, clip.shape)
+            mask = _covered(character, face, dice[1:], kind=kind, time=time, shape=clip.shape)
             clip[at, ..., 0] = ground + (ink - ground) * mask
         grain = 2 + 8 * dice[7] ** 2
         clip += grain * rng.standard_normal(clip.shape, np.float32)
@@ -109,6 +110,7 @@ def _covered(
     character: str,
     face: str,
     dice: Sequence[float],
+    *,
     kind: str,
     time: float,
     shape: tuple[int, ...],
@@ -124,7 +126,9 @@ def _covered(
     x = 0.5 + 0.16 * (dice[1] - 0.5) + across * reach * time
     y = 0.5 + 0.16 * (dice[2] - 0.5) + down * reach * time
     turn = math.radians(40) * (dice[3] - 0.5)
-    turn += {"clockwise": 1, "anticlockwise": -1}.get(kind, 0) * math.radians(40 + 70 * speed) * time
+    turn += (
+        {"clockwise": 1, "anticlockwise": -1}.get(kind, 0) * math.radians(40 + 70 * speed) * time
+    )
     tall = (0.4 + 0.2 * dice[4]) * height
     tall *= (1.5 + speed) ** ({"grow": 1, "shrink": -1}.get(kind, 0) * time)
     source = glyph_mask(face, character, int(dice[5] * 3), mask_height(tall))

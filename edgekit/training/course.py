@@ -169,14 +169,15 @@ class Course:
         if self.pretext is None:
             classes = len(self.dataset.classes)
             return objective_for(self.spec.task, self.recipe, classes, source=self.source)
-        if self.pretext.method == "simclr":
-            return Contrastive(self.recipe, self.pretext)
+        pretext = self.pretext.fitted(self.train_size)
+        if pretext.method == "simclr":
+            return Contrastive(self.recipe, pretext)
         source = self.stage_source(stage)
 
         def again() -> keras.Model:
             return self.trained(build_keras(source, weights=None, classes=self.classes))
 
-        return Queued(self.recipe, self.pretext, again)
+        return Queued(self.recipe, pretext, again)
 
     def trained(self, model: keras.Model) -> keras.Model:
         """What is trained of the folder's model: itself, or its backbone with a projection."""

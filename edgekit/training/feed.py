@@ -155,9 +155,7 @@ class ReadAhead(Source):
         for number in range(processes + 2):
             folder = scratch / str(number)
             folder.mkdir()
-            create_arrays(
-                folder, batch_size, specs, dataset, labelled=dataset.is_labelled("train")
-            )
+            create_arrays(folder, batch_size, specs, dataset, labelled=dataset.is_labelled("train"))
             self._free.append(folder)
         self._names = [spec.name for spec in specs]
         self._readers = Readers(dataset, specs, processes)

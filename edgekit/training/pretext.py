@@ -8,7 +8,7 @@ folder are those of every training.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import ModelError
@@ -52,7 +52,7 @@ class Pretext:
             a view is told from; "moco" (He et al. 2020, arXiv 1911.05722): those of a queue.
         temperature: What likenesses (−1…1) are divided by.
         vector: Numbers that the projection gives.
-        queue: Of MoCo: views of earlier batches that are kept.
+        queue: Of MoCo: views of earlier batches that are kept; see `fitted`.
         momentum: Of MoCo: how slowly the encoder of the queue follows, per step.
     """
 
@@ -64,6 +64,14 @@ class Pretext:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def fitted(self, pictures: int) -> Pretext:
+        """The same with a queue that holds no more than a quarter of an epoch's views.
+
+        In a longer one there are older views of the very picture that is asked about, and it would
+        be taught to be like none of them.
+        """
+        return replace(self, queue=min(self.queue, max(1, pictures // 2)))
 
 
 def read_pretext(

@@ -117,11 +117,7 @@ def train_model(
             f"{source.path}: only a model folder can be trained",
             hint="write a folder with model.toml and model.py, as models/*/mobilenet is",
         )
-    if pretrain and (freeze is not None or head_only or install):
-        raise UsageError(
-            "--pretrain trains a backbone, whose head is still to come",
-            hint="--freeze, --head-only and --install are for the training that begins with it",
-        )
+    _refuse_head(pretrain, head=freeze is not None or head_only or install)
     wanted = data or dataset or _default_dataset(source.name, source.spec.datasets)
     opened = open_samples(wanted) if pretrain else open_dataset(wanted)
     start = find_start(source, begin) if begin is not None else Start()
@@ -131,16 +127,7 @@ def train_model(
         )
     declared = resolve_model(reference)
     recipe, pretext = _recipe(declared, source, opened, pretrain)
-    if learning_rate is not None:
-        if not 0 < learning_rate < math.inf:
-            raise UsageError(f"--learning-rate {learning_rate}: it must be a number above 0")
-        recipe = replace(recipe, learning_rate=learning_rate)
-    if batch_size is not None:
-        recipe = replace(recipe, batch_size=batch_size)
-    if train_samples is not None:
-        recipe = replace(recipe, train_samples=train_samples)
-    if epochs is not None:
-        recipe = recipe.with_epochs(epochs)
+    recipe = _asked(recipe, learning_rate, batch_size, train_samples, epochs)
     recipe = _frozen(recipe, freeze=freeze, head_only=head_only)
     place = source.weights_place(opened.name) if install else None
     if place:
@@ -172,6 +159,14 @@ def train_model(
     return TrainResult(source.name, opened.name, trained, place, command, bool(pretrain))
 
 
+def _refuse_head(pretrain: str | None, *, head: bool) -> None:
+    if pretrain and head:
+        raise UsageError(
+            "--pretrain trains a backbone, whose head is still to come",
+            hint="--freeze, --head-only and --install are for the training that begins with it",
+        )
+
+
 def _recipe(
     declared: ModelSource, asked: ModelSource, dataset: Dataset, pretrain: str | None
 ) -> tuple[Recipe, Pretext | None]:
@@ -188,6 +183,25 @@ def _recipe(
     if known != declared.spec.parameters:
         recipe = recipe.fitted(declared.spec.parameters, known)
     return recipe, pretext
+
+
+def _asked(
+    recipe: Recipe,
+    learning_rate: float | None,
+    batch_size: int | None,
+    train_samples: int | None,
+    epochs: int | None,
+) -> Recipe:
+    """`recipe` with what the command line says instead."""
+    if learning_rate is not None:
+        if not 0 < learning_rate < math.inf:
+            raise UsageError(f"--learning-rate {learning_rate}: it must be a number above 0")
+        recipe = replace(recipe, learning_rate=learning_rate)
+    if batch_size is not None:
+        recipe = replace(recipe, batch_size=batch_size)
+    if train_samples is not None:
+        recipe = replace(recipe, train_samples=train_samples)
+    return recipe if epochs is None else recipe.with_epochs(epochs)
 
 
 def _frozen(recipe: Recipe, *, freeze: int | None, head_only: bool) -> Recipe:

@@ -7,7 +7,7 @@ import pytest
 
 from edgekit.errors import DataError, ModelError, UsageError
 from edgekit.models import resolve_model
-from edgekit.training.objectives.contrastive import Queued, make_queue, nt_xent
+from edgekit.training.objectives.contrastive import Queued, nt_xent
 from edgekit.training.pretext import Pretext, pairs, projected, read_pretext, two_views
 from edgekit.training.recipe import Recipe
 from edgekit.training.transfer import Start, build_started
@@ -73,27 +73,30 @@ def test_the_queue_keeps_the_newest_keys_and_the_slow_encoder_follows():
         vector = keras.Input((4,))
         return keras.Model(vector, keras.layers.Dense(3, use_bias=False)(vector))
 
-    pretext = Pretext("moco", vector=3, queue=16, momentum=0.9)
+    pretext = Pretext("moco", vector=3, queue=10, momentum=0.9)
     objective = Queued(Recipe(), pretext, again)
     model = again()
     slow, queue = objective.companions(model)
     assert np.array_equal(slow.get_weights()[0], model.get_weights()[0])
     assert slow.trainable_variables == queue.trainable_variables == []
-    first = queue.keys.numpy()
-    assert np.allclose(np.linalg.norm(first, axis=1), 1, atol=1e-5)
+    assert int(queue.filled) == 0
     model.set_weights([model.get_weights()[0] + 1])
     began = slow.get_weights()[0]
     views = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
-    plays, outputs = objective.plays(model, views, np.zeros(6))
+    plays, _ = objective.plays(model, views, np.zeros(6))
+    # An empty queue: there is nothing to tell the own key from.
+    assert float(plays[0].loss) == pytest.approx(0.0, abs=1e-6)
     moved = slow.get_weights()[0]
-    # 1 / 10 in the first step, and then as slowly as the momentum says.
-    assert np.allclose(moved - began, 0.9 * (model.get_weights()[0] - began), atol=1e-5)
-    kept = queue.keys.numpy()
-    assert np.array_equal(kept[6:], first[:10])
+    assert np.allclose(moved - began, 0.1 * (model.get_weights()[0] - began), atol=1e-5)
+    first = queue.keys.numpy()[:6]
     keys = views @ moved
     keys /= np.linalg.norm(keys, axis=1, keepdims=True)
-    assert np.allclose(kept[:6], np.roll(keys, 3, axis=0), atol=1e-5)
+    assert np.allclose(first, np.roll(keys, 3, axis=0), atol=1e-5)
+    plays, outputs = objective.plays(model, views[::-1].copy(), np.zeros(6))
     # The loss is that of each view with the other's key, and with what was in the queue before.
+    kept = queue.keys.numpy()
+    assert np.array_equal(kept[6:], first[:4])
+    assert int(queue.filled) == 10
     asked = np.asarray(outputs[0])
     asked = asked / np.linalg.norm(asked, axis=1, keepdims=True)
     logits = np.concatenate([(asked * kept[:6]).sum(1, keepdims=True), asked @ first.T], axis=1)
@@ -102,8 +105,9 @@ def test_the_queue_keeps_the_newest_keys_and_the_slow_encoder_follows():
     assert float(plays[0].loss) == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_queue_begins_with_the_same_directions_each_time():
-    assert np.array_equal(make_queue(8, 4).keys.numpy(), make_queue(8, 4).keys.numpy())
+def test_a_queue_holds_no_older_views_of_the_pictures_of_a_batch():
+    assert Pretext("moco").fitted(100_000).queue == 4096
+    assert Pretext("moco").fitted(1000).queue == 500  # of the 2,000 views of an epoch
 
 
 @pytest.mark.parametrize("method", ["simclr", "moco"])
@@ -112,7 +116,7 @@ def test_the_loss_falls_and_the_weights_begin_another_training(
 ):
     result = train_model(str(split_tiny), data=colours, pretrain=method, out=tmp_path / method)
     history = history_of(result)
-    # A queue begins with random directions, which are easily told apart: MoCo's own loss rises.
+    # A queue that is not yet full is easily told apart: MoCo's own loss rises.
     if method == "simclr":
         assert history[-1]["loss"] < history[0]["loss"]
     assert history[-1]["validation_loss"] < history[0]["validation_loss"]
@@ -165,9 +169,8 @@ def test_pictures_without_any_labels_are_enough(split_tiny, tmp_path):
     result = train_model(
         str(split_tiny), data=tmp_path / "loose", pretrain="simclr", epochs=1, out=tmp_path / "run"
     )
-    model, fresh = build_started(
-        resolve_model(str(split_tiny)), Start(result.trained.weights), classes=7
-    )
+    source = resolve_model(str(split_tiny))
+    _, fresh = build_started(source, Start(result.trained.weights), classes=7)
     assert fresh == ("logits",)
     with pytest.raises(DataError, match="only 60 loose pictures"):
         train_model(str(split_tiny), data=tmp_path / "loose", out=tmp_path / "other")

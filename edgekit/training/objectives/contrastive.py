@@ -83,9 +83,7 @@ class Queued(Contrastive):
         again: Builds the model under training once more.
     """
 
-    def __init__(
-        self, recipe: Recipe, pretext: Pretext, again: Callable[[], keras.Model]
-    ) -> None:
+    def __init__(self, recipe: Recipe, pretext: Pretext, again: Callable[[], keras.Model]) -> None:
         super().__init__(recipe, pretext)
         self._again = again
 
@@ -106,26 +104,29 @@ class Queued(Contrastive):
         outputs = as_float(model(inputs, training=True))
         asked = keras.ops.normalize(outputs[0])
         own = tf.reduce_sum(asked * keys, axis=1, keepdims=True)
-        others = tf.matmul(asked, tf.convert_to_tensor(self._queue.keys), transpose_b=True)
+        kept = tf.convert_to_tensor(self._queue.keys)
+        # Random directions in its place would teach a constant: it is told from them at once.
+        empty = tf.range(self.pretext.queue) >= self._queue.filled.value
+        others = tf.where(empty, _NEVER, tf.matmul(asked, kept, transpose_b=True))
         logits = tf.concat([own, others], axis=1) / self.pretext.temperature
         first = tf.zeros(tf.shape(logits)[0], tf.int32)
         loss = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(labels=first, logits=logits)
         )
         with tf.control_dependencies([loss]):
-            self._queue.keys.assign(
-                tf.concat([keys, self._queue.keys.value], axis=0)[: self.pretext.queue]
-            )
+            self._queue.keys.assign(tf.concat([keys, kept], axis=0)[: self.pretext.queue])
+            filled = self._queue.filled.value + tf.shape(keys)[0]
+            self._queue.filled.assign(tf.minimum(filled, self.pretext.queue))
         total = loss + sum(model.losses) if model.losses else loss
         return [Play(total, [model])], outputs
 
     def _follow(self, model: keras.Model) -> None:
-        """Move the slow encoder towards `model`, faster at first, as averaged weights do."""
-        import tensorflow as tf
+        """Move the slow encoder towards `model`.
 
-        step = self._queue.steps
-        step.assign_add(1.0)
-        momentum = tf.minimum(self.pretext.momentum, step.value / (9 + step.value))
+        Slowly from the first step on: where keys change fast, the newest are told from the queue's
+        by their age, and every picture gets the same vector.
+        """
+        momentum = self.pretext.momentum
         for slow, weight in zip(self._slow.weights, model.weights, strict=True):
             if slow.dtype.startswith("float"):
                 slow.assign(weight.value + momentum * (slow.value - weight.value))
@@ -161,23 +162,17 @@ def _all_against_all(vectors: Any) -> tuple[Any, Any]:
 
 
 def make_queue(length: int, width: int) -> keras.Model:
-    """What MoCo remembers: `keys` [length, width], newest first, and `steps` done; not trained.
+    """What MoCo remembers: `keys` [length, width], newest first; not trained.
 
-    It begins with random directions, from numbers that are always the same.
+    It begins empty; `filled` is how many keys there are.
     """
     import keras
-    import numpy as np
 
-    random = np.random.Generator(np.random.Philox(key=(0, length)))
-    first = random.standard_normal((length, width)).astype(np.float32)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-
-    class Queue(keras.Model):
+    class Queue(keras.Model):  # type: ignore[misc]  # keras has no types
         def __init__(self) -> None:
             super().__init__()
-            self.keys = self.add_weight(shape=first.shape, trainable=False, name="keys")
-            self.keys.assign(first)
-            self.steps = self.add_weight(shape=(), trainable=False, name="steps")
-            self.steps.assign(0.0)
+            fixed = {"trainable": False, "initializer": "zeros"}
+            self.keys = self.add_weight(shape=(length, width), name="keys", **fixed)
+            self.filled = self.add_weight(shape=(), dtype="int32", name="filled", **fixed)
 
     return Queue()

@@ -1,4 +1,4 @@
-"""Hello Edge (Zhang et al. 2017, arXiv 1711.07128): spoken words by depthwise-separable convolutions.
+"""Hello Edge (Zhang et al. 2017, arXiv 1711.07128): words by depthwise-separable convolutions.
 
 The waveform is the input; its log-mel spectrum is made in the graph, of kernels that are not
 trained: each frame times a Hann window and a Fourier basis (a strided convolution), rectified,
@@ -73,7 +73,7 @@ def _separable(x: Any, width: int, name: str) -> Any:
 
 
 class LogMel(layers.Layer):
-    """Log-mel magnitudes: [N, length, 1] → [N, frames, bands]. Nothing is trained, nothing stored."""
+    """Log-mel magnitudes: [N, length, 1] → [N, frames, bands]; nothing is trained or stored."""
 
     def __init__(
         self, rate_hz: int, frame: int, hop: int, bands: int, floor: float, **common: Any
@@ -103,7 +103,7 @@ def fourier_basis(frame: int) -> np.ndarray:
 
 
 def mel_weights(rate_hz: int, frame: int, bands: int) -> np.ndarray:
-    """Triangles on the mel scale: float32 [frame / 2 + 1, bands], each column's sum at most 1 or so."""
+    """Triangles on the mel scale, each 1 at its middle: float32 [frame / 2 + 1, bands]."""
     hz = np.arange(frame // 2 + 1) * rate_hz / frame
     ends = np.linspace(_mel(60.0), _mel(rate_hz / 2), bands + 2)
     rising = (_mel(hz)[:, None] - ends[:-2]) / (ends[1:-1] - ends[:-2])
