@@ -24,6 +24,7 @@ NAMES = (
     "canon",
     "features",
     "pictures",
+    "pretrain",
 )
 
 
