@@ -51,7 +51,8 @@ def test_build_gives_the_inputs_and_outputs_of_the_toml(name):
     assert [tensor.dtype for tensor in model.inputs] == [entry.dtype for entry in spec.inputs]
     assert [tensor.shape[1:] for tensor in model.inputs] == [entry.shape for entry in spec.inputs]
     assert len(model.outputs) == len(spec.outputs)
-    if spec.task != "image-reconstruction":  # pictures have no classes
+    # Pictures have no classes, nor has a box.
+    if spec.task not in ("image-reconstruction", "image-generation", "object-tracking"):
         assert model.outputs[-1].shape[-1] == 7
     last = model.layers[-1]
     if isinstance(last, keras.layers.Dense):
@@ -92,8 +93,10 @@ def test_the_card_states_the_figure_that_the_weights_reach_on_held_out_samples(n
     except DataError as error:
         pytest.skip(f"{dataset} is not on this machine: {error.hint}")
     model = build_keras(source, weights=weights, classes=len(opened.classes))
-    samples = opened.read("test", opened.choose("test", 216), spec.inputs[0])
-    outputs = model.predict(samples.inputs, batch_size=36, verbose=0)
+    chosen = opened.choose("test", 216)
+    samples, *others = [opened.read("test", chosen, entry) for entry in spec.inputs]
+    given = [samples.inputs, *(other.inputs for other in others)]
+    outputs = model.predict(given if others else given[0], batch_size=36, verbose=0)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     metric = METRICS[spec.metric]
     if isinstance(metric, Played):
