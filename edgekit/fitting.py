@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_STEPS = 12  # Newton's method doubles the right digits with each
+_STEPS = 8  # Newton's method doubles the right digits with each
 _RIDGE = 0.02  # of the mean square of a vector's values
 
 

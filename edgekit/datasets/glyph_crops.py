@@ -19,6 +19,7 @@ from edgekit.detection import box_overlaps
 from edgekit.errors import DataError
 from edgekit.files import digest_json
 from edgekit.spec import InputSpec
+from edgekit.tracking.single import JUDGED, SEARCHED
 from edgekit.tracking.windows import cut_out, scaled, within
 
 if TYPE_CHECKING:
@@ -26,17 +27,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# A search region, and what is shown of the frame before: the box and as much again around it.
-AROUND = 2.0
-
 _SIDE = 96  # pixels of a frame
 _KEPT = 64  # videos whose frames may be asked for again, for another input
 _SHARED = 4  # samples that are cut out of the same two frames: drawing takes longer than cutting
 _SHIFT, _STRETCH = 1 / 5, 1 / 15  # scales of the Laplace distributions in the paper
 _LEAST, _MOST = 0.6, 1.4  # of a stretch
-
-# Of a crop that is judged: the box and a little around it.
-CANDIDATE = 1.3
 
 EXAMPLES = 16  # crops of a frame
 LATER = 4  # frames of a video that are asked about
@@ -129,7 +124,7 @@ class GlyphPairs(GlyphScenes):
             pair = self.pair(split, index)
             first = spec.name == "previous"
             frame, part = (
-                (pair.before, scaled(pair.boxes[0], AROUND)) if first else (pair.now, pair.window)
+                (pair.before, scaled(pair.boxes[0], SEARCHED)) if first else (pair.now, pair.window)
             )
             pixels[row] = cut_out(frame.image, part, height)
             labels[row] = within(pair.boxes[1], pair.window)
@@ -173,9 +168,9 @@ def _moved(boxes: Array, random: Any) -> Array:
 
     was, now = boxes[:, 2:] - boxes[:, :2]
     size = was * np.clip(random.laplace(1, _STRETCH, 2), _LEAST, _MOST)
-    shift = np.clip(random.laplace(0, _SHIFT, 2) * now, -size * AROUND / 2, size * AROUND / 2)
+    shift = np.clip(random.laplace(0, _SHIFT, 2) * now, -size * SEARCHED / 2, size * SEARCHED / 2)
     centre = (boxes[1, :2] + boxes[1, 2:]) / 2 + shift
-    return np.concatenate([centre - AROUND / 2 * size, centre + AROUND / 2 * size])
+    return np.concatenate([centre - SEARCHED / 2 * size, centre + SEARCHED / 2 * size])
 
 
 class GlyphCandidates(GlyphScenes):
@@ -222,7 +217,7 @@ class GlyphCandidates(GlyphScenes):
             frame = film.frames[place // EXAMPLES]
             shows = place % 2 == 0
             box = _candidate(frame, film.target, dice(split, index, 3), shows=shows)
-            pixels[row] = cut_out(frame.image, scaled(box, CANDIDATE), height)
+            pixels[row] = cut_out(frame.image, scaled(box, JUDGED), height)
             labels[row] = video, place < EXAMPLES, shows
         return Samples(fit_pixels(pixels, spec), labels)
 
