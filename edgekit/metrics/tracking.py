@@ -56,7 +56,7 @@ def fitted_hits(vectors: Array, labels: Array) -> Array:
     return found
 
 
-def asked(vectors: Array, labels: Array) -> Array:
+def asked(_vectors: Array, labels: Array) -> Array:
     """Per sample, whether it is none of the examples of `fitted_hits`. bool [N]."""
     later: Array = labels[:, 1] == 0
     return later

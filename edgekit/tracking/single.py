@@ -109,7 +109,7 @@ class Learned(Follower):
 
         self._box = _checked(box)
         self._random = np.random.Generator(np.random.Philox(key=(self._seed, 0)))
-        self._frames = 0
+        self._frames = self._unsure = 0
         self._seen = [self._examples(image, self._box, 48)]
         self._fit()
 
@@ -117,11 +117,14 @@ class Learned(Follower):
         import numpy as np
 
         self._frames += 1
-        boxes = np.concatenate([self._box[None], self._around(self._box, self._candidates, 0.3)])
+        drawn = self._around(self._box, self._candidates, 0.3 * (1 + self._unsure))
+        boxes = np.concatenate([self._box[None], drawn])
         found = scores(self._features(image, boxes), self._weights)
         best = np.argsort(-found, kind="stable")[:5]
         sure = bool(found[best].mean() > 0)
-        if sure:  # else it is hidden: it is looked for where it was
+        # Hidden, it is looked for around where it was, further off with each frame.
+        self._unsure = 0 if sure else min(self._unsure + 1, 4)
+        if sure:
             self._box = _kept(boxes[best].mean(axis=0), self._box, image)
             self._seen = [*self._seen[:1], *self._seen[1:][-self._kept + 1 :]]
             self._seen.append(self._examples(image, self._box, 12))

@@ -47,7 +47,7 @@ def cut_out(image: Array, box: Array, size: int) -> Array:
     part = part[: len(upper)] * (1 - down)[:, None, None] + part[len(upper) :] * down[:, None, None]
     part = part[:, left] * (1 - across)[:, None] + part[:, right] * across[:, None]
     means = part.reshape(size, _POINTS, size, _POINTS, 3).mean(axis=(1, 3))
-    return np.rint(means).astype(np.uint8)
+    return np.asarray(np.rint(means), np.uint8)
 
 
 def _neighbours(places: Array, most: int) -> tuple[Array, Array, Array]:

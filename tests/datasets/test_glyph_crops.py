@@ -14,9 +14,7 @@ from edgekit.metrics import score
 from edgekit.spec import InputSpec
 from edgekit.tracking.windows import cut_out, out_of, scaled
 
-PREVIOUS, SEARCH = (
-    InputSpec(name, "uint8", (32, 32, 3), "HWC") for name in ("previous", "search")
-)
+PREVIOUS, SEARCH = (InputSpec(name, "uint8", (32, 32, 3), "HWC") for name in ("previous", "search"))
 CROP = InputSpec("crop", "uint8", (24, 24, 3), "HWC")
 STEPS = InputSpec("detections", "float32", (6, VALUES))
 

@@ -39,12 +39,15 @@ def red_extent(_previous: np.ndarray, search: np.ndarray) -> np.ndarray:
 
 
 def pattern(crops: np.ndarray) -> np.ndarray:
-    """The crop itself, 8 × 8."""
-    means = crops.reshape(len(crops), 8, 2, 8, 2, 3).mean(axis=(2, 4))
+    """The crop itself, 4 × 4."""
+    means = crops.reshape(len(crops), 4, 4, 4, 4, 3).mean(axis=(2, 4))
     return means.reshape(len(crops), -1) / 255 - 0.5
 
 
-FOLLOWERS = {"regressed": lambda: Regressed(red_extent, 32), "learned": lambda: Learned(pattern, 16, candidates=48)}
+FOLLOWERS = {
+    "regressed": lambda: Regressed(red_extent, 32),
+    "learned": lambda: Learned(pattern, 16, candidates=48),
+}
 
 
 @pytest.mark.parametrize("name", FOLLOWERS)
