@@ -26,6 +26,7 @@ from edgekit.metrics.generation import FrechetDistance
 from edgekit.metrics.means import SampleMean, bits, peak_signal_to_noise, right_steps
 from edgekit.metrics.playing import Played
 from edgekit.metrics.segmentation import MeanIntersectionOverUnion
+from edgekit.metrics.tracking import asked, box_overlap, fitted_hits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +61,8 @@ METRICS: dict[str, Metric] = {
         SampleMean("bits", "modelling", bits, SCALES["bits"]),
         SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
         FrechetDistance("frechet"),
+        SampleMean("box_iou", "tracking", box_overlap),
+        ShareOfHits("fitted_top1", fitted_hits, among=asked, task="embedding"),
         Played("return"),
     )
 }

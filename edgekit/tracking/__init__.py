@@ -1,5 +1,7 @@
 """Objects of single frames become tracks: the same identity for the same thing over time.
 
+Or one thing is followed from the box that it has in the first frame.
+
 Boxes go in frame by frame, whoever found them; boxes with identities come out. Knows arrays in
 pixels. Does not know models, devices or files of pictures.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 from edgekit.tracking.deepsort import DeepSort
 from edgekit.tracking.nearest import Nearest
+from edgekit.tracking.single import Follower, Learned, Regressed, one_pass
 from edgekit.tracking.sort import Sort
 from edgekit.tracking.tracker import Appearance, Tracker, Tracks
 
@@ -18,4 +21,16 @@ TRACKERS: dict[str, type[Nearest] | type[Sort] | type[DeepSort]] = {
     "deepsort": DeepSort,
 }
 
-__all__ = ["TRACKERS", "Appearance", "DeepSort", "Nearest", "Sort", "Tracker", "Tracks"]
+__all__ = [
+    "TRACKERS",
+    "Appearance",
+    "DeepSort",
+    "Follower",
+    "Learned",
+    "Nearest",
+    "Regressed",
+    "Sort",
+    "Tracker",
+    "Tracks",
+    "one_pass",
+]

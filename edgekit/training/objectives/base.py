@@ -37,6 +37,7 @@ _OBJECTIVES = {
     "segmentation": "edgekit.training.objectives.classification:Classification",
     "modelling": "edgekit.training.objectives.classification:Classification",
     "text-translation": "edgekit.training.objectives.classification:Classification",
+    "tracking": "edgekit.training.objectives.regression:Boxes",
     "reconstruction": "edgekit.training.objectives.regression:Regression",
 }
 
