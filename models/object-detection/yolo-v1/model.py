@@ -2,9 +2,9 @@
 
 Convolutions bring the picture to 7 × 7 cells; a dense layer sees all of them, and a second one
 gives the paper's tensor of 7 × 7 × (2 · 5 + C): for each cell two boxes (x, y, w, h, confidence)
-and C classes, which are the cell's, not the box's. The output is linear, and w and h are square roots, as
-in the authors' code. Smaller than the paper's network: 8 convolutions instead of 24 on pictures of
-112 × 112 (448 × 448), few channels, a 1 × 1 convolution before the dense layers. Batch
+and C classes, which are the cell's, not the box's. The output is linear, and w and h are square
+roots, as in the authors' code. Smaller than the paper's network: 8 convolutions instead of 24 on
+pictures of 112 × 112 (448 × 448), few channels, a 1 × 1 convolution before the dense layers. Batch
 normalisation, which the paper has not, stands for its ImageNet pre-training.
 """
 
