@@ -139,6 +139,7 @@ def command(
         click.echo("the same command goes on after the last finished epoch", err=True)
         raise
     if as_json:
+        output.print_warnings(result.trained.warnings)
         output.print_json(result.to_json())
         return
     run = result.trained

@@ -42,6 +42,7 @@ __all__ = [
     "Scale",
     "judges_vectors",
     "score",
+    "tells_labels",
 ]
 
 METRICS: dict[str, Metric] = {
@@ -72,6 +73,12 @@ def judges_vectors(name: str) -> bool:
     """Whether outputs under the metric `name` are vectors, whose places are no classes."""
     known = METRICS.get(name)
     return known is not None and known.task == "embedding"
+
+
+def tells_labels(name: str | None) -> bool:
+    """Whether the place of the highest output is a label, by the metric `name`; so without one."""
+    known = METRICS.get(name or "")
+    return known is None or known.task in ("classification", "tagging", "reading", "modelling")
 
 
 def score(

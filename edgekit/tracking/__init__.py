@@ -14,6 +14,10 @@ from edgekit.tracking.single import Follower, Learned, Regressed, one_pass
 from edgekit.tracking.sort import Sort
 from edgekit.tracking.tracker import Appearance, Tracker, Tracks
 
+# Lowest score of an object that a track begins with or goes on by: what is found falsely becomes a
+# thing that never was. SORT's (arXiv 1602.00763, section 4); an app's list takes less sure ones.
+THRESHOLD = 0.5
+
 # What `edgekit track --tracker` takes.
 TRACKERS: dict[str, type[Nearest] | type[Sort] | type[DeepSort]] = {
     "kalman": Nearest,
@@ -22,6 +26,7 @@ TRACKERS: dict[str, type[Nearest] | type[Sort] | type[DeepSort]] = {
 }
 
 __all__ = [
+    "THRESHOLD",
     "TRACKERS",
     "Appearance",
     "DeepSort",

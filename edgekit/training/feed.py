@@ -355,6 +355,8 @@ class _Turns:
         with self._lock:
             if self._closed:
                 raise RuntimeError("left in the middle")
+            if self.failure is not None:
+                raise self.failure  # TensorFlow asks again, of batches that have ended
             try:
                 ready = self._next or next(self._batches)
                 # Copied: these arrays are written again while the batch is still on its way.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.datasets import Dataset, draw, require_classes, require_inputs, require_split
-from edgekit.errors import DataError, FileError, ModelError, UsageError
+from edgekit.errors import DataError, EdgekitError, FileError, ModelError, UsageError
 from edgekit.loading import build_keras, import_tensorflow
 from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource
@@ -56,6 +56,7 @@ class Trained:
         validation: Metric of those weights on validation samples.
         test: Metric on the test split; None where there is none.
         seconds: Wall time of this run.
+        warnings: What failed that takes nothing from the weights: pictures of what they do.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class Trained:
     validation: MetricValue
     test: MetricValue | None
     seconds: float
+    warnings: tuple[EdgekitError, ...] = ()
 
 
 def train(
@@ -155,7 +157,7 @@ def train(
                 with _logs(course, logs, resumed_at) as scalars:
                     while state.epoch < recipe.epochs:
                         _run_segment(course, state, pace, scalars)
-                metrics = _finish(course, state)
+                metrics, warnings = _finish(course, state)
     except OSError as error:
         raise FileError.from_os_error(error) from error
     return Trained(
@@ -167,6 +169,7 @@ def train(
         validation=metrics["validation"],
         test=metrics.get("test"),
         seconds=pace.seconds,
+        warnings=warnings,
     )
 
 
@@ -303,6 +306,12 @@ def _validate(course: Course, bench: Bench) -> dict[str, Any]:
             course.objective().validation_loss(outputs, labels),
         ]
     )
+    if not (math.isfinite(metric) and math.isfinite(loss)):
+        raise ModelError(
+            f"{course.source.name}: on validation samples {course.spec.metric} became {metric}, "
+            f"the loss {loss}",
+            hint="a lower learning_rate, more warmup_epochs or a clip_norm in model.toml",
+        )
     return {
         "validation": round(metric, 4),
         "validation_loss": round(loss, 6),
@@ -310,8 +319,14 @@ def _validate(course: Course, bench: Bench) -> dict[str, Any]:
     }
 
 
-def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
-    """Write the best weights of the last stage, measure them, draw what they do."""
+def _finish(
+    course: Course, state: TrainingState
+) -> tuple[dict[str, MetricValue], tuple[EdgekitError, ...]]:
+    """Write the best weights of the last stage, measure them, draw what they do.
+
+    Returns:
+        The metric by split, and what went wrong that a training is not lost for.
+    """
     from edgekit.training.learner import Learner
 
     dataset, spec = course.dataset, course.spec
@@ -333,10 +348,14 @@ def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
             outputs = learner.predict(inputs, course.batch_size)
             metrics[split] = course.measure(outputs, labels, learner)
     if not course.writes:
-        return metrics
-    # Of the last split measured: the test, where there is one.
-    objective.draw(outputs, each_input(inputs)[0], labels, dataset.classes, course.folder)
+        return metrics, ()
+    undrawn: list[EdgekitError] = []
+    try:
+        # Of the last split measured: the test, where there is one.
+        objective.draw(outputs, each_input(inputs)[0], labels, dataset.classes, course.folder)
+    except EdgekitError as error:
+        undrawn.append(error)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.metric_name, course.folder / "curves.png")
     write_report(course, state.history, metrics, outputs, labels)
-    return metrics
+    return metrics, tuple(undrawn)
