@@ -98,7 +98,8 @@ def test_the_card_states_the_figure_that_the_weights_reach_on_held_out_samples(n
     chosen = opened.choose("test", 216)
     samples = [opened.read("test", chosen, entry) for entry in spec.inputs]
     labels = samples[0].labels
-    outputs = model.predict([one.inputs for one in samples], batch_size=36, verbose=0)
+    inputs = [one.inputs for one in samples]
+    outputs = model.predict(inputs if inputs[1:] else inputs[0], batch_size=36, verbose=0)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     metric = METRICS[spec.metric]
     if isinstance(metric, Played):
