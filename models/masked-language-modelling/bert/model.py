@@ -101,7 +101,8 @@ class Attention(layers.Layer):
         query, key, value = (self._split(part(x)) for part in self._parts)
         size = self._width // self._heads
         scores = ops.matmul(query * size**-0.5, ops.transpose(key, (0, 1, 3, 2)))
-        looked = ops.softmax(scores * there + (1.0 - there) * _NOWHERE, axis=-1)
+        # Added alone: OpenVINO's fusion of attention takes a product with the mask for a scale.
+        looked = ops.softmax(scores + (1.0 - there) * _NOWHERE, axis=-1)
         seen = ops.transpose(ops.matmul(looked, value), (0, 2, 1, 3))
         return self._join(ops.reshape(seen, (-1, self._length, self._width)))
 
