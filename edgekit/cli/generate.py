@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds",
     type=FiniteFloat(0.001, 3600.0),
-    default=0.5,
+    default=0.1,
     show_default=True,
     help="Of sound.",
 )

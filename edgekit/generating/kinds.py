@@ -40,7 +40,7 @@ class Wishes:
     """
 
     steps: int | None = None
-    seconds: float = 0.5
+    seconds: float = 0.1
     temperature: float = 1.0
 
 

@@ -34,7 +34,7 @@ def random():
     [
         (PIXELS, (4, 6, 4), "pixels", 24),
         (NOISY, (4, 4, 1), "diffusion", 8),
-        (SOUND, (32, 256), "instants", 500),
+        (SOUND, (32, 256), "instants", 100),
         (POINT, (9, 9, 3), "points", 1),
     ],
 )

@@ -123,6 +123,16 @@ def test_the_command_prints_what_it_made_and_the_seed_decides_it(teller, tmp_pat
     assert sheets[0] != sheets[2]
 
 
+def test_the_table_says_who_made_them_and_how_far_they_are_apart(teller, tmp_path, capsys):
+    paths = [str(path) for path in teller.values()]
+    out = str(tmp_path / "sheet.png")
+    assert main(["generate", *paths, "-o", out, "--count", "1", "--steps", "2", "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 samples of each, diffusion, on local-cpu" in printed
+    assert "teller tflite-int8" in printed
+    assert f"samples: {out}" in printed.replace("\n", "")
+
+
 def test_pictures_go_into_no_wav_and_nothing_is_made_then(teller, tmp_path):
     out = tmp_path / "sheet.wav"
     with pytest.raises(UsageError, match=r"sheet\.wav: pictures go into \.png"):
