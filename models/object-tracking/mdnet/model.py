@@ -38,5 +38,5 @@ def build(size: int = 32, width: int = 24, units: int = 96, values: int = 64) ->
         x = layers.ReLU(name=f"relu{index}")(x)
     x = layers.Flatten(name="flat")(x)
     x = layers.Dense(units, activation="relu", name="dense1")(x)
-    x = layers.Dense(values, activation="relu", name="features")(x)
+    x = layers.ReLU(name="relu")(layers.Dense(values, name="features")(x))
     return keras.Model(crop, x, name="mdnet")
