@@ -67,9 +67,14 @@ def test_graded_boxes_learn_how_far_they_overlap_now():
     assert graded[0, 0] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_picture_without_objects_costs_only_what_is_thought_to_be_there():
-    sure, unsure = (
-        gradients(BEFORE, np.full((1, 4, 1), at, np.float32), labels())[0] for at in (4, -4)
+def test_with_focus_a_picture_without_objects_costs_only_what_is_thought_to_be_there():
+    (sure, unsure), (plain_sure, plain_unsure) = (
+        [
+            gradients(BEFORE, np.full((1, 4, 1), at, np.float32), labels(), focus=focus)[0]
+            for at in (4, -4)
+        ]
+        for focus in (2.0, 0.0)
     )
-    assert sure > 4
+    assert sure == pytest.approx(plain_sure, rel=0.05)
+    assert plain_unsure > 0.05
     assert 0 < unsure < 0.001
