@@ -176,7 +176,9 @@ def test_pictures_without_any_labels_are_enough(split_tiny, tmp_path):
         train_model(str(split_tiny), data=tmp_path / "loose", out=tmp_path / "other")
 
 
-@pytest.mark.parametrize("name", ["lenet", "vit", "capsule-network", "unet", "variational-autoencoder"])
+@pytest.mark.parametrize(
+    "name", ["lenet", "vit", "capsule-network", "unet", "variational-autoencoder"]
+)
 def test_backbones_of_the_reference_models_get_a_projection(name):
     source = resolve_model(name)
     model, _ = build_started(source, Start(), classes=10)
