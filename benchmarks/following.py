@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.datasets.videos import DrawnVideo
+from edgekit.datasets.videos import DrawnVideo, Shot
 from edgekit.tracking import Follower, Learned, Regressed, one_pass
 
 VIDEOS, FRAMES, THINGS, SIDE = 4, 40, 2, 96
 _CROP = 32
 
 
-class Unmoved:
+class Unmoved(Follower):
     """Says that the thing is where it was in the beginning."""
 
     def begin(self, image: Any, box: Any) -> None:
@@ -51,15 +51,21 @@ def run() -> dict[str, Any]:
     return {name: _followed(one) for name, one in followers.items()}
 
 
+def _seen(shot: Shot) -> dict[int, Any]:
+    """Box of each thing that is to be seen."""
+    assert shot.identities is not None
+    assert shot.boxes is not None
+    return dict(zip(shot.identities.tolist(), shot.boxes, strict=True))
+
+
 def _followed(follower: Follower) -> dict[str, Any]:
     overlaps: list[float] = []
     for index in range(VIDEOS):
         shots = list(DrawnVideo("test", index, (SIDE, SIDE)))[:FRAMES]
-        for thing in shots[0].identities[:THINGS]:
-            truth = np.full((len(shots), 4), np.nan)
-            for number, shot in enumerate(shots):
-                if thing in shot.identities:
-                    truth[number] = shot.boxes[list(shot.identities).index(thing)]
+        seen = [_seen(shot) for shot in shots]
+        for thing in list(seen[0])[:THINGS]:
+            nowhere = np.full(4, np.nan)
+            truth = np.array([boxes.get(thing, nowhere) for boxes in seen])
             found = one_pass(follower, [shot.image for shot in shots], truth)[1:]
             overlaps += found[np.isfinite(found)].tolist()
     values = np.array(overlaps)
