@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgekit.cli import output
+from edgekit.errors import EdgekitError
 
 NAMES = (
     "startup",
@@ -24,6 +25,7 @@ NAMES = (
     "canon",
     "features",
     "pictures",
+    "pretrain",
 )
 
 
@@ -41,7 +43,11 @@ def main(name: str, as_json: bool, **options: Any) -> None:
     given = {key: value for key, value in options.items() if value}
     if unknown := sorted(set(given) - set(taken)):
         raise click.UsageError(f"the benchmark {name} has no --{unknown[0]}")
-    figures: dict[str, Any] = run(**given)
+    try:
+        figures: dict[str, Any] = run(**given)
+    except EdgekitError as error:
+        click.echo(error.render(), err=True)
+        raise SystemExit(error.exit_code) from error
     if as_json:
         output.print_json(figures)
     else:

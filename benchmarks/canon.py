@@ -26,6 +26,7 @@ from edgekit.verbs.profile import profile
 PLACE = Path("build/canon")
 PAGE = Path("docs/canon.md")
 ROUNDS, SECONDS = 3, 0.5
+SAMPLES = 1000
 _LONGEST_REASON = 160
 
 _HEAD = """# Every model on every target
@@ -33,7 +34,8 @@ _HEAD = """# Every model on every target
 Made by `python -m benchmarks canon`: each reference model in fp32 and int8 on three targets, with
 its default data set. *Parity* is the largest difference of an output from Keras's; *drop* is what
 the metric loses against Keras on the same samples, with its 95 % interval; *latency* is the
-median of {rounds} fresh processes on `local-cpu`, comparable within this table only. *In float* is
+median of {rounds} fresh processes on `local-cpu`, comparable within this table only. Metrics are of
+{samples:,} test samples at most, the cards' of more. *In float* is
 read from the file: what an int8 artifact computes in float, `—` where nothing is.
 
 {models} models, {artifacts} artifacts, {missing} not made; {whole} of {int8} int8 artifacts are
@@ -46,7 +48,7 @@ def run(only: tuple[str, ...] = (), fresh: bool = False) -> dict[str, Any]:
     PLACE.mkdir(parents=True, exist_ok=True)
     for name in only or tuple(known_models()):
         kept = PLACE / f"{name}.json"
-        if fresh or not kept.is_file():
+        if fresh or not _is_known(kept):
             print(f"{name} …", flush=True)
             write_atomic(kept, json.dumps(_measured(name), indent=1))
     found = [
@@ -67,18 +69,29 @@ def run(only: tuple[str, ...] = (), fresh: bool = False) -> dict[str, Any]:
     return figures
 
 
+def _is_known(kept: Path) -> bool:
+    """Whether a model was measured; one of which nothing could be made is tried again."""
+    if not kept.is_file():
+        return False
+    return all(row["target"] for row in json.loads(kept.read_text(encoding="utf-8"))["rows"])
+
+
 def _measured(name: str) -> dict[str, Any]:
     spec = resolve_model(name).spec
     assert spec is not None
-    result = export(
-        ExportRequest(
-            model=name,
-            precisions=("fp32", "int8"),
-            evaluation_samples=min(spec.gate.samples, 1000),
-            out=PLACE / "artifacts",
-        )
-    )
     rows: list[dict[str, Any]] = []
+    try:
+        result = export(
+            ExportRequest(
+                model=name,
+                precisions=("fp32", "int8"),
+                evaluation_samples=min(spec.gate.samples, SAMPLES),
+                out=PLACE / "artifacts",
+            )
+        )
+    except EdgekitError as error:
+        rows.append({"target": "", "precision": "", "reason": error.message})
+        return _told(name, rows)
     try:
         measured = profile(
             [parse(str(one.path)) for one in result.artifacts], rounds=ROUNDS, seconds=SECONDS
@@ -107,11 +120,15 @@ def _measured(name: str) -> dict[str, Any]:
     for label, failure in result.failures.items():
         target, _, precision = label.rpartition("-")
         rows.append({"target": target, "precision": precision, "reason": failure.message})
+    return _told(name, rows)
+
+
+def _told(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     entry = describe_model(name)
     return {
         "name": name,
-        "task": spec.task,
-        "metric": spec.metric,
+        "task": entry.spec.task,
+        "metric": entry.spec.metric,
         "dataset": next(iter(entry.checkpoints), ""),
         "folder": entry.folder.name,
         "rows": sorted(rows, key=lambda row: (row["target"], row["precision"] != "fp32")),
@@ -119,7 +136,7 @@ def _measured(name: str) -> dict[str, Any]:
 
 
 def _page(models: list[dict[str, Any]], figures: dict[str, Any]) -> str:
-    parts = [_HEAD.format(rounds=ROUNDS, **figures)]
+    parts = [_HEAD.format(rounds=ROUNDS, samples=SAMPLES, **figures)]
     for task in sorted({model["task"] for model in models}):
         parts.append(
             f"\n## {task}\n\n| model | data | target | precision | parity | metric | drop | size | "

@@ -36,7 +36,9 @@ def _drawn(name: str) -> float:
     assert source.spec is not None
     folder = Path("build") / name
     made = [Artifact.open(folder / f"tflite-{precision}") for precision in ("fp32", "int8")]
-    dataset, (spec,) = open_dataset(made[0].manifest.dataset), source.spec.inputs
+    trained_on = made[0].manifest.dataset
+    assert trained_on is not None
+    dataset, (spec,) = open_dataset(trained_on), source.spec.inputs
     samples = dataset.read("test", range(_LINES * _ROW), spec)
     exact, small = (_made(one, samples.inputs) for one in made)
     rows: dict[str, Any] = {}

@@ -121,7 +121,7 @@ def decode(
     cut = np.clip(boxes[places].astype(np.float64), 0.0, 1.0)
     real = (cut[:, 2] > cut[:, 0]) & (cut[:, 3] > cut[:, 1])
     places, classes, cut = places[real], classes[real], cut[real]
-    kept = suppress(cut, classes, overlap)[:most]
+    kept = suppress(cut, classes, overlap, most=most)
     return Objects(
         boxes=cut[kept].astype(np.float32),
         scores=chances[places[kept], classes[kept]].astype(np.float32),
@@ -129,22 +129,26 @@ def decode(
     )
 
 
-def suppress(boxes: Array, classes: Array, overlap: float) -> Array:
+def suppress(boxes: Array, classes: Array, overlap: float, *, most: int | None = None) -> Array:
     """Greedy suppression: indices, rising, of the boxes that stay.
 
     Args:
         boxes: float64 [N, 4], best first.
         classes: [N]; boxes of different classes don't see each other.
         overlap: Highest IoU that two of a class may have.
+        most: The first so many that stay; None for all.
     """
     import numpy as np
 
-    clashing = (box_overlaps(boxes, boxes) > overlap) & (classes[:, None] == classes[None, :])
-    stays = np.ones(len(boxes), bool)
-    for index in range(len(boxes)):
-        if stays[index]:
-            stays[index + 1 :] &= ~clashing[index, index + 1 :]
-    return np.flatnonzero(stays)
+    kept: list[int] = []
+    left = np.arange(len(boxes))
+    # Overlaps with those that stay only: all with all would be a million of a thousand boxes.
+    while len(left) and (most is None or len(kept) < most):
+        best, left = int(left[0]), left[1:]
+        kept.append(best)
+        overlaps = box_overlaps(boxes[best : best + 1], boxes[left])[0]
+        left = left[(overlaps <= overlap) | (classes[left] != classes[best])]
+    return np.array(kept, np.int64)
 
 
 def box_overlaps(one: Array, other: Array) -> Array:

@@ -6,7 +6,9 @@ The one place that knows how samples, tensors of a file and an agent's job fit t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+
+# Samples of each input by name, [N, *shape] in the model's own units → each output by name.
+Asked = Callable[[Mapping[str, "Array"]], dict[str, "Array"]]
 
 
 def run_samples(
@@ -92,6 +97,50 @@ def refuse_nonfinite(runtime: str, result: JobResult, *, first: int = 0) -> None
             f"the first is sample {first + result.nonfinite.first_sample}",
             hint="fp16 overflows beyond 65504: try fp32 for this target",
         )
+
+
+@contextmanager
+def answering(
+    transport: Transport, job: Job, *, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]
+) -> Iterator[Asked]:
+    """While active, a model file that stays loaded and answers as often as it is asked.
+
+    Args:
+        transport: The way to the device.
+        job: Runtime, model, threads and delegate.
+        inputs: What the file takes, with the grid of quantized tensors.
+        outputs: What it gives, likewise.
+
+    Raises:
+        DeviceError: The device keeps no model loaded.
+        RuntimeFault: When asked, too: the runtime failed, or gave NaN or infinite values.
+    """
+    import numpy as np
+
+    with transport.answering(replace(job, action="measure", inputs=None, outputs=None)) as ask:
+        taken = _as_reported(inputs, [tensor.name for tensor in ask.inputs])
+        given = _as_reported(outputs, [tensor.name for tensor in ask.outputs])
+
+        def asked(samples: Mapping[str, Array]) -> dict[str, Array]:
+            found = ask([typed(samples[tensor.name], tensor) for tensor in taken])
+            values = {t.name: real(one, t) for one, t in zip(found, given, strict=True)}
+            if not all(np.isfinite(one).all() for one in values.values()):
+                raise RuntimeFault(
+                    f"{job.runtime}: output values are NaN or infinite for a sample it met",
+                    hint="fp16 overflows beyond 65504: try fp32 for this target",
+                )
+            return values
+
+        yield asked
+
+
+def _as_reported(tensors: Sequence[TensorInfo], reported: Sequence[str]) -> list[TensorInfo]:
+    """Tensors of a file in the runtime's order, by name.
+
+    A runtime may use other names than the file's (":0"); the order is the file's then.
+    """
+    named = {tensor.name: tensor for tensor in tensors}
+    return [named[name] for name in reported] if set(named) == set(reported) else list(tensors)
 
 
 def encode(samples: Path, tensors: Sequence[TensorInfo], scratch: Path) -> Path:

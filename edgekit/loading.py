@@ -92,7 +92,22 @@ def _build_folder(source: ModelSource, classes: int | None) -> keras.Model:
     model: keras.Model = call_in_folder(
         source, MODEL_FILE, "build", optional, **source.spec.parameters
     )
-    return _in_order(model, source.spec)
+    model = _in_order(model, source.spec)
+    taken = [list(tensor.shape[1:]) for tensor in model.inputs]
+    said = [list(entry.shape) for entry in source.spec.inputs]
+    if len(taken) != len(said) or not all(map(_fits, taken, said)):
+        names = [entry.name for entry in source.spec.inputs]
+        told = (f"{name} {shape}" for name, shape in zip(names, said, strict=True))
+        raise ModelError(
+            f"{source.path / MODEL_FILE}: build() takes {', '.join(map(str, taken))}; "
+            f"model.toml says {', '.join(told)}"
+        )
+    return model
+
+
+def _fits(taken: Sequence[int | None], said: Sequence[int]) -> bool:
+    """Whether a shape is one that a model takes; None stands for any size."""
+    return len(taken) == len(said) and all(a in (None, b) for a, b in zip(taken, said, strict=True))
 
 
 def call_in_folder(
@@ -130,7 +145,7 @@ def call_in_folder(
         return called(**arguments)
     except EdgekitError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a folder's code ends edgekit no more than it fails
         reason = f"{type(error).__name__}: {error}"
         raise ModelError(f"{path}: {function}() failed: {reason}") from error
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import ModelError
-from edgekit.fields import laid_over
+from edgekit.fields import is_name, laid_over
 from edgekit.spec import (
     DTYPES,
     LAYOUTS,
@@ -204,6 +204,12 @@ class _Reader:
             ),
             rate_hz=self.take(entry, "rate_hz", int, 0),
         )
+        # TensorFlow and file systems read more into some names than a name.
+        if not is_name(spec.name) or set(spec.name) & set("/\\:"):
+            raise ModelError(
+                f"{self.path}: inputs.name: {spec.name!r} is no name",
+                hint="letters, digits, spaces, '.', '-' and '_'",
+            )
         self.nothing_left("inputs.", entry)
         return spec
 

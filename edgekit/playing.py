@@ -8,12 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets import Dataset, require_world
-from edgekit.errors import ConversionError, RuntimeFault
-from edgekit.feeding import real, typed
+from edgekit.errors import ConversionError
+from edgekit.feeding import answering
 from edgekit.job import Job
 from edgekit.metrics.playing import Played, Policy
 from edgekit.tensor import TensorInfo
@@ -43,28 +42,13 @@ def acting(
         DeviceError: The device keeps no model loaded.
         RuntimeFault: As it acts, too: the runtime failed, or gave NaN or infinite values.
     """
-    import numpy as np
-
     if len(inputs) != 1:
         raise ConversionError(f"a policy has one input, the state; this file has {len(inputs)}")
-    whole = replace(job, action="measure", inputs=None, outputs=None)
-    with transport.answering(whole) as ask:
-        # A runtime may use other names than the file's (":0"); the order is the file's then.
-        reported = [tensor.name for tensor in ask.outputs]
-        names = [tensor.name for tensor in outputs]
-        order = [reported.index(n) for n in names] if set(names) == set(reported) else None
+    with answering(transport, job, inputs=inputs, outputs=outputs) as asked:
 
         def policy(states: Array) -> list[Array]:
-            found = ask([typed(states, inputs[0])])
-            if order is not None:
-                found = [found[at] for at in order]
-            values = [real(one, tensor) for one, tensor in zip(found, outputs, strict=True)]
-            if not all(np.isfinite(one).all() for one in values):
-                raise RuntimeFault(
-                    f"{job.runtime}: output values are NaN or infinite for a state it met",
-                    hint="fp16 overflows beyond 65504: try fp32 for this target",
-                )
-            return values
+            found = asked({inputs[0].name: states})
+            return [found[tensor.name] for tensor in outputs]
 
         yield policy
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.artifact import Artifact
 from edgekit.batching import run_on_device
 from edgekit.detection import Objects, gives_chosen, gives_objects, objects_of
-from edgekit.errors import UsageError
+from edgekit.errors import ArtifactError
 from edgekit.measuring.contenders import job_of
 from edgekit.progress import Progress, Report
 from edgekit.run import Contender
@@ -91,13 +91,13 @@ def picture_size(network: Network) -> tuple[int, int]:
     """Height and width of the one picture that a network takes.
 
     Raises:
-        UsageError: It takes something else, or gives no objects.
+        ArtifactError: It takes something else, or gives no objects.
     """
     from edgekit.datasets.images import image_size
 
     names = [one.name for one in network.artifact.manifest.outputs]
     if not (gives_objects(names) or gives_chosen(names)):
-        raise UsageError(
+        raise ArtifactError(
             f"{network.contender.path}: it gives {', '.join(names)}, no boxes with scores",
             hint="an artifact of a model for object-detection",
         )
@@ -141,24 +141,28 @@ def _in_pixels(objects: Objects, fit: Fit, whole: Array) -> tuple[Array, Array]:
     return boxes[real], objects.scores[real].astype(np.float64)
 
 
+def require_vector(network: Network) -> None:
+    """The network gives a vector for a picture.
+
+    Raises:
+        ArtifactError: It gives something else.
+    """
+    outputs = network.artifact.manifest.outputs
+    if len(outputs) != 1 or len(outputs[0].shape) != 2:
+        raise ArtifactError(
+            f"--embedding {network.contender.path}: it gives no vector for a picture",
+            hint="a network with one output, [D] for each picture",
+        )
+
+
 def look_at(
     network: Network, videos: Sequence[Video], found: Sequence[tuple[Array, Array]], report: Report
 ) -> list[Array]:
-    """What the boxes of each frame look like: [K, D] each.
-
-    Raises:
-        UsageError: The network gives no vector for a picture.
-    """
+    """What the boxes of each frame look like: [K, D] each."""
     import numpy as np
 
     from edgekit.datasets.images import fit_picture, fit_pixels, image_size
 
-    outputs = network.artifact.manifest.outputs
-    if len(outputs) != 1 or len(outputs[0].shape) != 2:
-        raise UsageError(
-            f"--embedding {network.contender.path}: it gives no vector for a picture",
-            hint="a network with one output, [D] for each picture",
-        )
     spec = network.spec
     height, width = image_size(spec, owner=network.contender.name)
 

@@ -57,6 +57,16 @@ def pixels():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x))
 
 
+def told():
+    """A vector that is computed, added to what a convolution with a bias of its own gives."""
+    image = picture()
+    x = layers.Conv2D(8, 3)(layers.Rescaling(1 / 255)(image))
+    vector = layers.Reshape((1, 1, 8))(layers.Dense(8)(layers.GlobalAveragePooling2D()(x)))
+    x = layers.ReLU()(layers.Add()([layers.Conv2D(8, 3, bias_initializer="ones")(x), vector]))
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, layers.Dense(CLASSES, name="logits")(x))
+
+
 def sequence(layer, steps=6):
     signal = keras.Input((steps, 3), name="signal")
     return keras.Model(signal, layers.Dense(CLASSES, name="logits")(layer(signal)))
@@ -151,6 +161,7 @@ def mixed():
 
 MODELS = {
     "convnext": convnext,
+    "told": told,
     "excite": excite,
     "pixels": pixels,
     "lstm": lambda: sequence(layers.LSTM(4)),

@@ -8,8 +8,10 @@ import time
 
 import pytest
 
-from benchmarks import feed, loop, startup, transports
+from benchmarks import feed, loop, pretrain, startup, transports
 from benchmarks.__main__ import flat
+from edgekit.models import resolve_model
+from edgekit.training.recipe import read_recipe
 from edgekit.transports.local import LocalTransport
 
 
@@ -93,3 +95,17 @@ def test_the_feed_benchmark_relates_both_kinds_of_tfrecords_to_the_folder(monkey
             for layout in ("tfrecord", "tfrecord_gz"):
                 low, high = found[what][clock][f"{layout}_ratio_ci95"]
                 assert 0 < low <= found[what][clock][f"{layout}_ratio"] <= high
+
+
+def test_gains_of_pretraining_are_taken_seed_by_seed():
+    figures = pretrain._spread([70.0, 74.0, 66.0])
+    assert figures == {"mean": 70.0, "deviation": 4.0, "each": [70.0, 74.0, 66.0]}
+    assert pretrain._spread([3.0])["deviation"] == 0.0
+
+
+def test_the_model_of_the_pretraining_benchmark_augments_with_and_without_a_backbone(tmp_path):
+    folder = pretrain._model_folder(tmp_path)
+    spec = resolve_model(str(folder)).spec
+    recipe = read_recipe(spec.train, spec.parameters, "copy")
+    assert recipe.augment.crop == 0.6
+    assert spec.features

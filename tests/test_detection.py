@@ -107,6 +107,7 @@ def test_suppression_keeps_no_pair_above_the_limit_and_drops_nothing_without_a_r
     for dropped in sorted(set(range(len(boxes))) - set(kept.tolist())):
         better = kept[kept < dropped]
         assert among[dropped, better].any()
+    np.testing.assert_array_equal(suppress(boxes, classes, overlap, most=2), kept[:2])
 
 
 @given(boxes=BOXES, seed=st.integers(0, 2**32 - 1))

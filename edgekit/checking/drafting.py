@@ -32,7 +32,7 @@ from edgekit.transports.connect import connect, find_profile
 # How much worse than now is still allowed.
 SLACK = 0.10
 SIZE_SLACK = 0.02
-POINTS = 0.5
+ACCURACY_SLACK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _head(run: Run, number: int, device: str, budget_s: float) -> str:
         [
             f"# Written by edgekit {__version__} on {run.started[:10]} from run {number}:",
             f"# what was measured, with slack: {100 * SLACK:g} % for time and memory,",
-            f"# {100 * SIZE_SLACK:g} % for size, {POINTS:g} points for accuracy.",
+            f"# {100 * SIZE_SLACK:g} % for size, {ACCURACY_SLACK:g} of its unit for accuracy.",
             "# Every limit is yours to change, or to remove.",
             *([] if device == DEFAULT_DEVICE else [f"device = {toml_string(device)}"]),
             f"budget_s = {budget_s:g}    # for the measuring of each gate",
@@ -164,14 +164,17 @@ def _gate(name: str, path: str, run: Run, index: int) -> str:
 
 def _of_metric(metric: MetricValue) -> list[tuple[str, float, str]]:
     low, high = metric.ci95
-    told = f"{metric.value:.2f} [{low:.2f}, {high:.2f}], {metric.name}, {metric.samples:,} samples"
+    scale = metric.scale
+    told = f"{scale.text(metric.value)} [{low:.2f}, {high:.2f}], {metric.name}, "
+    told += f"{metric.samples:,} samples"
     rows = []
-    if metric.scale.better > 0:
-        least = math.floor(10 * (metric.value - POINTS)) / 10
-        rows += [("min_accuracy", max(metric.scale.lowest, least), told)]
+    # Rounded first: 20.7 less 0.5 is a little under 20.2.
+    if scale.better > 0:
+        least = math.floor(round(10 * (metric.value - ACCURACY_SLACK), 6)) / 10
+        rows += [("min_accuracy", max(scale.lowest, least), told)]
     if metric.drop is not None:
-        most = math.ceil(10 * (max(0.0, metric.drop) + POINTS)) / 10
-        rows.append(("max_drop", min(metric.scale.widest, most), f"{metric.drop:+.2f}"))
+        most = math.ceil(round(10 * (max(0.0, metric.drop) + ACCURACY_SLACK), 6)) / 10
+        rows.append(("max_drop", min(scale.widest, most), f"{metric.drop:+.2f} {scale.unit}"))
     return rows
 
 

@@ -34,6 +34,7 @@ VERBS = {
     "eval": "Measure the accuracy of ARTIFACTs on a data set, on a device.",
     "profile": "Measure latency, memory and accuracy of ARTIFACTs on a device.",
     "compare": "Say whether B is faster than A, slower, or neither.",
+    "generate": "Make pictures or sounds with ARTIFACTs.",
     "track": "Follow what ARTIFACTs detect through videos.",
     "parity": "Compare ARTIFACTs with reference kernels of the same file.",
     "check": "Check artifacts against the limits of BUDGET.toml.",

@@ -190,7 +190,10 @@ def _print_plan(steps: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _print_table(result: ExportResult) -> None:
+    from edgekit.metrics import tells_labels
+
     name = next((a.manifest.metric["name"] for a in result.artifacts if a.manifest.metric), None)
+    labelled = ("same label",) if tells_labels(name) else ()
     paces = {pace.label: pace for pace in result.timing}
     rows = []
     for artifact in result.artifacts:
@@ -208,10 +211,11 @@ def _print_table(result: ExportResult) -> None:
             missed = artifact.manifest.gate is not None and not artifact.manifest.gate["met"]
             row += [f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]{' missed' if missed else ''}"]
         row += [str(paces.get(artifact.label, ""))] if paces else []
-        rows.append((*row, f"{parity.max_abs:.2g}", f"{parity.top1_agreement:.2%}"))
+        same = (f"{parity.top1_agreement:.2%}",) if labelled else ()
+        rows.append((*row, f"{parity.max_abs:.2g}", *same))
     measured = (f"{name} source", name, "drop [95 %]") if name else ()
     timed = ("time / fp32 [95 %]",) if paces else ()
-    columns = ("artifact", "size", *measured, *timed, "max diff", "same label")
+    columns = ("artifact", "size", *measured, *timed, "max diff", *labelled)
     output.print_table("", columns, rows)
     made = result.made
     count = f"{len(rows)} artifact{'s' if len(rows) != 1 else ''}"

@@ -52,7 +52,7 @@ _TRACKERS = ("kalman", "sort", "deepsort")
 @click.option(
     "--threshold",
     type=FiniteFloat(0.0, 1.0),
-    default=0.25,
+    default=0.5,
     show_default=True,
     help="Lowest score of an object.",
 )

@@ -30,6 +30,12 @@ from edgekit.cli import names, output
     metavar="N",
     help="Samples per step, instead of the recipe's.",
 )
+@click.option(
+    "--train-samples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most so many samples are ever seen, instead of the recipe's.",
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A model parameter.")
 @click.option(
     "--from",
@@ -41,6 +47,11 @@ from edgekit.cli import names, output
     "--freeze", type=click.IntRange(min=0), metavar="N", help="Train only the head for N epochs."
 )
 @click.option("--head-only", is_flag=True, help="Train only the head, to the end.")
+@click.option(
+    "--pretrain",
+    type=click.Choice(["simclr", "moco"]),
+    help="Train the backbone without labels instead; then train with --from.",
+)
 @click.option(
     "--strategy",
     type=click.Choice(["none", "mirrored", "multiworker"]),
@@ -72,10 +83,12 @@ def command(
     epochs: int | None,
     learning_rate: float | None,
     batch_size: int | None,
+    train_samples: int | None,
     settings: tuple[str, ...],
     begin: str | None,
     freeze: int | None,
     head_only: bool,
+    pretrain: str | None,
     strategy: str,
     tensorboard: Path | None,
     out: Path | None,
@@ -108,10 +121,12 @@ def command(
                 epochs=epochs,
                 learning_rate=learning_rate,
                 batch_size=batch_size,
+                train_samples=train_samples,
                 parameters=parse_settings(settings),
                 begin=begin,
                 freeze=freeze,
                 head_only=head_only,
+                pretrain=pretrain,
                 strategy=strategy,
                 board=tensorboard,
                 out=out,
@@ -124,6 +139,7 @@ def command(
         click.echo("the same command goes on after the last finished epoch", err=True)
         raise
     if as_json:
+        output.print_warnings(result.trained.warnings)
         output.print_json(result.to_json())
         return
     run = result.trained
@@ -141,6 +157,6 @@ def command(
             "weights": str(result.installed or run.weights),
             **({"begun anew": ", ".join(run.fresh)} if run.fresh else {}),
             "report": str(run.folder / "report.html"),
-            "export": result.export_command,
+            "train" if result.pretrained else "export": result.next_command,
         },
     )

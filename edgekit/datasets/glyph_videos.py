@@ -57,8 +57,8 @@ class GlyphScenes(Glyphs):
     name = "glyph-scenes"
     reference = "glyph-scenes"
     task = "object-detection"
-    classes = ("glyph",)
-    label_shape = (MOST, 5)
+    classes: tuple[str, ...] = ("glyph",)
+    label_shape: tuple[int, ...] = (MOST, 5)
 
     def fingerprint(self) -> str:
         return digest_json({"glyph-scenes": VERSION, "of": super().fingerprint()})

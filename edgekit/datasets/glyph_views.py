@@ -26,14 +26,18 @@ _HALF = 128  # of a pixel, 0–255, covered by the glyph
 _NOISE = 40.0  # standard deviation, in levels of 0–255
 
 
-class _View(Glyphs):
-    """Scenes of `glyphs` under other labels."""
+class GlyphView(Glyphs):
+    """Scenes of `glyphs` under other labels than their class."""
 
     def fingerprint(self) -> str:
         return digest_json({"view": self.name, "of": super().fingerprint()})
 
     def labels(self, split: str) -> None:  # type: ignore[override]  # no one class a sample
         return None
+
+
+class _Labelled(GlyphView):
+    """Pictures of scenes, with a label made of the scene."""
 
     def read(self, split: str, indices: Sequence[int], spec: InputSpec) -> Samples:
         import numpy as np
@@ -55,7 +59,7 @@ class _View(Glyphs):
         """What it should give."""
 
 
-class GlyphMasks(_View):
+class GlyphMasks(_Labelled):
     """Which pixels belong to the glyph: int64 [height, width], 0 the ground, 1 the glyph."""
 
     name = "glyph-masks"
@@ -70,7 +74,7 @@ class GlyphMasks(_View):
         return (scene.mask >= _HALF).astype(np.int64)
 
 
-class GlyphPictures(_View):
+class GlyphPictures(_Labelled):
     """The picture itself is to be given again: float32 [height, width, 3] in 0–1."""
 
     name = "glyph-pictures"

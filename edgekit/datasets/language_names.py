@@ -35,7 +35,7 @@ LANGUAGES = (
     "am", "ar", "bg", "bn", "cs", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id",
     "it", "ja", "ka", "ko", "nl", "pl", "pt", "ro", "ru", "sv", "ta", "th", "tr", "uk", "vi", "zh",
 )  # fmt: skip
-_LATIN = frozenset(LANGUAGES) - frozenset(
+LATIN = frozenset(LANGUAGES) - frozenset(
     ("am", "ar", "bg", "bn", "el", "fa", "he", "hi", "ja", "ka", "ko", "ru", "ta", "th", "uk", "zh")
 )
 
@@ -128,7 +128,7 @@ class LanguageNames(Dataset):
 @lru_cache(maxsize=1)
 def names_by_split() -> Mapping[str, Mapping[str, Names]]:
     """Split → language → its names. A name that is trained is in no other split."""
-    every = {language: dict(_names_of(language)) for language in LANGUAGES}
+    every = {language: dict(names_of(language)) for language in LANGUAGES}
     spread = Counter(
         name for names in every.values() for name in {n.casefold() for n in names.values()}
     )
@@ -144,7 +144,7 @@ def names_by_split() -> Mapping[str, Mapping[str, Names]]:
     return found
 
 
-def _names_of(language: str) -> Iterator[tuple[str, str]]:
+def names_of(language: str) -> Iterator[tuple[str, str]]:
     """CLDR key → name, where the language has one of its own."""
     from babel import Locale
 
@@ -176,4 +176,4 @@ def _is_own(name: str, key: str, language: str) -> bool:
     """Whether a name is no mere code and, outside Latin script, holds no Latin letters."""
     if len(name) < 2 or name.casefold() == key.casefold() or "{" in name:
         return False
-    return language in _LATIN or not any("a" <= letter <= "z" for letter in name.lower())
+    return language in LATIN or not any("a" <= letter <= "z" for letter in name.lower())

@@ -34,7 +34,7 @@ def frozen_to_onnx(folder: Path, opset: int) -> Any:
     _register_erfc()
     trace = Trace.read(folder)
     inputs = [f"{spec.name}:0" for spec in trace.inputs]
-    graph = _without_scalar_constants(trace.graph_def())
+    graph = _without_scalar_constants(_without_computed_biases(trace.graph_def()))
     try:
         model, _ = convert.from_graph_def(
             graph, input_names=inputs, output_names=list(trace.output_tensors), opset=opset
@@ -88,6 +88,21 @@ def _negated(node: Any) -> list[str]:
             if node.inputs[place].type == "Neg":
                 return [node.inputs[place].input[0], node.input[1 - place]]
     return []
+
+
+def _without_computed_biases(graph: Any) -> Any:
+    """Biases that are no constants as sums, which they are.
+
+    Keras adds a vector to a picture as a bias, whatever it comes from; behind a convolution with a
+    bias of its own, tf2onnx makes of the two a convolution of four inputs, which there is not.
+    """
+    constants = {node.name for node in graph.node if node.op == "Const"}
+    for node in graph.node:
+        computed = node.op == "BiasAdd" and node.input[1].removesuffix(":0") not in constants
+        if computed and node.attr["data_format"].s in (b"", b"NHWC"):
+            node.op = "AddV2"  # over the last axis, as a bias
+            del node.attr["data_format"]
+    return graph
 
 
 _BROADCASTING = ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum")

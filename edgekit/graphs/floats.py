@@ -1,9 +1,10 @@
 """What of an int8 file is computed in float, read from its graph.
 
-An operator is in 8 bits where all it is fed was quantized, be it that tensors are integers (TFLite)
-or that they come from a DequantizeLinear or FakeQuantize right before it (ONNX, OpenVINO). What a
-runtime fuses with it (a bias, an activation) goes with it. Knows graphs. Runs nothing: whether a
-runtime has an 8-bit kernel for what the file offers is placement's question.
+An operator is in 8 bits where all it is fed was quantized, be it that tensors are integers (TFLite,
+which computes in float whatever a DEQUANTIZE gives) or that they come from a DequantizeLinear or
+FakeQuantize right before it (ONNX, OpenVINO). What a runtime fuses with it (a bias, an activation)
+goes with it. Knows graphs. Runs nothing: whether a runtime has an 8-bit kernel for what the file
+offers is placement's question.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from edgekit.graphs.graph import Graph, Node
 
 _BORDERS = ("QUANTIZE", "DEQUANTIZE", "QuantizeLinear", "DequantizeLinear", "FakeQuantize")
+_UNPACKED = "DEQUANTIZE"
 # They move values; what they are fed is what they give.
 _MOVING = {
     "reshape", "transpose", "squeeze", "unsqueeze", "flatten", "slice", "stridedslice", "split",
@@ -69,6 +71,8 @@ def floats(graph: Graph) -> Floats:
             narrow.update(given)
         elif not any(_is_float(graph, name) for name in given):
             narrow.update(given)  # sizes, places
+        elif node.op == _UNPACKED:
+            pass  # TFLite computes in float what is fed floats, wherever they come from
         elif node.op in _BORDERS or node.narrowed:
             narrow.update(given)
         elif _kind(node) in _MOVING:

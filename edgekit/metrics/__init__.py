@@ -26,6 +26,7 @@ from edgekit.metrics.generation import FrechetDistance
 from edgekit.metrics.means import SampleMean, bits, peak_signal_to_noise, right_steps
 from edgekit.metrics.playing import Played
 from edgekit.metrics.segmentation import MeanIntersectionOverUnion
+from edgekit.metrics.tracking import asked, box_overlap, fitted_hits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,7 @@ __all__ = [
     "Scale",
     "judges_vectors",
     "score",
+    "tells_labels",
 ]
 
 METRICS: dict[str, Metric] = {
@@ -60,6 +62,8 @@ METRICS: dict[str, Metric] = {
         SampleMean("bits", "modelling", bits, SCALES["bits"]),
         SampleMean("psnr", "reconstruction", peak_signal_to_noise, SCALES["dB"]),
         FrechetDistance("frechet"),
+        SampleMean("box_iou", "tracking", box_overlap),
+        ShareOfHits("fitted_top1", fitted_hits, among=asked, task="embedding"),
         Played("return"),
     )
 }
@@ -69,6 +73,12 @@ def judges_vectors(name: str) -> bool:
     """Whether outputs under the metric `name` are vectors, whose places are no classes."""
     known = METRICS.get(name)
     return known is not None and known.task == "embedding"
+
+
+def tells_labels(name: str | None) -> bool:
+    """Whether the place of the highest output is a label, by the metric `name`; so without one."""
+    known = METRICS.get(name or "")
+    return known is None or known.task in ("classification", "tagging", "reading", "modelling")
 
 
 def score(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+_AT_ONCE = 32  # samples
 _LEAST_ERROR = 1e-10  # of a mean square: 100 dB
 
 
@@ -39,6 +40,15 @@ def bits(logits: Array, labels: Array) -> Array:
         logits: [N, ..., classes], before a softmax.
         labels: [N, ...]; −1 where a step does not count.
     """
+    import numpy as np
+
+    # A sample of many steps and classes is large, and all are so in double: some at a time.
+    ends = range(0, len(logits), _AT_ONCE)
+    parts = [_bits(logits[at : at + _AT_ONCE], labels[at : at + _AT_ONCE]) for at in ends]
+    return np.concatenate(parts)
+
+
+def _bits(logits: Array, labels: Array) -> Array:
     import numpy as np
 
     values = logits.astype(np.float64)

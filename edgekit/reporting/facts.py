@@ -13,7 +13,7 @@ from typing import Any
 from edgekit.artifact import Artifact
 from edgekit.manifest import Parity
 from edgekit.measure import Measurement, Placement
-from edgekit.metrics import MetricValue
+from edgekit.metrics import MetricValue, tells_labels
 from edgekit.reporting.dominance import Standing
 from edgekit.run import Contender, Run, Turn
 from edgekit.statistics import median, median_interval, wilson
@@ -88,6 +88,11 @@ class Proven:
     kept: int = 0
     samples: str | None = None
     gate: bool | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the place of its highest output is a label."""
+        return tells_labels(self.metric.name if self.metric else None)
 
     @property
     def agreement(self) -> tuple[float, float] | None:

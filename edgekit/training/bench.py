@@ -14,10 +14,8 @@ from edgekit.datasets import draw
 from edgekit.errors import ModelError
 from edgekit.files import cache_folder, scratch_folder
 from edgekit.loading import build_keras
-from edgekit.training.augment import augmenter_for
 from edgekit.training.course import Course
 from edgekit.training.feed import Feed, Source, Stored, fits, open_source
-from edgekit.training.inputs import load_inputs
 from edgekit.training.learner import Learner, assign_all
 from edgekit.training.recipe import Segment
 from edgekit.training.state import TrainingState
@@ -38,6 +36,7 @@ class Bench:
 
     Attributes:
         learner: The model under training.
+        model: The folder's, which shares its weights: what is kept.
         source: Where its samples come from.
         feed: They, in batches.
         inputs: Validation samples, as `learner.predict` takes them.
@@ -46,6 +45,7 @@ class Bench:
     """
 
     learner: Learner
+    model: keras.Model
     source: Source
     feed: Feed
     inputs: Inputs
@@ -67,18 +67,17 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
     recipe, dataset, specs = course.recipe, course.dataset, course.stage_inputs(segment.stage)
     batch = course.batch_size
     with course.replicas.scope():
-        model, fresh = _first_model(course, state, segment.stage)
+        model, trained, fresh = _first_model(course, state, segment.stage)
         head, backbone = None, None
         if segment.frozen:
             backbone, head = split_at(model, course.spec.features, course.source)
     drawn = draw(dataset, "validation", recipe.validation_samples, specs, report=course.report)
-    inputs = load_inputs(drawn, specs)
-    labels = np.load(drawn.folder / "labels.npy")
+    inputs, labels = course.judged(drawn, specs)
     # Among workers on one machine, each would clear away what the others have under way.
     worker = course.replicas.workers.index
     beside = cache_folder() / "batches" / str(worker) if worker else course.folder
     with scratch_folder(beside / "batches") as scratch:
-        objective = course.objective()
+        objective = course.objective(segment.stage)
         source: Source
         own = objective.experience(
             lambda states: learner.predict(states, len(states)), dataset, seed=course.seed
@@ -112,18 +111,17 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
                 report=course.report,
             )
         # A frozen backbone's features are worth keeping only of samples as they are.
-        augment = None if segment.frozen else recipe.augment
         feed = Feed(
             source,
             batch,
-            augment=augmenter_for(augment, specs[0], len(dataset.classes)) if augment else None,
+            augment=None if segment.frozen else course.augmenter(specs[0]),
             seed=course.seed,
             part=(course.replicas.workers.index, course.replicas.workers.count),
         )
         with feed:
             with course.replicas.scope():
                 learner = Learner(
-                    model,
+                    trained,
                     recipe,
                     objective,
                     head=head,
@@ -134,7 +132,7 @@ def set_up(course: Course, state: TrainingState, segment: Segment) -> Iterator[B
                 same = state.history[-1].get("frozen", False) == segment.frozen
                 learner.restore(state.arrays, same_part=same)
                 source.restore(state.arrays.get("experience", []))
-            yield Bench(learner, source, feed, inputs, labels, fresh)
+            yield Bench(learner, model, source, feed, inputs, labels, fresh)
 
 
 def _refuse_many(course: Course) -> None:
@@ -147,11 +145,14 @@ def _refuse_many(course: Course) -> None:
 
 def _first_model(
     course: Course, state: TrainingState, stage: int
-) -> tuple[keras.Model, tuple[str, ...]]:
-    source, classes = course.stage_source(stage), len(course.dataset.classes)
+) -> tuple[keras.Model, keras.Model, tuple[str, ...]]:
+    """The folder's model, what is trained of it, and the layers that begin anew."""
+    source = course.stage_source(stage)
     if state.epoch:
-        model = build_keras(source, weights=None, classes=classes)
+        model = build_keras(source, weights=None, classes=course.classes)
+        trained = course.trained(model)
         # Now: what a frozen backbone makes of the samples depends on them.
-        assign_all(model.variables, state.arrays["variables"], "weights")
-        return model, ()
-    return build_started(source, course.start, classes=classes)
+        assign_all(trained.variables, state.arrays["variables"], "weights")
+        return model, trained, ()
+    model, fresh = build_started(source, course.start, classes=course.classes)
+    return model, course.trained(model), fresh

@@ -12,23 +12,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.datasets import Dataset, require_world
+from edgekit.datasets import Dataset, Drawn, require_world
 from edgekit.errors import DataError
 from edgekit.files import canonical_json, sha256_file, write_atomic
+from edgekit.loading import build_keras
 from edgekit.metrics import METRICS, MetricValue, Scale
 from edgekit.metrics.playing import Played
 from edgekit.models import ModelSource, resolve_model
 from edgekit.progress import Progress, Report
 from edgekit.spec import InputSpec, ModelSpec
+from edgekit.training.augment import Augmenter, augmenter_for
+from edgekit.training.checkpoint import save_weights
+from edgekit.training.inputs import each_input, load_inputs, load_labels
 from edgekit.training.objectives import Objective, objective_for
+from edgekit.training.objectives.contrastive import Contrastive, Queued
+from edgekit.training.pretext import METRIC as PRETEXT_METRIC
+from edgekit.training.pretext import Pretext, forget_head, pairs, projected, two_views
 from edgekit.training.recipe import Recipe
 from edgekit.training.state import TrainingState
 from edgekit.training.strategy import Replicas
 from edgekit.training.transfer import Start
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
 
+    from edgekit.training.inputs import Inputs
     from edgekit.training.learner import Learner
 
     Array = np.ndarray[Any, Any]
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
 # move the weights. Normalisation over fewer samples than the small batch gets too noisy.
 _FEW_STEPS = 8
 _SMALL_BATCH = 16
+_ANY_CLASSES = 2  # of a head that nobody trains
 _FROZEN_COST = 0.05  # of an epoch on stored features, against one that trains all
 
 
@@ -47,13 +57,14 @@ class Course:
     Attributes:
         source: The model folder.
         spec: Its `model.toml`.
-        dataset: Labelled.
+        dataset: Labelled, unless `pretext` is to be learned.
         recipe: How.
         seed: Of the first weights, dropout and the order of samples.
         start: Weights to begin with.
         folder: The run folder.
         report: Told every step.
         replicas: Copies of the model that share the work.
+        pretext: What is learned without labels; None for what the labels say.
     """
 
     source: ModelSource
@@ -65,6 +76,7 @@ class Course:
     folder: Path
     report: Report
     replicas: Replicas = field(default_factory=Replicas)
+    pretext: Pretext | None = None
 
     @property
     def weights(self) -> Path:
@@ -121,31 +133,80 @@ class Course:
     @property
     def scale(self) -> Scale:
         """What the model's metric counts in."""
-        return METRICS[self.spec.metric].scale
+        return METRICS[self.metric].scale
+
+    @property
+    def metric(self) -> str:
+        """Name of what epochs are judged by: the model's metric, or the pretext's."""
+        return PRETEXT_METRIC if self.pretext else self.spec.metric
+
+    @property
+    def classes(self) -> int:
+        """How many the head of the model under training tells apart."""
+        return len(self.dataset.classes) or _ANY_CLASSES
 
     @property
     def metric_name(self) -> str:
-        """The model's metric with its unit, for people: `top1, points`."""
-        return f"{self.spec.metric}, {self.scale.unit}"
+        """The metric with its unit, for people: `top1, points`."""
+        return f"{self.metric}, {self.scale.unit}"
 
     def measure(self, outputs: Sequence[Array], labels: Array, learner: Learner) -> MetricValue:
-        """The model's metric; one that plays lets the model as it is play the samples' episodes.
+        """The metric; one that plays lets the model as it is play the samples' episodes.
 
         Args:
             outputs: For the samples, one [N, ...] array each.
             labels: Theirs, [N, ...].
             learner: That gave them.
         """
-        metric = METRICS[self.spec.metric]
+        metric = METRICS[self.metric]
         if isinstance(metric, Played):
             world = require_world(self.dataset)
             outputs = metric.play(lambda s: learner.predict(s, len(s)), world, labels)
         return metric.measure(outputs, labels, None)
 
-    def objective(self) -> Objective:
-        """What is minimized."""
-        classes = len(self.dataset.classes)
-        return objective_for(self.spec.task, self.recipe, classes, source=self.source)
+    def objective(self, stage: int = -1) -> Objective:
+        """What is minimized, in a stage."""
+        if self.pretext is None:
+            classes = len(self.dataset.classes)
+            return objective_for(self.spec.task, self.recipe, classes, source=self.source)
+        pretext = self.pretext.fitted(self.train_size)
+        if pretext.method == "simclr":
+            return Contrastive(self.recipe, pretext)
+        source = self.stage_source(stage)
+
+        def again() -> keras.Model:
+            return self.trained(build_keras(source, weights=None, classes=self.classes))
+
+        return Queued(self.recipe, pretext, again)
+
+    def trained(self, model: keras.Model) -> keras.Model:
+        """What is trained of the folder's model: itself, or its backbone with a projection."""
+        return model if self.pretext is None else projected(model, self.source, self.pretext)
+
+    def keep(self, model: keras.Model) -> None:
+        """Write the folder's model as it is into the run folder.
+
+        Raises:
+            OSError: The system refuses.
+        """
+        if self.pretext is not None:
+            forget_head(model, self.source)
+        save_weights(model, self.weights)
+
+    def augmenter(self, spec: InputSpec) -> Augmenter | None:
+        """What a batch goes through before it is seen; None leaves it as it is."""
+        if self.pretext is not None:
+            return two_views(self.recipe, spec)
+        if self.recipe.augment is None:
+            return None
+        return augmenter_for(self.recipe.augment, spec, len(self.dataset.classes))
+
+    def judged(self, drawn: Drawn, specs: Sequence[InputSpec]) -> tuple[Inputs, Array]:
+        """Drawn samples as the model under training is judged by them, and their labels."""
+        inputs = load_inputs(drawn, specs)
+        if self.pretext is None:
+            return inputs, load_labels(drawn)
+        return pairs(self.recipe, specs[0], each_input(inputs)[0])
 
     def open_state(self, *, resume: bool) -> TrainingState:
         """The state to go on from: the run folder's, or a new one.
@@ -173,6 +234,7 @@ class Course:
             "dataset": self.dataset.fingerprint(),
             "recipe": self.recipe.to_json(),
             "seed": self.seed,
+            **({"pretext": self.pretext.to_json()} if self.pretext else {}),
             "start": self.start.identity(),
             **({"tokenizer": self.source.tokenizer} if self.source.tokenizer else {}),
         }
@@ -220,7 +282,7 @@ class Pace:
         parts = [f"epoch {state.epoch + 1}/{course.recipe.epochs}", note]
         if state.history:
             reached = course.scale.text(state.history[-1]["validation"])
-            parts.append(f"{course.spec.metric} {reached}")
+            parts.append(f"{course.metric} {reached}")
         parts.append(f"{_duration(left_s)} left")
         task = f"training {course.source.name} on {course.dataset.name}"
         course.report(Progress(task, done, self._total, ", ".join(parts)))

@@ -26,7 +26,7 @@ from edgekit.progress import Report, silent
 from edgekit.samples import read_samples, samples_at
 from edgekit.spec import InputSpec
 from edgekit.training.augment import Augmenter
-from edgekit.training.inputs import as_inputs, each_input, load_inputs, rows_of
+from edgekit.training.inputs import as_inputs, each_input, load_inputs, load_labels, rows_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,7 +127,7 @@ class ReadAhead(Source):
     """Samples read by other processes, a few batches ahead of whoever takes them.
 
     Args:
-        dataset: Labelled; its split "train" is read.
+        dataset: Its split "train" is read; labels are zeros where it has none.
         specs: The model's inputs.
         batch_size: Samples per batch.
         count: How many samples of the split there are to be; None for all.
@@ -155,7 +155,7 @@ class ReadAhead(Source):
         for number in range(processes + 2):
             folder = scratch / str(number)
             folder.mkdir()
-            create_arrays(folder, batch_size, specs, dataset, labelled=True)
+            create_arrays(folder, batch_size, specs, dataset, labelled=dataset.is_labelled("train"))
             self._free.append(folder)
         self._names = [spec.name for spec in specs]
         self._readers = Readers(dataset, specs, processes)
@@ -165,6 +165,7 @@ class ReadAhead(Source):
         import numpy as np
 
         batches = batches if self._chosen is None else self._chosen[batches]
+        none = np.zeros(batches.shape[1], np.int64)
         rows = iter(batches.tolist())
         waiting: deque[tuple[Path, Future[None]]] = deque()
         try:
@@ -178,7 +179,8 @@ class ReadAhead(Source):
                 folder, job = waiting[0]
                 job.result()
                 inputs = read_samples(samples_at(folder), self._names)
-                labels = np.load(folder / "labels.npy", mmap_mode="r")
+                place = folder / "labels.npy"
+                labels = np.load(place, mmap_mode="r") if place.is_file() else none
                 yield as_inputs(tuple(inputs.values())), labels
                 waiting.popleft()
                 self._free.append(folder)
@@ -206,7 +208,7 @@ def open_source(
     """Samples of the train split, decoded once if it is worth it and fits, else read when needed.
 
     Args:
-        dataset: Labelled.
+        dataset: Labelled or not.
         specs: The model's inputs.
         batch_size: Samples per batch.
         count: How many samples of the split there are to be; None for all.
@@ -217,14 +219,12 @@ def open_source(
         DataError: A sample cannot be read.
         FileError: The cache cannot be written.
     """
-    import numpy as np
-
     kept = dataset.size("train") if count is None else count
     if not (dataset.costly and fits(specs, kept)):
         return ReadAhead(dataset, specs, batch_size, count=count, scratch=scratch)
     # All samples of a split are drawn in their own order.
     drawn = draw(dataset, "train", kept, specs, report=report)
-    return Stored(load_inputs(drawn, specs), np.load(drawn.folder / "labels.npy"))
+    return Stored(load_inputs(drawn, specs), load_labels(drawn))
 
 
 class Feed:
@@ -355,6 +355,8 @@ class _Turns:
         with self._lock:
             if self._closed:
                 raise RuntimeError("left in the middle")
+            if self.failure is not None:
+                raise self.failure  # TensorFlow asks again, of batches that have ended
             try:
                 ready = self._next or next(self._batches)
                 # Copied: these arrays are written again while the batch is still on its way.

@@ -24,6 +24,15 @@ def load_inputs(drawn: Drawn, specs: Sequence[InputSpec]) -> Inputs:
     return inputs
 
 
+def load_labels(drawn: Drawn) -> Array:
+    """Labels of drawn samples [N, ...]; zeros [N] where they have none, for trainings without."""
+    import numpy as np
+
+    path = drawn.folder / "labels.npy"
+    labels: Array = np.load(path) if path.is_file() else np.zeros(drawn.count, np.int64)
+    return labels
+
+
 def as_inputs(arrays: Sequence[Any]) -> Any:
     """One array itself, several as a tuple; tensors likewise."""
     return arrays[0] if len(arrays) == 1 else tuple(arrays)

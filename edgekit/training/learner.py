@@ -114,11 +114,16 @@ class Learner:
             as_inputs([tf.convert_to_tensor(values) for values in each_input(inputs)]),
             tf.convert_to_tensor(labels),
         ]
-        loss, *right = self._step(
-            self._replicas.shared_out(tensors),
-            tf.constant(min(self._recipe.ema, longest), tf.float32),
-            tf.constant(longest, tf.float32),
-        )
+        try:
+            loss, *right = self._step(
+                self._replicas.shared_out(tensors),
+                tf.constant(min(self._recipe.ema, longest), tf.float32),
+                tf.constant(longest, tf.float32),
+            )
+        except Exception:
+            if self._objective.failure is None:
+                raise
+            raise self._objective.failure from None
         return float(loss), float(right[0]) if right else None
 
     def predict(self, inputs: Inputs, batch_size: int) -> list[Array]:
@@ -215,6 +220,9 @@ class Learner:
             for play, total in zip(plays, totals, strict=True):
                 own = [v for one in play.models for v in one.trainable_variables]
                 found = tape.gradient(total, [v.value for v in own])
+                if all(one is None for one in found):
+                    objective.failure = ModelError("the loss does not depend on any weight")
+                    raise objective.failure
                 gradients += self._clipped(found)
                 moved += own
             optimizer.apply(gradients, moved)

@@ -207,7 +207,8 @@ def read_recipe(
     """Check a `[train]` table.
 
     Args:
-        table: As parsed from TOML; keys of its table `for.<dataset>` are laid over it.
+        table: As parsed from TOML; keys of its table `for.<dataset>` are laid over it. Its table
+            `pretrain` is `edgekit.training.pretext`'s.
         parameters: The model's own, which a stage may replace.
         where: File and table, for complaints.
         dataset: Name of the data set to train on.
@@ -216,7 +217,8 @@ def read_recipe(
     Raises:
         ModelError: A key is unknown, of the wrong type or out of bounds.
     """
-    fields = Fields(_for_dataset(table, dataset, where), where, ModelError)
+    asked = {k: v for k, v in for_dataset(table, dataset, where).items() if k != "pretrain"}
+    fields = Fields(asked, where, ModelError)
     if fields.has("stages") and fields.has("epochs"):
         raise fields.fail("epochs", "give either epochs or stages")
     if fields.has("stages"):
@@ -272,7 +274,12 @@ def _share(schedule: str, done: float) -> float:
     return 1.0
 
 
-def _for_dataset(table: Mapping[str, Any], dataset: str, where: str) -> dict[str, Any]:
+def for_dataset(table: Mapping[str, Any], dataset: str, where: str) -> dict[str, Any]:
+    """A `[train]` table with its `for.<dataset>` laid over it.
+
+    Raises:
+        ModelError: What is under `for` is no table.
+    """
     general = {key: value for key, value in table.items() if key != "for"}
     special = Fields(table.get("for", {}), f"{where}.for", ModelError).mapping(dataset, {})
     if "stages" in special or "epochs" in special:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets.base import SPLITS
 from edgekit.files import write_atomic
-from edgekit.metrics import MetricValue
+from edgekit.metrics import MetricValue, judges_vectors
 from edgekit.statistics import wilson
 from edgekit.training import charts
 from edgekit.training.course import Course
@@ -82,7 +82,7 @@ def write_report(
         "<h2>Curves</h2>",
         _curves(history, course.metric_name),
     ]
-    if labels.ndim == 1 and outputs[0].ndim == 2:
+    if labels.ndim == 1 and outputs[0].ndim == 2 and not judges_vectors(course.metric):
         last = list(metrics)[-1]
         counts = _confusion(outputs[0].argmax(axis=1), labels, len(dataset.classes))
         parts += [

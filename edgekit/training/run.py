@@ -16,21 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.datasets import Dataset, draw, require_classes, require_inputs, require_split
-from edgekit.errors import DataError, FileError, ModelError
+from edgekit.errors import DataError, EdgekitError, FileError, ModelError, UsageError
 from edgekit.loading import build_keras, import_tensorflow
 from edgekit.metrics import MetricValue
 from edgekit.models import ModelSource
 from edgekit.progress import Report, silent
 from edgekit.training.bench import Bench, set_up
 from edgekit.training.board import Board
-from edgekit.training.checkpoint import save_weights, stored
+from edgekit.training.checkpoint import stored
 from edgekit.training.course import Course, Pace
 from edgekit.training.feed import epoch_order
 from edgekit.training.folder import refuse_file, run_folder
 from edgekit.training.hush import hushed_stderr
-from edgekit.training.inputs import each_input, load_inputs
+from edgekit.training.inputs import each_input
 from edgekit.training.interrupts import interrupts_held, take_interrupt
 from edgekit.training.pictures import draw_curves
+from edgekit.training.pretext import Pretext, refuse_unfit
 from edgekit.training.recipe import Recipe, Segment
 from edgekit.training.report import write_report
 from edgekit.training.state import TrainingState
@@ -55,6 +56,7 @@ class Trained:
         validation: Metric of those weights on validation samples.
         test: Metric on the test split; None where there is none.
         seconds: Wall time of this run.
+        warnings: What failed that takes nothing from the weights: pictures of what they do.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class Trained:
     validation: MetricValue
     test: MetricValue | None
     seconds: float
+    warnings: tuple[EdgekitError, ...] = ()
 
 
 def train(
@@ -78,13 +81,14 @@ def train(
     resume: bool = True,
     strategy: str = "none",
     board: Path | None = None,
+    pretext: Pretext | None = None,
     report: Report = silent,
 ) -> Trained:
     """Train a model folder.
 
     Args:
         source: A model of kind "folder".
-        dataset: Labelled, with splits "train" and "validation".
+        dataset: With splits "train" and "validation"; labelled, unless there is a `pretext`.
         recipe: How.
         folder: The run folder; made if absent.
         seed: Of the first weights, dropout and the order of samples.
@@ -92,6 +96,8 @@ def train(
         resume: Go on from the state in `folder`; False starts over.
         strategy: One of `edgekit.training.strategy.STRATEGIES`.
         board: Where the logs for TensorBoard go; by default `logs` in the run folder.
+        pretext: What is learned instead of the labels, of the backbone alone; see
+            `edgekit.training.pretext`.
         report: Told every step.
 
     Raises:
@@ -117,12 +123,16 @@ def train(
     require_inputs(dataset, source.spec.inputs)
     for split in ("train", "validation"):
         require_split(dataset, split)
-    # Boxes of one class are told apart from what lies around them.
-    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape)
-    if not dataset.is_labelled("train") or not told_apart:
-        raise DataError(f"{dataset.name}: training needs labels of at least two classes")
-    require_classes(dataset)
-    _refuse_another_task(source, source.spec.task, dataset)
+    if pretext is None:
+        _refuse_unlabelled(source, source.spec.task, dataset)
+    else:
+        refuse_unfit(source)
+        if strategy != "none":
+            raise UsageError(
+                f"--strategy {strategy}: views are told from those of the same batch, which copies "
+                "would not share",
+                hint="pre-train in one process",
+            )
     try:
         # All that can be refused without TensorFlow is, before its seconds of start-up.
         workers = read_workers(strategy)
@@ -130,7 +140,9 @@ def train(
         with run_folder(folder, writes=workers.index == 0):
             refuse_file(logs, "log", "--tensorboard with the path of a folder")
             source, spec = with_tokenizer(source, source.spec, dataset, folder, start.weights)
-            course = Course(source, spec, dataset, recipe, seed, start, folder, report)
+            course = Course(
+                source, spec, dataset, recipe, seed, start, folder, report, pretext=pretext
+            )
             state = course.open_state(resume=resume)
             resumed_at = state.epoch
             with hushed_stderr():
@@ -145,7 +157,7 @@ def train(
                 with _logs(course, logs, resumed_at) as scalars:
                     while state.epoch < recipe.epochs:
                         _run_segment(course, state, pace, scalars)
-                metrics = _finish(course, state)
+                metrics, warnings = _finish(course, state)
     except OSError as error:
         raise FileError.from_os_error(error) from error
     return Trained(
@@ -157,10 +169,19 @@ def train(
         validation=metrics["validation"],
         test=metrics.get("test"),
         seconds=pace.seconds,
+        warnings=warnings,
     )
 
 
-def _refuse_another_task(source: ModelSource, task: str, dataset: Dataset) -> None:
+def _refuse_unlabelled(source: ModelSource, task: str, dataset: Dataset) -> None:
+    # Boxes of one class are told apart from what lies around them.
+    told_apart = len(dataset.classes) >= 2 or bool(dataset.label_shape)
+    if not dataset.is_labelled("train") or not told_apart:
+        raise DataError(
+            f"{dataset.name}: training needs labels of at least two classes",
+            hint="--pretrain trains the backbone of a model of pictures without any",
+        )
+    require_classes(dataset)
     # What is no text, sound or boxes says "image-classification", arrays of any kind too: whether
     # they fit is seen as they are read.
     classes = task.endswith("classification") and dataset.task == "image-classification"
@@ -214,7 +235,7 @@ def _run_segment(course: Course, state: TrainingState, pace: Pace, board: Board 
                 entry["best"] = all(rank > _rank(course, past) for past in known)
                 best = learner.model.get_weights() if entry["best"] else state.arrays["best"]
                 if entry["best"] and course.writes and time.monotonic() > save_after:
-                    save_weights(learner.model, course.weights)
+                    course.keep(bench.model)
                     save_after = time.monotonic() + _SAVE_PAUSE_S
             state.arrays = {**learner.arrays(), "experience": bench.source.arrays(), "best": best}
             state.history.append(entry)
@@ -285,6 +306,12 @@ def _validate(course: Course, bench: Bench) -> dict[str, Any]:
             course.objective().validation_loss(outputs, labels),
         ]
     )
+    if not (math.isfinite(metric) and math.isfinite(loss)):
+        raise ModelError(
+            f"{course.source.name}: on validation samples {course.spec.metric} became {metric}, "
+            f"the loss {loss}",
+            hint="a lower learning_rate, more warmup_epochs or a clip_norm in model.toml",
+        )
     return {
         "validation": round(metric, 4),
         "validation_loss": round(loss, 6),
@@ -292,35 +319,43 @@ def _validate(course: Course, bench: Bench) -> dict[str, Any]:
     }
 
 
-def _finish(course: Course, state: TrainingState) -> dict[str, MetricValue]:
-    """Write the best weights of the last stage, measure them, draw what they do."""
-    import numpy as np
+def _finish(
+    course: Course, state: TrainingState
+) -> tuple[dict[str, MetricValue], tuple[EdgekitError, ...]]:
+    """Write the best weights of the last stage, measure them, draw what they do.
 
+    Returns:
+        The metric by split, and what went wrong that a training is not lost for.
+    """
     from edgekit.training.learner import Learner
 
     dataset, spec = course.dataset, course.spec
-    model = build_keras(course.source, weights=None, classes=len(dataset.classes))
-    model.set_weights([stored(values) for values in state.arrays["best"]])
+    model = build_keras(course.source, weights=None, classes=course.classes)
+    trained = course.trained(model)
+    trained.set_weights([stored(values) for values in state.arrays["best"]])
     if course.writes:
-        save_weights(model, course.weights)
+        course.keep(model)
         # Read again: the figures are those of the file.
         model.load_weights(course.weights)
     objective = course.objective()
-    learner = Learner(model, course.recipe, objective)
+    learner = Learner(trained, course.recipe, objective)
     metrics: dict[str, MetricValue] = {}
     counts = {"validation": course.recipe.validation_samples, "test": spec.gate.samples}
     for split, count in counts.items():
         if dataset.size(split):
             drawn = draw(dataset, split, count, spec.inputs, report=course.report)
-            inputs = load_inputs(drawn, spec.inputs)
-            labels = np.load(drawn.folder / "labels.npy")
+            inputs, labels = course.judged(drawn, spec.inputs)
             outputs = learner.predict(inputs, course.batch_size)
             metrics[split] = course.measure(outputs, labels, learner)
     if not course.writes:
-        return metrics
-    # Of the last split measured: the test, where there is one.
-    objective.draw(outputs, each_input(inputs)[0], labels, dataset.classes, course.folder)
+        return metrics, ()
+    undrawn: list[EdgekitError] = []
+    try:
+        # Of the last split measured: the test, where there is one.
+        objective.draw(outputs, each_input(inputs)[0], labels, dataset.classes, course.folder)
+    except EdgekitError as error:
+        undrawn.append(error)
     course.write_history(state, {name: metric.to_json() for name, metric in metrics.items()})
     draw_curves(state.history, course.metric_name, course.folder / "curves.png")
     write_report(course, state.history, metrics, outputs, labels)
-    return metrics
+    return metrics, tuple(undrawn)

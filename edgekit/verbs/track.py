@@ -14,16 +14,15 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from edgekit import registry
-from edgekit.detection import THRESHOLD
 from edgekit.errors import EdgekitError, UsageError
-from edgekit.files import write_atomic
+from edgekit.files import check_place, write_atomic
 from edgekit.measuring.contenders import Asked, gather
 from edgekit.progress import Report, silent
 from edgekit.run import Contender
-from edgekit.tracking import TRACKERS, Tracks
+from edgekit.tracking import THRESHOLD, TRACKERS, Tracks
 from edgekit.tracking.judging import Figures, Seen, judge
 from edgekit.tracking.motchallenge import as_text
-from edgekit.watching import Network, find_objects, look_at, picture_size
+from edgekit.watching import Network, find_objects, look_at, picture_size, require_vector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,7 +173,7 @@ def track(
 
     Raises:
         UsageError: No artifact, no such video or tracker, or one that needs an embedding network.
-        ArtifactError: A path holds no artifact.
+        ArtifactError: A path holds no artifact, or the embedding network gives no vector.
         DataError: A frame cannot be read.
         DeviceError: The device is absent or not what its profile says.
         FileError: Tracks cannot be written.
@@ -190,6 +189,8 @@ def track(
         raise UsageError(
             f"--embedding: {name} doesn't ask what boxes look like", hint="--tracker deepsort"
         )
+    if out is not None:
+        _refuse_place(out, video)
     reached = connect(device)
     found = gather(asked, reached.profile, runtime=runtime)
     looks = None
@@ -198,6 +199,7 @@ def track(
         if more:
             raise UsageError(f"--embedding {embedding.path}: several artifacts", hint="name one")
         looks = Network(contender, artifact, reached)
+        require_vector(looks)
     rows: list[Row] = []
     failures: dict[str, EdgekitError] = {}
     for contender, artifact in found:
@@ -221,6 +223,15 @@ def track(
         failures=failures,
         written=tuple(_write(rows, out)) if out is not None else (),
     )
+
+
+def _refuse_place(out: Path, video: str | Path) -> None:
+    if out.resolve().is_relative_to(Path(video).expanduser().resolve()):
+        raise UsageError(
+            f"-o {out}: inside the video's own folder, whose truth it might replace",
+            hint="name a file elsewhere",
+        )
+    check_place(out, "-o names the file for the tracks")
 
 
 def _opened(video: str | Path, split: str, count: int, size: tuple[int, int]) -> Sequence[Video]:
@@ -260,7 +271,8 @@ def _followed(
             at += 1
         objects = sum(len(scores) for _, scores in found[before:at])
         followed.append(Followed(video.name, tuple(frames), objects, None))
-        judged.append(truth)
+        # Where nothing is to be seen in a whole video, the truth is not known.
+        judged.append(truth if any(len(one.truth) for one in truth) else [])
     overall = None
     if all(judged):
         *each, overall = judge(judged)

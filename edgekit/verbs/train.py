@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.datasets import Dataset, open_dataset
+from edgekit.datasets.unlabelled import open_samples
 from edgekit.errors import DataError, FileError, ModelError, UsageError
 from edgekit.files import write_atomic
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.progress import Report, silent
 from edgekit.spec import Scalar
+from edgekit.training.pretext import Pretext, read_pretext
 from edgekit.training.recipe import Recipe, read_recipe
 from edgekit.training.run import Trained, train
 from edgekit.training.strategy import read_workers
@@ -30,14 +32,16 @@ class TrainResult:
         dataset: Name of the data set.
         trained: Figures and places.
         installed: Where the weights lie for `edgekit export` to find by data set; None if nowhere.
-        export_command: The command that exports them.
+        next_command: The command that exports them, or trains with what was learned without labels.
+        pretrained: Whether labels were left out.
     """
 
     model: str
     dataset: str
     trained: Trained
     installed: Path | None
-    export_command: str
+    next_command: str
+    pretrained: bool = False
 
     def to_json(self) -> dict[str, Any]:
         run = self.trained
@@ -52,7 +56,7 @@ class TrainResult:
             "validation": run.validation.to_json(),
             "test": run.test.to_json() if run.test else None,
             "seconds": round(run.seconds, 2),
-            "export_command": self.export_command,
+            "train_command" if self.pretrained else "export_command": self.next_command,
         }
 
 
@@ -64,10 +68,12 @@ def train_model(
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_size: int | None = None,
+    train_samples: int | None = None,
     parameters: Mapping[str, Scalar] | None = None,
     begin: str | None = None,
     freeze: int | None = None,
     head_only: bool = False,
+    pretrain: str | None = None,
     strategy: str = "none",
     board: Path | None = None,
     out: Path | None = None,
@@ -85,14 +91,18 @@ def train_model(
         epochs: In all, instead of the recipe's.
         learning_rate: The highest, instead of the recipe's.
         batch_size: Samples per step, instead of the recipe's.
+        train_samples: Samples of the train split that are ever seen, instead of the recipe's.
         parameters: Overrides of `[parameters]`.
         begin: First weights: "imagenet", the path of a `.weights.h5`, or the data set of a
             checkpoint in the model's folder; by default random ones.
         freeze: Epochs that train only the head, instead of the recipe's `freeze_epochs`.
         head_only: Train only the head, to the end.
+        pretrain: Train the backbone without labels instead: one of
+            `edgekit.training.pretext.METHODS`.
         strategy: One of `edgekit.training.strategy.STRATEGIES`.
         board: Where logs for TensorBoard go; by default `logs` in the run folder.
-        out: The run folder; by default `build/train/<model>-<dataset>`.
+        out: The run folder; by default `build/train/<model>-<dataset>`, of a pre-training with the
+            method behind it.
         seed: Of everything random.
         resume: Go on where an interrupted run in the same folder stopped.
         install: Also put the weights into the model folder, where `export --dataset` finds them.
@@ -107,27 +117,23 @@ def train_model(
             f"{source.path}: only a model folder can be trained",
             hint="write a folder with model.toml and model.py, as models/*/mobilenet is",
         )
-    opened = open_dataset(data or dataset or _default_dataset(source.name, source.spec.datasets))
+    _refuse_head(pretrain, head=freeze is not None or head_only or install)
+    wanted = data or dataset or _default_dataset(source.name, source.spec.datasets)
+    opened = open_samples(wanted) if pretrain else open_dataset(wanted)
     start = find_start(source, begin) if begin is not None else Start()
     if start.is_random and (freeze or head_only):
         raise UsageError(
             "a backbone of random weights cannot be frozen", hint="--from says where to begin"
         )
     declared = resolve_model(reference)
-    recipe = _recipe(declared, source, opened)
-    if learning_rate is not None:
-        if not 0 < learning_rate < math.inf:
-            raise UsageError(f"--learning-rate {learning_rate}: it must be a number above 0")
-        recipe = replace(recipe, learning_rate=learning_rate)
-    if batch_size is not None:
-        recipe = replace(recipe, batch_size=batch_size)
-    if epochs is not None:
-        recipe = recipe.with_epochs(epochs)
+    recipe, pretext = _recipe(declared, source, opened, pretrain)
+    recipe = _asked(recipe, learning_rate, batch_size, train_samples, epochs)
     recipe = _frozen(recipe, freeze=freeze, head_only=head_only)
     place = source.weights_place(opened.name) if install else None
     if place:
         _refuse_install(place, declared=declared, asked=source)
-    folder = out or Path("build") / "train" / f"{source.name}-{opened.name}"
+    run = "-".join([source.name, opened.name, *([pretrain] if pretrain else [])])
+    folder = out or Path("build") / "train" / run
     trained = train(
         source,
         opened,
@@ -138,28 +144,64 @@ def train_model(
         resume=resume,
         strategy=strategy,
         board=board,
+        pretext=pretext,
         report=report,
     )
     if place and read_workers(strategy).index == 0:
         _install(source, trained.weights, place)
-    command = f"edgekit export {reference}"
+    command = f"edgekit {'train' if pretrain else 'export'} {reference}"
     command += f" --data {data}" if data else f" --dataset {opened.name}"
     command += "".join(f" --set {key}={value}" for key, value in (parameters or {}).items())
-    if data or not place:  # export finds weights by itself only by the name of a data set
+    if pretrain:
+        command += f" --from {trained.weights}"
+    elif data or not place:  # export finds weights by itself only by the name of a data set
         command += f" --weights {place or trained.weights}"
-    return TrainResult(source.name, opened.name, trained, place, command)
+    return TrainResult(source.name, opened.name, trained, place, command, bool(pretrain))
 
 
-def _recipe(declared: ModelSource, asked: ModelSource, dataset: Dataset) -> Recipe:
+def _refuse_head(pretrain: str | None, *, head: bool) -> None:
+    if pretrain and head:
+        raise UsageError(
+            "--pretrain trains a backbone, whose head is still to come",
+            hint="--freeze, --head-only and --install are for the training that begins with it",
+        )
+
+
+def _recipe(
+    declared: ModelSource, asked: ModelSource, dataset: Dataset, pretrain: str | None
+) -> tuple[Recipe, Pretext | None]:
     """The recipe of `declared` for a data set, fitted to the parameters of `asked`."""
     assert declared.spec is not None
     assert asked.spec is not None
     spec = asked.spec
     where = f"{asked.path.name}/model.toml: train"
-    recipe = read_recipe(spec.train, spec.parameters, where, dataset=dataset.name, task=spec.task)
-    if spec.parameters == declared.spec.parameters:
-        return recipe
-    return recipe.fitted(declared.spec.parameters, spec.parameters)
+    table, known, pretext = spec.train, spec.parameters, None
+    if pretrain:
+        pretext, recipe = read_pretext(pretrain, table, known, where, dataset=dataset.name)
+    else:
+        recipe = read_recipe(table, known, where, dataset=dataset.name, task=spec.task)
+    if known != declared.spec.parameters:
+        recipe = recipe.fitted(declared.spec.parameters, known)
+    return recipe, pretext
+
+
+def _asked(
+    recipe: Recipe,
+    learning_rate: float | None,
+    batch_size: int | None,
+    train_samples: int | None,
+    epochs: int | None,
+) -> Recipe:
+    """`recipe` with what the command line says instead."""
+    if learning_rate is not None:
+        if not 0 < learning_rate < math.inf:
+            raise UsageError(f"--learning-rate {learning_rate}: it must be a number above 0")
+        recipe = replace(recipe, learning_rate=learning_rate)
+    if batch_size is not None:
+        recipe = replace(recipe, batch_size=batch_size)
+    if train_samples is not None:
+        recipe = replace(recipe, train_samples=train_samples)
+    return recipe if epochs is None else recipe.with_epochs(epochs)
 
 
 def _frozen(recipe: Recipe, *, freeze: int | None, head_only: bool) -> Recipe:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 TARGETS = ("tflite", "onnx", "openvino")
-MODELS = ("convnext", "excite", "pixels", "lstm", "bidirectional", "nested", "attention")
+MODELS = ("convnext", "excite", "pixels", "told", "lstm", "bidirectional", "nested", "attention")
 
 
 def largest_difference(outputs, reference):

@@ -40,9 +40,22 @@ def test_what_lies_between_a_dequantize_and_a_quantize_is_an_island():
             node("QUANTIZE", "e", to="y"),
         )
     )
-    # The first is offered 8 bits by what is before it, the second is not.
-    assert found.inside == {"RSQRT": 1}
+    assert found.inside == {"EXP": 1, "RSQRT": 1}
     assert not found.wholly
+
+
+def test_a_convolution_that_tflite_feeds_unpacked_values_is_in_float():
+    tensors = {"q": "int8", "f": "float32", "w": "float32", "y": "float32", "out": "int8"}
+    found = floats(
+        graph(
+            tensors,
+            node("DEQUANTIZE", "q", to="f"),
+            node("CONV_3D", "f", "w", to="y", macs=64),
+            node("QUANTIZE", "y", to="out"),
+            constants=("w",),
+        )
+    )
+    assert found.inside == {"CONV_3D": 1}
 
 
 def test_scaling_before_and_a_softmax_behind_all_that_is_quantized_are_told_apart():

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from edgekit.errors import ArtifactError, DataError
 from edgekit.metrics import METRICS, MetricValue, score
 from edgekit.metrics.differences import differ
+from edgekit.metrics.means import bits
 
 RANDOM = np.random.default_rng(3)
 
@@ -38,6 +39,14 @@ def test_bits_are_the_logarithm_of_what_the_right_class_was_given():
     found = score("bits", [logits], np.array([[0], [2]]))
     assert found.value == pytest.approx((1 + 3) / 2, abs=1e-5)
     assert found.unit == "bits"
+
+
+def test_bits_of_more_samples_than_are_judged_at_once_are_those_of_each():
+    random = np.random.default_rng(0)
+    logits, labels = random.normal(size=(70, 3, 5)), random.integers(-1, 5, (70, 3))
+    labels[:, 0] = 0
+    each = [bits(logits[at : at + 1], labels[at : at + 1])[0] for at in range(70)]
+    assert np.allclose(bits(logits, labels), each)
 
 
 def test_more_bits_are_a_drop_and_worse():

@@ -18,6 +18,7 @@ from edgekit.manifest import TARGETS
 from edgekit.measuring.contenders import parse
 from edgekit.models import known_models, resolve_model, tokenizer_beside
 from edgekit.tokenizing import keep
+from edgekit.training.inputs import as_inputs
 from edgekit.training.learner import Learner
 from edgekit.training.objectives import objective_for
 from edgekit.training.recipe import read_recipe
@@ -70,11 +71,10 @@ def test_a_batch_is_learnt_from_random_weights(name, dataset):
     classes = len(opened.classes)
     objective = objective_for(spec.task, recipe, classes, source=source)
     learner = Learner(model, recipe, objective)
-    samples = opened.read("train", range(16), spec.inputs[0])
+    samples = [opened.read("train", range(16), entry) for entry in spec.inputs]
+    given, labels = as_inputs([one.inputs for one in samples]), samples[0].labels
     losses = [
-        learner.train_step(
-            samples.inputs, samples.labels, rate=recipe.learning_rate, stage_step=step
-        )[0]
+        learner.train_step(given, labels, rate=recipe.learning_rate, stage_step=step)[0]
         for step in range(STEPS)
     ]
     assert np.isfinite(losses).all()

@@ -70,6 +70,19 @@ def test_a_sample_that_cannot_be_read_stops_the_feed_with_its_error(tmp_path):
         list(feed.batches(np.arange(8)))
 
 
+def test_a_bad_sample_late_in_an_epoch_is_told_though_batches_are_asked_for_after_it(tmp_path):
+    values = np.ones((200, 4))
+    values[150] = np.nan
+    np.savez(tmp_path / "data.npz", x=values, y=np.arange(200) % 2)
+    dataset = open_dataset(tmp_path / "data.npz")
+    assert dataset.size("train") > 40
+    (tmp_path / "slots").mkdir()
+    spec = InputSpec("x", "float64", (4,))
+    source = ReadAhead(dataset, [spec], 4, scratch=tmp_path / "slots")
+    with Feed(source, 4) as feed, pytest.raises(DataError, match="NaN or infinite"):
+        list(feed.batches(np.arange(dataset.size("train"))))
+
+
 def test_the_error_of_a_later_sample_arrives_as_it_was_raised(tmp_path):
     image_folder(tmp_path / "pets")
     for path in (tmp_path / "pets" / "cat").iterdir():

@@ -87,7 +87,7 @@ def test_weights_of_a_run_start_another_and_the_export_command_names_them(
     learnt, tiny, colours, tmp_path
 ):
     first = learnt[0]
-    assert str(first.trained.weights) in first.export_command
+    assert str(first.trained.weights) in first.next_command
     second = train_model(
         str(tiny), data=colours, epochs=1, out=tmp_path / "b", begin=str(first.trained.weights),
         board=tmp_path / "logs",
@@ -104,7 +104,7 @@ def test_install_puts_the_weights_where_export_looks_for_them(tiny, colours, tmp
     result = train_model(str(tiny), data=colours, epochs=1, out=tmp_path / "run", install=True)
     assert result.installed == resolve_model(str(tiny)).weights_for("colours")
     assert result.installed.read_bytes() == result.trained.weights.read_bytes()
-    assert f"--weights {result.installed}" in result.export_command
+    assert f"--weights {result.installed}" in result.next_command
 
 
 def test_a_stage_goes_on_with_the_weights_of_the_one_before(tiny, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from edgekit.artifact import Artifact, describe_files, write_manifest
-from edgekit.errors import DataError, UsageError
+from edgekit.errors import ArtifactError, DataError, FileError, UsageError
 from edgekit.manifest import Manifest, Parity
 from edgekit.measuring.contenders import Asked
 from edgekit.spec import InputSpec
@@ -233,17 +233,44 @@ def test_what_cannot_be_is_refused(detector, embedding, two, tmp_path):
     for arguments, complaint in (
         ({"tracker": "deepsort"}, "deepsort asks what boxes look like"),
         ({"embedding": Asked(embedding)}, "sort doesn't ask"),
-        ({"tracker": "deepsort", "embedding": Asked(detector)}, "no vector for a picture"),
         ({"video": tmp_path / "none"}, "no such video"),
         ({"tracker": "srot"}, "unknown tracker"),
     ):
         with pytest.raises(UsageError, match=complaint):
             track([Asked(detector)], **{"video": two, **arguments})
-    with pytest.raises(UsageError, match="no boxes with scores"):
-        track([Asked(embedding)], video=two)
+    with pytest.raises(ArtifactError, match="no vector for a picture"):
+        track([Asked(detector)], video=two, tracker="deepsort", embedding=Asked(detector))
     (tmp_path / "empty").mkdir()
     failed = track([Asked(detector)], video=tmp_path / "empty")
     assert isinstance(failed.failures["squares onnx-fp32"], DataError)
+
+
+def test_a_network_without_boxes_takes_nothing_from_the_others(detector, embedding, two):
+    found = track([Asked(detector), Asked(embedding)], video=two)
+    assert len(found.rows) == 1
+    (error,) = found.failures.values()
+    assert isinstance(error, ArtifactError)
+    assert "no boxes with scores" in error.message
+
+
+def test_tracks_never_replace_the_truth_they_are_judged_by(detector, two):
+    truth = two / "gt" / "gt.txt"
+    kept = truth.read_text()
+    with pytest.raises(UsageError, match="inside the video's own folder"):
+        track([Asked(detector)], video=two, out=truth)
+    assert truth.read_text() == kept
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(two, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError):
+        track([Asked(tmp_path / "nowhere")], video=two, out=tmp_path / "file" / "tracks.csv")
+
+
+def test_a_truth_without_any_object_gives_no_figures(detector, two):
+    (two / "gt" / "gt.txt").write_text("")
+    (row,) = track([Asked(detector)], video=two).rows
+    assert row.figures is None
 
 
 def test_a_square_around_a_box_goes_on_beyond_the_edge():

@@ -77,7 +77,9 @@ def _parity(one: Proven) -> list[Cell | str]:
     return [
         _name(one),
         f"{parity.max_abs:.2g}",
-        Cell(f"{100 * parity.top1_agreement:.2f} %", f"[{100 * low:.2f}, {100 * high:.2f}]"),
+        Cell(f"{100 * parity.top1_agreement:.2f} %", f"[{100 * low:.2f}, {100 * high:.2f}]")
+        if one.labelled
+        else Cell(wording.UNAVAILABLE, weak=True),
         Cell(wording.UNAVAILABLE, weak=True)
         if parity.snr_db is None
         else f"{parity.snr_db:.1f} dB",

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.errors import ModelError
+from edgekit.errors import EdgekitError, ModelError
 from edgekit.loading import TRAINING_FILE, call_in_folder
 from edgekit.models import ModelSource
 from edgekit.training.recipe import Recipe
@@ -37,6 +37,7 @@ _OBJECTIVES = {
     "segmentation": "edgekit.training.objectives.classification:Classification",
     "modelling": "edgekit.training.objectives.classification:Classification",
     "text-translation": "edgekit.training.objectives.classification:Classification",
+    "tracking": "edgekit.training.objectives.regression:Boxes",
     "reconstruction": "edgekit.training.objectives.regression:Regression",
 }
 
@@ -60,7 +61,12 @@ class Objective(ABC):
     Args:
         recipe: The loss's settings are in it.
         classes: How many the labels tell apart.
+
+    Attributes:
+        failure: Why it failed inside a `tf.function`, where TensorFlow keeps only the text.
     """
+
+    failure: EdgekitError | None = None
 
     def __init__(self, recipe: Recipe, classes: int) -> None:
         self.recipe = recipe
@@ -172,7 +178,10 @@ def objective_for(
                 f"{source.path / TRAINING_FILE}: objective() gave {type(own).__name__}, not an "
                 "edgekit.training.objectives.Objective"
             )
-        return own
+        # Imported here: it is an objective itself.
+        from edgekit.training.objectives.guarded import Guarded
+
+        return Guarded(own, source.path / TRAINING_FILE)
     for end, place in _OBJECTIVES.items():
         if task.endswith(end):
             module, _, name = place.partition(":")

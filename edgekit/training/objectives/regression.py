@@ -1,4 +1,4 @@
-"""Mean squared error, of values that a model gives."""
+"""Mean squared or absolute error, of values that a model gives."""
 
 from __future__ import annotations
 
@@ -41,3 +41,17 @@ class Regression(Objective):
 
         apart = outputs[0].astype(np.float64).reshape(labels.shape) - labels
         return float((apart**2).mean())
+
+
+class Boxes(Regression):
+    """Mean absolute error of edges: what trackers of one thing regress by (arXiv 1604.01802)."""
+
+    def loss(self, outputs: Sequence[Any], labels: Any) -> Any:
+        import tensorflow as tf
+
+        return tf.reduce_mean(tf.abs(outputs[0] - tf.cast(labels, tf.float32)))
+
+    def validation_loss(self, outputs: Sequence[Array], labels: Array) -> float:
+        import numpy as np
+
+        return float(np.abs(outputs[0].astype(np.float64) - labels).mean())

@@ -1,0 +1,127 @@
+"""What pre-training without labels is worth where a tenth of the pictures have a label.
+
+One small network; every picture of a pool without labels, a tenth of them with. Sides: from random
+weights, and from backbones that SimCLR and MoCo made of the pool. All sides train on the same
+labelled pictures with the same recipe, augmentation and number of epochs, with several seeds each;
+figures are top-1 on the test split.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekit.models import resolve_model
+from edgekit.training.pretext import METHODS
+from edgekit.verbs.train import train_model
+
+SEEDS = 3
+_MODEL = "lenet"
+# The same for all sides, over the model's own recipe. Fewer changes than the views of pre-training:
+# what is left of a picture must still say its class.
+_RECIPE = """
+[train.augment]
+crop = 0.6
+aspect = 1.2
+brightness = 0.3
+contrast = 0.3
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One data set: how many pictures without labels, how many with, and the epochs of both."""
+
+    pool: int
+    labelled: int
+    pretrain_epochs: int
+    epochs: int
+
+
+SETTINGS = {
+    "glyphs": Setting(pool=7200, labelled=720, pretrain_epochs=15, epochs=30),
+    "sign-digits": Setting(pool=1440, labelled=140, pretrain_epochs=30, epochs=30),
+}
+
+
+def run(only: tuple[str, ...] = (), quick: bool = False) -> dict[str, Any]:
+    """Top-1 of every side and seed, and each method's gain over random weights, seed by seed.
+
+    `sign-digits` only where `EDGEKIT_DATA` is set.
+    """
+    names = only or tuple(n for n in SETTINGS if n == "glyphs" or os.environ.get("EDGEKIT_DATA"))
+    seeds = 1 if quick else SEEDS
+    found: dict[str, Any] = {"benchmark": "pretrain", "model": _MODEL, "seeds": seeds}
+    for name in names:
+        found[name.replace("-", "_")] = _compare(name, SETTINGS[name], seeds)
+    return found
+
+
+def _compare(dataset: str, setting: Setting, seeds: int) -> dict[str, Any]:
+    sides: dict[str, list[float]] = {"random": [], **{method: [] for method in METHODS}}
+    seconds: dict[str, list[float]] = {method: [] for method in METHODS}
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        folder = _model_folder(place)
+        for seed in range(seeds):
+            for side, values in sides.items():
+                start = None
+                if side in METHODS:
+                    made = train_model(
+                        str(folder),
+                        dataset=dataset,
+                        pretrain=side,
+                        train_samples=setting.pool,
+                        epochs=setting.pretrain_epochs,
+                        seed=seed,
+                        out=place / f"{side}-{seed}-backbone",
+                    ).trained
+                    start = str(made.weights)
+                    seconds[side].append(made.seconds)
+                trained = train_model(
+                    str(folder),
+                    dataset=dataset,
+                    begin=start,
+                    train_samples=setting.labelled,
+                    epochs=setting.epochs,
+                    seed=seed,
+                    out=place / f"{side}-{seed}",
+                ).trained
+                assert trained.test is not None
+                values.append(trained.test.value)
+    figures: dict[str, Any] = {
+        "pool": setting.pool,
+        "labelled": setting.labelled,
+        "pretrain_epochs": setting.pretrain_epochs,
+        "epochs": setting.epochs,
+    }
+    for side, values in sides.items():
+        figures[side] = _spread(values)
+        if side in METHODS:
+            gains = [a - b for a, b in zip(values, sides["random"], strict=True)]
+            figures[side] |= {f"gain_{key}": value for key, value in _spread(gains).items()}
+            figures[side]["seconds"] = round(statistics.mean(seconds[side]), 1)
+    return figures
+
+
+def _spread(values: list[float]) -> dict[str, Any]:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {
+        "mean": round(statistics.mean(values), 2),
+        "deviation": round(deviation, 2),
+        "each": [round(value, 2) for value in values],
+    }
+
+
+def _model_folder(place: Path) -> Path:
+    """A copy of the model's folder whose recipe augments."""
+    folder = place / _MODEL
+    shutil.copytree(resolve_model(_MODEL).path, folder)
+    with (folder / "model.toml").open("a", encoding="utf-8") as toml:
+        toml.write(_RECIPE)
+    return folder
