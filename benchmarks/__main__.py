@@ -26,6 +26,7 @@ NAMES = (
     "features",
     "pictures",
     "pretrain",
+    "following",
 )
 
 

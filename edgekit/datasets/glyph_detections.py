@@ -55,7 +55,7 @@ class GlyphDetections(GlyphScenes):
         self._recent: Recent[tuple[Frame, ...]] = Recent(4)
 
     def fingerprint(self) -> str:
-        return digest_json({self.name: 1, "of": super().fingerprint()})
+        return digest_json({self.name: 2, "of": super().fingerprint()})
 
     def choose(self, split: str, count: int) -> Sequence[int]:
         return range(min(count, self.size(split)))  # neighbours share a video, which is drawn once
@@ -79,8 +79,10 @@ class GlyphDetections(GlyphScenes):
                 for identity in frames[end].identities.tolist()
             ]
             end, identity = ends[int(random.integers(len(ends)))]
-            for step, frame in enumerate(frames[end - steps + 1 : end + 1]):
-                inputs[row, step] = _detected(frame, identity, random)
+            # Windows in which nothing was found are all the same, and tell nothing.
+            while not inputs[row].any():
+                for step, frame in enumerate(frames[end - steps + 1 : end + 1]):
+                    inputs[row, step] = _detected(frame, identity, random)
             labels[row] = frames[end].boxes[frames[end].identities == identity][0]
         return Samples(inputs.astype(spec.dtype), labels)
 

@@ -50,8 +50,8 @@ OFFLINE = {name: dataset for name in known_models() if (dataset := offline(name)
 
 
 def test_all_but_a_few_names_need_no_network():
-    # Three learn from photographs; the large MobileNetV3 has no weights.
-    needy = {"yolo", "yolo-640", "efficientnet-lite0", "mobilenet-v3-large"}
+    # They learn from photographs.
+    needy = {"yolo", "yolo-640", "efficientnet-lite0"}
     assert set(known_models()) - set(OFFLINE) == needy
 
 
