@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from edgekit.training.objectives.anchored import anchored_loss
 
@@ -15,6 +14,8 @@ BEFORE = np.array(
 
 
 def labels(*rows):
+    import tensorflow as tf
+
     full = np.zeros((1, 3, 5), np.float32)
     full[..., 0] = -1
     full[0, : len(rows)] = np.reshape(rows, (-1, 5))
@@ -22,6 +23,8 @@ def labels(*rows):
 
 
 def gradients(after, logits, wanted, **settings):
+    import tensorflow as tf
+
     after, logits = tf.Variable(after), tf.Variable(logits)
     with tf.GradientTape() as tape:
         loss = anchored_loss(tf.constant(BEFORE), after, logits, wanted, **settings)
