@@ -48,9 +48,11 @@ def test_every_op_is_told_with_its_share_of_the_whole(profiled):
 
 def test_onnxruntime_tells_the_ops_of_the_file(tiny_models):
     found = ops_of("onnxruntime", tiny_models / "float.onnx")
-    # Both products are most of the work; flattening is none.
-    assert {op["kind"] for op in found["ops"][:2]} <= {"MatMul", "FusedMatMul", "Gemm", "Relu"}
-    assert found["ops"][0]["kind"] in ("MatMul", "Gemm")
+    # Two products and a flattening, whichever of such short ones takes longest; the runtime may
+    # have fused what follows.
+    kinds = [op["kind"] for op in found["ops"]]
+    assert sum(kind in ("MatMul", "FusedMatMul", "Gemm") for kind in kinds) == 2
+    assert "Flatten" in kinds
 
 
 def names_of_one_call(path, *, with_xnnpack):
