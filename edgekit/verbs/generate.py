@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from edgekit.artifact import Artifact
 from edgekit.errors import EdgekitError, MissingExtraError, UsageError
 from edgekit.feeding import answering
-from edgekit.files import write_atomic
+from edgekit.files import check_place, write_atomic
 from edgekit.generating.kinds import Kind, Wishes, kind_of
 from edgekit.generating.sheets import as_wav, drawn_sounds, picture_sheet
 from edgekit.measuring.contenders import Asked, gather, job_of
@@ -141,6 +141,7 @@ def generate(
                 hint="artifacts of one model share a file",
             )
     _check_format(out, sounds=kind.rate_hz > 0)
+    check_place(out, "-o names the file for the samples")
     rows: list[Made] = []
     failures: dict[str, EdgekitError] = {}
     for contender, artifact in found:

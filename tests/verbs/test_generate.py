@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from edgekit.cli import main
-from edgekit.errors import UsageError
+from edgekit.errors import FileError, UsageError
 from edgekit.generating.diffusion import denoise
 from edgekit.generating.kinds import Wishes
 from edgekit.measuring.contenders import parse
@@ -138,3 +138,15 @@ def test_pictures_go_into_no_wav_and_nothing_is_made_then(teller, tmp_path):
     with pytest.raises(UsageError, match=r"sheet\.wav: pictures go into \.png"):
         generate([parse(str(teller["fp32"]))], out=out)
     assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_made(teller, tmp_path):
+    (tmp_path / "file").write_text("")
+    stands = []
+    with pytest.raises(FileError):
+        generate(
+            [parse(str(teller["fp32"]))],
+            out=tmp_path / "file" / "sheet.png",
+            report=stands.append,
+        )
+    assert not stands
