@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets.base import SPLITS, Samples
-from edgekit.datasets.glyph_fonts import glyph_mask, mask_height
+from edgekit.datasets.glyph_fonts import glyph_mask, mask_height, placed
 from edgekit.datasets.glyph_scene import colours
 from edgekit.datasets.glyphs import CLASSES, STYLES, Glyphs
 from edgekit.errors import DataError
@@ -116,9 +116,6 @@ def _covered(
     shape: tuple[int, ...],
 ) -> Array:
     """How much of each pixel the glyph covers at `time` (−½…½): float32 [height, width], 0–1."""
-    import numpy as np
-    from PIL import Image
-
     height, width = shape[1:3]
     speed = dice[0]
     across, down = _WAYS.get(kind, (0, 0))
@@ -132,15 +129,4 @@ def _covered(
     tall = (0.4 + 0.2 * dice[4]) * height
     tall *= (1.5 + speed) ** ({"grow": 1, "shrink": -1}.get(kind, 0) * time)
     source = glyph_mask(face, character, int(dice[5] * 3), mask_height(tall))
-    scale = tall / source.height
-    c, s = math.cos(turn) / scale, math.sin(turn) / scale
-    # From a pixel of the picture back to one of the glyph's.
-    left = source.width / 2 - c * x * width - s * y * height
-    top = source.height / 2 + s * x * width - c * y * height
-    drawn = source.transform(
-        (width, height),
-        Image.Transform.AFFINE,
-        (c, s, left, -s, c, top),
-        Image.Resampling.BILINEAR,
-    )
-    return np.asarray(drawn, np.float32) * (1 / 255)
+    return placed(source, tall, turn, (x, y), (height, width))

@@ -1,19 +1,23 @@
-"""The fonts that `glyphs` draws with, and one character of one of them as a mask.
+"""The fonts that `glyphs` draws with, and one character of one of them as a mask or in a picture.
 
 Knows where matplotlib keeps its TrueType files and which face belongs to which split. Never imports
-matplotlib, and does not know what happens to a mask afterwards.
+matplotlib, and does not know colours.
 """
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgekit.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
+
+    Array = np.ndarray[Any, Any]
 
 # Whole families are held out: a test face has no sibling, upright or slanted, in training.
 TRAINING_FACES = (
@@ -91,6 +95,37 @@ def glyph_mask(face: str, character: str, stroke: int, height: int) -> Image:
 def mask_height(pixels: float) -> int:
     """The cached height to use for a character that will be `pixels` high in the picture."""
     return next((height for height in _HEIGHTS if height >= pixels), _HEIGHTS[-1])
+
+
+def placed(
+    source: Image, tall: float, turn: float, centre: tuple[float, float], size: tuple[int, int]
+) -> Array:
+    """How much of each pixel of a picture a mask covers: float32 [height, width], 0–1.
+
+    Args:
+        source: From `glyph_mask`.
+        tall: Its height in the picture, in pixels.
+        turn: By how much it is turned, in radians.
+        centre: Where its middle is, x and y as parts of the picture.
+        size: Height and width of the picture, in pixels.
+    """
+    import numpy as np
+    from PIL import Image as Images
+
+    height, width = size
+    scale = tall / source.height
+    c, s = math.cos(turn) / scale, math.sin(turn) / scale
+    x, y = centre
+    # From a pixel of the picture back to one of the source.
+    left = source.width / 2 - c * x * width - s * y * height
+    top = source.height / 2 + s * x * width - c * y * height
+    drawn = source.transform(
+        (width, height),
+        Images.Transform.AFFINE,
+        (c, s, left, -s, c, top),
+        Images.Resampling.BILINEAR,
+    )
+    return np.asarray(drawn, np.float32) * (1 / 255)
 
 
 @cache

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgekit.datasets.glyph_fonts import glyph_mask, mask_height
+from edgekit.datasets.glyph_fonts import glyph_mask, mask_height, placed
 from edgekit.datasets.glyph_motions import Motion
 from edgekit.datasets.glyph_scene import Style, colours, exposed
 
@@ -57,7 +57,6 @@ class _Actor:
     def mask(self, time: float, height: int, width: int) -> tuple[Array, float]:
         """Its coverage of the picture, 0–1 [height, width], and all its ink in pixels."""
         import numpy as np
-        from PIL import Image
 
         size, stroke, swing, pace, *path = self.dice
         tall = (0.22 + 0.14 * size) * height
@@ -65,19 +64,8 @@ class _Actor:
         turn = math.radians(14 * math.sin(2 * math.pi * (swing + time / (60 + 60 * pace))))
         x, y = self.motion(path, time)
         source = glyph_mask(self.face, self.character, int(stroke * 3), mask_height(tall))
-        scale = tall / source.height
-        c, s = math.cos(turn) / scale, math.sin(turn) / scale
-        # From a pixel of the picture back to one of the source.
-        left = source.width / 2 - c * x * width - s * y * height
-        top = source.height / 2 + s * x * width - c * y * height
-        drawn = source.transform(
-            (width, height),
-            Image.Transform.AFFINE,
-            (c, s, left, -s, c, top),
-            Image.Resampling.BILINEAR,
-        )
-        ink = float(np.asarray(source, np.float32).sum()) * scale**2 / 255
-        return np.asarray(drawn, np.float32) * (1 / 255), ink
+        ink = float(np.asarray(source, np.float32).sum()) * (tall / source.height) ** 2 / 255
+        return placed(source, tall, turn, (x, y), (height, width)), ink
 
 
 class Stage:
