@@ -34,10 +34,11 @@ self.addEventListener("fetch", (event) => {
   const scope = new URL(self.registration.scope);
   if (event.request.method !== "GET" || url.origin !== scope.origin) return;
   if (!url.pathname.startsWith(scope.pathname)) return;
+  // Opening the cache would make it again, empty, where a newer release has just deleted it.
   event.respondWith(
     (async () => {
-      const cache = await caches.open(CACHE);
-      return (await cache.match(event.request, { ignoreSearch: true })) ?? fetch(event.request);
+      const kept = await caches.match(event.request, { cacheName: CACHE, ignoreSearch: true });
+      return kept ?? fetch(event.request);
     })(),
   );
 });
