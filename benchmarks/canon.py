@@ -3,7 +3,7 @@
 Each model is exported in fp32 and int8 to all targets with its default data set, its artifacts are
 profiled side by side on this machine, and what an int8 file computes in float is read from the
 file. What was found of a model is kept in `build/canon`, so that the table can be made in parts;
-`--only NAME` measures some models, `--fresh` measures anew.
+`--only NAME` measures some models, `--fresh` measures anew, `--brief` leaves latencies for later.
 """
 
 from __future__ import annotations
@@ -43,19 +43,23 @@ wholly in 8 bits.
 """
 
 
-def run(only: tuple[str, ...] = (), fresh: bool = False) -> dict[str, Any]:
-    """Measure what is not known yet, and write the table of all that is."""
+def run(only: tuple[str, ...] = (), fresh: bool = False, brief: bool = False) -> dict[str, Any]:
+    """Measure what is not known yet, and write the table of all that is.
+
+    All latencies come after all exports, so that they are of one stretch of time.
+    """
     PLACE.mkdir(parents=True, exist_ok=True)
-    for name in only or tuple(known_models()):
-        kept = PLACE / f"{name}.json"
-        if fresh or not _is_known(kept):
+    names = only or tuple(known_models())
+    for name in names:
+        if fresh or not _is_known(PLACE / f"{name}.json"):
             print(f"{name} …", flush=True)
-            write_atomic(kept, json.dumps(_measured(name), indent=1))
-    found = [
-        json.loads(path.read_text(encoding="utf-8"))
-        for name in known_models()
-        if (path := PLACE / f"{name}.json").is_file()
-    ]
+            _keep(_exported(name))
+    for name in () if brief else names:
+        model = _kept(name)
+        if any("sha256" in row and "median_ms" not in row for row in model["rows"]):
+            print(f"{name}, latency …", flush=True)
+            _keep(_timed(model))
+    found = [_kept(name) for name in known_models() if (PLACE / f"{name}.json").is_file()]
     rows = [row for model in found for row in model["rows"]]
     int8 = [row for row in rows if row["precision"] == "int8" and "reason" not in row]
     figures = {
@@ -69,6 +73,15 @@ def run(only: tuple[str, ...] = (), fresh: bool = False) -> dict[str, Any]:
     return figures
 
 
+def _keep(model: dict[str, Any]) -> None:
+    write_atomic(PLACE / f"{model['name']}.json", json.dumps(model, indent=1))
+
+
+def _kept(name: str) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads((PLACE / f"{name}.json").read_text(encoding="utf-8"))
+    return kept
+
+
 def _is_known(kept: Path) -> bool:
     """Whether a model was measured; one of which nothing could be made is tried again."""
     if not kept.is_file():
@@ -76,7 +89,8 @@ def _is_known(kept: Path) -> bool:
     return all(row["target"] for row in json.loads(kept.read_text(encoding="utf-8"))["rows"])
 
 
-def _measured(name: str) -> dict[str, Any]:
+def _exported(name: str) -> dict[str, Any]:
+    """A model's artifacts and what their manifests and files say."""
     spec = resolve_model(name).spec
     assert spec is not None
     rows: list[dict[str, Any]] = []
@@ -92,14 +106,6 @@ def _measured(name: str) -> dict[str, Any]:
     except EdgekitError as error:
         rows.append({"target": "", "precision": "", "reason": error.message})
         return _told(name, rows)
-    try:
-        measured = profile(
-            [parse(str(one.path)) for one in result.artifacts], rounds=ROUNDS, seconds=SECONDS
-        )
-        medians = {row.contender.sha256: row.summary.median_ms for row in measured.rows}
-    except EdgekitError as error:
-        medians = {}
-        rows.append({"target": "", "precision": "", "reason": f"latency: {error.message}"})
     for artifact in result.artifacts:
         manifest = artifact.manifest
         inside = Floats({}, {}, {})
@@ -109,10 +115,11 @@ def _measured(name: str) -> dict[str, Any]:
             {
                 "target": manifest.target,
                 "precision": manifest.precision,
+                "path": str(artifact.path),
+                "sha256": artifact.sha256,
                 "bytes": artifact.bytes,
                 "max_abs": manifest.parity.max_abs,
                 "metric": manifest.metric,
-                "median_ms": medians.get(artifact.sha256),
                 "floats": inside.to_json(),
                 "kept": len(manifest.kept),
             }
@@ -121,6 +128,21 @@ def _measured(name: str) -> dict[str, Any]:
         target, _, precision = label.rpartition("-")
         rows.append({"target": target, "precision": precision, "reason": failure.message})
     return _told(name, rows)
+
+
+def _timed(model: dict[str, Any]) -> dict[str, Any]:
+    """The same with the median latency of each artifact, None where it could not be taken."""
+    made = [row for row in model["rows"] if "sha256" in row]
+    try:
+        measured = profile([parse(row["path"]) for row in made], rounds=ROUNDS, seconds=SECONDS)
+        medians = {row.contender.sha256: row.summary.median_ms for row in measured.rows}
+    except EdgekitError as error:
+        medians = {}
+        told = {"target": "", "precision": "", "reason": f"latency: {error.message}"}
+        model["rows"].append(told)
+    for row in made:
+        row["median_ms"] = medians.get(row["sha256"])
+    return model
 
 
 def _told(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -160,7 +182,8 @@ def _row(model: dict[str, Any], row: dict[str, Any]) -> str:
         low, high = metric["drop_ci95"]
         value = f"{metric['name']} {scale.text(metric['value'])}"
         drop = f"{metric['drop']:+.2f} [{low:+.2f}, {high:+.2f}]"
-    latency = "" if row["median_ms"] is None else f"{row['median_ms']:.3g} ms"
+    median = row.get("median_ms")
+    latency = "" if median is None else f"{median:.3g} ms"
     size = f"{row['bytes'] / 1e6:.3f} MB"
     return (
         f"{start} {row['max_abs']:.2g} | {value} | {drop} | {size} | {latency} | {_floats(row)} |"

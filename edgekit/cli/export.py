@@ -99,7 +99,7 @@ _NEARLY_ALL = 0.9  # of the multiply-adds in float: nearly the float file
 )
 @click.option("--trust-model", is_flag=True, help="Allow code inside the file (Lambda layers).")
 @click.option(
-    "--out", metavar="PATH", default="build", show_default=True,
+    "-o", "--out", metavar="PATH", default="build", show_default=True,
     help="Gets <name>/<target>-<precision>.",
 )  # fmt: skip
 @click.option("--name", help="Name of the model in --out; by default its own, or its file's.")

@@ -33,6 +33,7 @@ _OF_RUNS = ("runtime", "threads", "rounds", "seconds", "seed", "sustained_s", "p
 @click.option("--seconds", type=FiniteFloat(0.01, 600), help="Timed calls in each process.")
 @click.option("--seed", default=0, show_default=True, help="Of the order and the cores.")
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path),
     help="File for the run with its raw samples; of estimates, file or folder for layers as CSV.",

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     "--allow-drop", is_flag=True, help="Keep a file that loses too much; its manifest says so."
 )
 @click.option(
-    "--out", metavar="PATH", default="build", show_default=True,
+    "-o", "--out", metavar="PATH", default="build", show_default=True,
     help="Gets <name>/<target>-<precision>.",
 )  # fmt: skip
 @click.option("--name", help="Name in --out; by default the file's.")

@@ -66,6 +66,7 @@ from edgekit.cli import names, output
     help="Where logs for TensorBoard go; by default logs/ in the run folder.",
 )
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path),
     help="The run folder; by default build/train/MODEL-DATASET.",
