@@ -171,7 +171,7 @@ def test_labels_are_scored_and_the_artifact_can_be_evaluated(onnx_files, tmp_pat
         (["net.onnx", "--data", "rows.npz", "--layout", "NHWC"], 2, "--layout NHWC"),
         (["net.onnx", "--data", "rows.npz", "--mean", "a,b"], 2, "expected numbers"),
         (["net.onnx", "--data", "rows.npz", "--metric", "top2"], 2, "unknown metric 'top2'"),
-        (["net.onnx", "--data", "nan.npz"], 1, "32 of 160 samples read hold NaN"),
+        (["net.onnx", "--data", "nan.npz"], 1, "32 of 128 samples of x_train hold NaN"),
         (["net.onnx", "--data", "labelled.npz", "--metric", "map50"], 2, "this data has classes"),
         (["net.onnx", "--data", "labelled.npz", "--no-labels", "--max-drop", "1"], 2, "--max-drop"),
         (["net.onnx", "--data", "rows.npz", "--max-drop", "1"], 2, "without labels there is none"),

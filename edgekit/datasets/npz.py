@@ -12,10 +12,11 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgekit.datasets.base import SPLITS, Dataset, Samples, require_inputs
+from edgekit.datasets.base import SPLITS, Dataset, Issue, Samples, require_inputs
 from edgekit.datasets.images import fit_pixels
 from edgekit.errors import DataError
 from edgekit.files import sha256_file
@@ -32,6 +33,7 @@ MAX_BYTES = 16 * 1024**3
 
 _INPUTS = ("x", "x_train", "x_validation", "x_test")
 _LABELS = ("y", "y_train", "y_validation", "y_test")
+_KNOWN = (*_INPUTS, *_LABELS)
 _HINT = "np.savez(path, x_train=…, y_train=…, x_test=…, y_test=…)"
 _SEVERAL = 'np.savez(path, **{"x_train.left": …, "x_train.right": …, "y_train": …})'
 _ONLY = ""  # the name of an input that nobody named
@@ -46,7 +48,8 @@ class NpzFile(Dataset):
     for the test, both drawn by a fixed seed.
 
     Raises:
-        DataError: Not an `.npz`, arrays missing, of different lengths or with bad labels.
+        DataError: Not an `.npz`, arrays missing, misnamed, of different lengths, with values that
+            are not finite or with bad labels.
     """
 
     costly = False
@@ -55,13 +58,17 @@ class NpzFile(Dataset):
         self._path = path.resolve()
         self.name = path.stem
         self.reference = str(self._path)
-        arrays = self._load()
+        arrays, self._unused = self._load()
         self.input_names = self._names(arrays)
         self._inputs, self._labels = self._splits(arrays)
         self.classes = self._count_classes()
 
     def fingerprint(self) -> str:
         return sha256_file(self._path)
+
+    def issues(self) -> Sequence[Issue]:
+        problem = f"an array that means nothing here; those that do: {', '.join(_KNOWN)}"
+        return [Issue("unused array", f"{self._path}: {name}", problem) for name in self._unused]
 
     def size(self, split: str) -> int:
         return count_of(self._inputs[split]) if split in self._inputs else 0
@@ -79,7 +86,7 @@ class NpzFile(Dataset):
         values = self._fitted(values, spec)
         if values.dtype != np.dtype(spec.dtype):
             values = self._cast(values, spec)
-        self._check_finite(values)
+            self._check_finite(values, f"{split}, as {spec.dtype},")
         labels = self._labels.get(split)
         return Samples(values, None if labels is None else labels[list(indices)])
 
@@ -89,31 +96,25 @@ class NpzFile(Dataset):
         Args:
             dtype_kinds: As numpy's `dtype.kind`.
             name: Of the input, where there are several.
-
-        Raises:
-            DataError: Values that are not finite.
         """
         key = name if self.input_names else _ONLY
         arrays = [arrays[key] for arrays in self._inputs.values() if key in arrays]
         if not arrays or any(array.dtype.kind not in dtype_kinds for array in arrays):
             return None
-        self._check_finite(*arrays)
         return (
             min(float(array.min()) for array in arrays if len(array)),
             max(float(array.max()) for array in arrays if len(array)),
         )
 
-    def _check_finite(self, *arrays: Array) -> None:
+    def _check_finite(self, values: Array, name: str) -> None:
         import numpy as np
 
-        floats = [array for array in arrays if array.dtype.kind == "f"]
-        if all(np.isfinite(array).all() for array in floats):
+        if values.dtype.kind != "f" or np.isfinite(values).all():
             return
-        finite = [np.isfinite(array).reshape(len(array), -1).all(axis=1) for array in floats]
-        bad = sum(int((~rows).sum()) for rows in finite)
+        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
         raise DataError(
-            f"{self._path}: {bad} of {sum(map(len, floats))} samples read hold NaN or infinite "
-            "values",
+            f"{self._path}: {int((~finite).sum())} of {len(values)} samples of {name} hold NaN or "
+            f"infinite values, the first at {int(finite.argmin())}",
             hint="leave such samples out, or store np.nan_to_num(x)",
         )
 
@@ -156,7 +157,8 @@ class NpzFile(Dataset):
         ):  # float64 beyond float32 becomes inf, refused by the caller
             return values.astype(spec.dtype)
 
-    def _load(self) -> dict[str, Array]:
+    def _load(self) -> tuple[dict[str, Array], list[str]]:
+        """The arrays that mean something, and the names of the others."""
         import numpy as np
 
         try:
@@ -189,7 +191,14 @@ class NpzFile(Dataset):
                 f"it holds: {', '.join(others) or 'nothing'}",
                 hint=_HINT,
             )
-        return arrays
+        for name in others:
+            # Whoever writes x_val means samples: without them training would measure on others.
+            begun = [known for known in _KNOWN if len(name) > 2 and known.startswith(name)]
+            if close := begun or get_close_matches(name, _KNOWN, n=1, cutoff=0.7):
+                raise DataError(
+                    f"{self._path}: {name} means nothing here", hint=f"did you mean {close[0]}?"
+                )
+        return arrays, others
 
     def _array(self, stored: Mapping[str, Array], name: str) -> Array:
         try:
@@ -283,6 +292,7 @@ class NpzFile(Dataset):
             raise DataError(
                 f"{where} is {values.dtype} {list(values.shape)}; expected numbers [samples, …]"
             )
+        self._check_finite(values, name)
 
     def _checked_labels(self, suffix: str, values: Array, count: int) -> Array:
         import numpy as np
@@ -309,7 +319,7 @@ class NpzFile(Dataset):
 def _means(key: str) -> bool:
     """Whether a file's array is samples or labels."""
     prefix, dot, name = key.partition(".")
-    return prefix in _INPUTS and bool(name) if dot else key in (*_INPUTS, *_LABELS)
+    return prefix in _INPUTS and bool(name) if dot else key in _KNOWN
 
 
 def _wrong_labels(values: Array) -> tuple[str, str] | None:

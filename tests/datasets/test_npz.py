@@ -92,9 +92,9 @@ def test_floats_for_a_byte_input_are_refused(saved):
 def test_values_that_are_not_finite_are_refused_and_counted(saved, bad):
     x = np.zeros((20, 5, 2), np.float32)
     x[:, 1, 1] = bad
-    dataset = open_dataset(saved(x=x))
-    with pytest.raises(DataError, match="3 of 3 samples read hold NaN or infinite"):
-        dataset.read("train", [0, 1, 2], SERIES)
+    x[5, 1, 1] = 0
+    with pytest.raises(DataError, match=r"19 of 20 samples of x hold NaN or .*the first at 0"):
+        open_dataset(saved(x=x))
 
 
 def test_a_double_too_large_for_a_float_is_refused(saved):
@@ -157,6 +157,29 @@ def test_a_file_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "data.npz", x=np.zeros((1000, 100)))
     with pytest.raises(DataError, match=r"unpacks to 800,\d+ bytes"):
         open_dataset(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("x_val", "x_validation"),
+        ("x_valid", "x_validation"),
+        ("y_tets", "y_test"),
+        ("x_trian", "x_train"),
+    ],
+)
+def test_a_name_that_is_nearly_one_that_counts_is_refused(saved, name, meant):
+    with pytest.raises(DataError, match=f"{name} means nothing here") as caught:
+        open_dataset(saved(x_train=PICTURES, y_train=LABELS, **{name: PICTURES}))
+    assert caught.value.hint == f"did you mean {meant}?"
+
+
+def test_an_array_that_means_nothing_is_an_issue_and_no_error(saved):
+    dataset = open_dataset(saved(x=PICTURES, y=LABELS, names=LABELS))
+    (issue,) = dataset.issues()
+    assert issue.kind == "unused array"
+    assert issue.where.endswith("data.npz: names")
+    assert not issue.is_error
 
 
 def test_missing_names_are_told_with_those_that_are_there(saved):
