@@ -6,6 +6,7 @@ is broken, on few.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,17 @@ OFFLINE = {name: resolve_model(name).spec.datasets[0] for name in known_models()
 def test_no_name_needs_a_network_unless_one_asks_for_other_data():
     fetched = {name for name, data in OFFLINE.items() if open_dataset(data).archive is not None}
     assert fetched == set()
+
+
+def test_the_table_of_the_docs_has_a_row_of_every_name_target_and_precision():
+    page = Path(__file__).parents[2] / "docs" / "canon.md"
+    rows = [line.split("|") for line in page.read_text(encoding="utf-8").splitlines()]
+    told = [
+        (row[1].strip()[1:].partition("]")[0], row[3].strip(), row[4].strip())
+        for row in rows
+        if len(row) > 4 and row[1].strip().startswith("[")
+    ]
+    assert sorted(told) == sorted(product(known_models(), TARGETS, ("fp32", "int8")))
 
 
 # A policy learns from what it meets, not from a batch (tests/training/test_experience.py).
