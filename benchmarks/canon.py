@@ -195,5 +195,6 @@ def _floats(row: dict[str, Any]) -> str:
         return ""
     inside = row["floats"]["inside"]
     kinds = ", ".join(f"{op} ×{count}" for op, count in sorted(inside.items()))
-    kept = f"{row['kept']} layers kept" if row["kept"] else ""
+    layers = "layer" if row["kept"] == 1 else "layers"
+    kept = f"{row['kept']} {layers} kept" if row["kept"] else ""
     return "; ".join(part for part in (kept, kinds) if part) or "—"
