@@ -32,11 +32,17 @@ _LONGEST_REASON = 160
 _HEAD = """# Every model on every target
 
 Made by `python -m benchmarks canon`: each reference model in fp32 and int8 on three targets, with
-its default data set. *Parity* is the largest difference of an output from Keras's; *drop* is what
-the metric loses against Keras on the same samples, with its 95 % interval; *latency* is the
-median of {rounds} fresh processes on `local-cpu`, comparable within this table only. Metrics are of
-{samples:,} test samples at most, the cards' of more. *In float* is
-read from the file: what an int8 artifact computes in float, `—` where nothing is.
+its default data set.
+
+- *Parity* is the largest difference of an output from Keras's, in the output's own unit.
+- *Drop* is what the metric loses against Keras on the same samples, with its 95 % interval. Metrics
+  are of {samples:,} test samples at most, the cards' of more.
+- *Latency* is the median of {rounds} fresh processes, comparable within this table only. Measured
+  on: {machines}.
+- *In float* is read from the file: what an int8 artifact computes in float between 8-bit operators,
+  `—` where nothing is. It says what the file asks for. Where a runtime has no 8-bit kernel for what
+  a file offers, it computes in float after all; `edgekit explain ARTIFACT --device local-cpu` says
+  which operators ([placement](placement.md)).
 
 {models} models, {artifacts} artifacts, {missing} not made; {whole} of {int8} int8 artifacts are
 wholly in 8 bits.
@@ -136,6 +142,7 @@ def _timed(model: dict[str, Any]) -> dict[str, Any]:
     try:
         measured = profile([parse(row["path"]) for row in made], rounds=ROUNDS, seconds=SECONDS)
         medians = {row.contender.sha256: row.summary.median_ms for row in measured.rows}
+        model["machine"] = measured.run.environment.get("cpu_model")
     except EdgekitError as error:
         medians = {}
         told = {"target": "", "precision": "", "reason": f"latency: {error.message}"}
@@ -158,7 +165,12 @@ def _told(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _page(models: list[dict[str, Any]], figures: dict[str, Any]) -> str:
-    parts = [_HEAD.format(rounds=ROUNDS, samples=SAMPLES, **figures)]
+    machines = sorted({model["machine"] for model in models if model.get("machine")})
+    parts = [
+        _HEAD.format(
+            rounds=ROUNDS, samples=SAMPLES, machines=", ".join(machines) or "nothing yet", **figures
+        )
+    ]
     for task in sorted({model["task"] for model in models}):
         parts.append(
             f"\n## {task}\n\n| model | data | target | precision | parity | metric | drop | size | "
