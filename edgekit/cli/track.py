@@ -28,16 +28,12 @@ _TRACKERS = ("kalman", "sort", "deepsort")
 @click.option(
     "--split",
     type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Of the drawn videos.",
+    help="Of the drawn videos.  [default: test]",
 )
 @click.option(
     "--videos",
     type=click.IntRange(1, 1000),
-    default=8,
-    show_default=True,
-    help="How many drawn videos.",
+    help="How many drawn videos.  [default: 8]",
 )
 @click.option(
     "--tracker",
@@ -68,8 +64,8 @@ def command(
     *,
     artifact: tuple[str, ...],
     video: str,
-    split: str,
-    videos: int,
+    split: str | None,
+    videos: int | None,
     tracker: str,
     embedding: str | None,
     threshold: float,

@@ -145,8 +145,8 @@ def track(
     asked: Sequence[Asked],
     *,
     video: str | Path = VIDEO,
-    split: str = SPLIT,
-    videos: int = VIDEOS,
+    split: str | None = None,
+    videos: int | None = None,
     tracker: str = "sort",
     embedding: Asked | None = None,
     device: str = "local-cpu",
@@ -160,8 +160,8 @@ def track(
     Args:
         asked: Artifacts of detectors, or folders that hold some.
         video: "glyph-videos", or a folder of pictures.
-        split: Of drawn videos.
-        videos: How many drawn videos.
+        split: Of drawn videos; by default "test".
+        videos: How many drawn videos; by default 8.
         tracker: Name in `edgekit.tracking.TRACKERS`.
         embedding: An artifact that gives a vector for a picture; for trackers that need one.
         device: Name or path of a device profile.
@@ -172,7 +172,8 @@ def track(
         report: Told about progress.
 
     Raises:
-        UsageError: No artifact, no such video or tracker, or one that needs an embedding network.
+        UsageError: No artifact, no such video or tracker, one that needs an embedding network, or
+            a split or a number of videos beside a folder.
         ArtifactError: A path holds no artifact, or the embedding network gives no vector.
         DataError: A frame cannot be read.
         DeviceError: The device is absent or not what its profile says.
@@ -189,6 +190,12 @@ def track(
         raise UsageError(
             f"--embedding: {name} doesn't ask what boxes look like", hint="--tracker deepsort"
         )
+    for option, given in (("--split", split), ("--videos", videos)):
+        if given is not None and str(video) != VIDEO:
+            raise UsageError(
+                f"{option} {given}: {video} is one video; splits and numbers are of {VIDEO}",
+                hint=f"leave out {option}, or --video",
+            )
     if out is not None:
         _refuse_place(out, video)
     reached = connect(device)
@@ -206,7 +213,7 @@ def track(
         try:
             detector = Network(contender, artifact, reached)
             size = picture_size(detector)
-            drawn = _opened(video, split, videos, size)
+            drawn = _opened(video, split or SPLIT, videos or VIDEOS, size)
             rows.append(
                 _followed(detector, looks, drawn, tracker=name, threshold=threshold, report=report)
             )

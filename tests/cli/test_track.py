@@ -132,6 +132,8 @@ def test_a_failure_is_an_error_after_what_was_done(found, capsys):
         (["none", "--tracker", "deepsort"], "deepsort asks what boxes look like"),
         (["none", "--threshold", "2"], "2.0 is not in the range"),
         (["none", "--videos", "0"], "0 is not in the range"),
+        (["none", "--video", "a", "--videos", "2"], "--videos 2: a is one video"),
+        (["none", "--video", "a", "--split", "test"], "--split test: a is one video"),
     ],
 )
 def test_what_is_wrong_is_one_error_line(capsys, arguments, complaint):
