@@ -190,12 +190,7 @@ def track(
         raise UsageError(
             f"--embedding: {name} doesn't ask what boxes look like", hint="--tracker deepsort"
         )
-    for option, given in (("--split", split), ("--videos", videos)):
-        if given is not None and str(video) != VIDEO:
-            raise UsageError(
-                f"{option} {given}: {video} is one video; splits and numbers are of {VIDEO}",
-                hint=f"leave out {option}, or --video",
-            )
+    _refuse_without_effect(video, split, videos)
     if out is not None:
         _refuse_place(out, video)
     reached = connect(device)
@@ -230,6 +225,15 @@ def track(
         failures=failures,
         written=tuple(_write(rows, out)) if out is not None else (),
     )
+
+
+def _refuse_without_effect(video: str | Path, split: str | None, videos: int | None) -> None:
+    for option, given in (("--split", split), ("--videos", videos)):
+        if given is not None and str(video) != VIDEO:
+            raise UsageError(
+                f"{option} {given}: {video} is one video; splits and numbers are of {VIDEO}",
+                hint=f"leave out {option}, or --video",
+            )
 
 
 def _refuse_place(out: Path, video: str | Path) -> None:
