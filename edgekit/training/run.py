@@ -125,6 +125,7 @@ def train(
         require_split(dataset, split)
     if pretext is None:
         _refuse_unlabelled(source, source.spec.task, dataset)
+        _refuse_too_few(recipe, dataset)
     else:
         refuse_unfit(source)
         if strategy != "none":
@@ -189,6 +190,16 @@ def _refuse_unlabelled(source: ModelSource, task: str, dataset: Dataset) -> None
         raise DataError(
             f"{dataset.name} is a data set for {dataset.task}; {source.name} is for {task}",
             hint="edgekit models and edgekit data list say what is for what",
+        )
+
+
+def _refuse_too_few(recipe: Recipe, dataset: Dataset) -> None:
+    of_classes = dataset.labels("train") is not None
+    if of_classes and (recipe.train_samples or math.inf) < len(dataset.classes):
+        raise DataError(
+            f"{recipe.train_samples} training samples of {dataset.name}: fewer than its "
+            f"{len(dataset.classes)} classes, some of which would never be seen",
+            hint=f"train_samples of at least {len(dataset.classes)}, better ten times as many",
         )
 
 

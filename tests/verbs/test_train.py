@@ -84,6 +84,12 @@ def test_data_for_another_task_are_refused(name, dataset, complaint, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_fewer_samples_than_classes_are_refused(tmp_path):
+    with pytest.raises(DataError, match="35 training samples of glyphs: fewer than its 36 classes"):
+        train_model("lenet", dataset="glyphs", train_samples=35, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_file_where_logs_should_go_is_refused(model, data, tmp_path):
     for board in (data, data / "logs"):
         with pytest.raises(FileError, match=r"grey\.npz: a file") as caught:
