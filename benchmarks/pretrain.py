@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekit.errors import UsageError
 from edgekit.estimate import student
 from edgekit.models import resolve_model
 from edgekit.training.pretext import METHODS
@@ -55,6 +56,8 @@ def run(only: tuple[str, ...] = (), quick: bool = False) -> dict[str, Any]:
 
     `sign-digits` only where `EDGEKIT_DATA` is set.
     """
+    if unknown := set(only) - set(SETTINGS):
+        raise UsageError(f"--only {min(unknown)}", hint=f"one of: {', '.join(SETTINGS)}")
     names = only or tuple(n for n in SETTINGS if n == "glyphs" or os.environ.get("EDGEKIT_DATA"))
     seeds = 1 if quick else SEEDS
     found: dict[str, Any] = {"benchmark": "pretrain", "model": _MODEL, "seeds": seeds}

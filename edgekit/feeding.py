@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgekit.artifact import Artifact
-from edgekit.errors import DataError, RuntimeFault
+from edgekit.errors import DataError, RuntimeFault, UsageError
 from edgekit.job import Job, JobResult
 from edgekit.samples import place_for, read_samples, rows_of, samples_at, write_samples
 from edgekit.tensor import TensorInfo, dequantize, quantize
@@ -114,6 +114,7 @@ def answering(
     Raises:
         DeviceError: The device keeps no model loaded.
         RuntimeFault: When asked, too: the runtime failed, or gave NaN or infinite values.
+        UsageError: When asked: an input is missing.
     """
     import numpy as np
 
@@ -122,6 +123,11 @@ def answering(
         given = _as_reported(outputs, [tensor.name for tensor in ask.outputs])
 
         def asked(samples: Mapping[str, Array]) -> dict[str, Array]:
+            if missing := [tensor.name for tensor in taken if tensor.name not in samples]:
+                raise UsageError(
+                    f"the model takes {', '.join(tensor.name for tensor in taken)}; "
+                    f"{missing[0]} was not given"
+                )
             found = ask([typed(samples[tensor.name], tensor) for tensor in taken])
             values = {t.name: real(one, t) for one, t in zip(found, given, strict=True)}
             if not all(np.isfinite(one).all() for one in values.values()):

@@ -238,10 +238,14 @@ def _refuse_bad_weights(model: keras.Model, origin: Path) -> None:
         values = np.asarray(variable)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
+            # As a pre-trained backbone leaves the head that nobody trained yet.
+            untrained = bool(np.isnan(values).all())
             raise ModelError(
                 f"{origin}: the weight {variable.path} holds {bad:,} values that are "
                 "NaN or infinite",
-                hint="training diverged? take an earlier checkpoint",
+                hint="made by --pretrain? edgekit train --from it first"
+                if untrained
+                else "training diverged? take an earlier checkpoint",
             )
 
 

@@ -75,6 +75,9 @@ def test_chance_takes_classes_as_often_as_the_softmax_says_and_never_a_fill_up()
     assert np.bincount(drawn) / 4000 == pytest.approx([0, 0.7, 0.2, 0.1], abs=0.03)
     cold = sampled(np.random.default_rng(0), temperature=0.01)
     assert {cold(logits) for _ in range(20)} == {1}
+    for wrong in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(UsageError, match="a number above 0"):
+            sampled(np.random.default_rng(0), temperature=wrong)
 
 
 def test_greedy_writes_each_text_until_its_own_end():

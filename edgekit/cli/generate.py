@@ -43,16 +43,12 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds",
     type=FiniteFloat(0.001, 3600.0),
-    default=0.1,
-    show_default=True,
-    help="Of sound.",
+    help="Of sound.  [default: 0.1]",
 )
 @click.option(
     "--temperature",
     type=FiniteFloat(0.01, 100.0),
-    default=1.0,
-    show_default=True,
-    help="Of what is drawn value by value: below 1, likely values become likelier.",
+    help="Of what is drawn value by value: below 1, likely values become likelier.  [default: 1]",
 )
 @device_option
 @output.common_options
@@ -63,8 +59,8 @@ def command(
     count: int,
     seed: int,
     steps: int | None,
-    seconds: float,
-    temperature: float,
+    seconds: float | None,
+    temperature: float | None,
     device: str,
     runtime: str | None,
     as_json: bool,

@@ -65,7 +65,8 @@ def _facts(entry: ModelEntry) -> dict[str, str]:
     for one in spec.inputs:
         low, high = one.range
         size = "×".join(str(axis) for axis in one.shape)
-        facts[f"input {one.name}"] = f"{one.dtype} {size} {one.layout}, {low:g} to {high:g}"
+        kind = " ".join(part for part in (one.dtype, size, one.layout) if part)
+        facts[f"input {one.name}"] = f"{kind}, {low:g} to {high:g}"
     weights = (f"{name} ({output.megabytes(size)})" for name, size in entry.checkpoints.items())
     if spec.size:
         facts["weights"] = f"{spec.size.parameters:,} values"

@@ -68,7 +68,12 @@ class NpzFile(Dataset):
 
     def issues(self) -> Sequence[Issue]:
         problem = f"an array that means nothing here; those that do: {', '.join(_KNOWN)}"
-        return [Issue("unused array", f"{self._path}: {name}", problem) for name in self._unused]
+        found = [Issue("unused array", f"{self._path}: {name}", problem) for name in self._unused]
+        for split in self._inputs if self._labels else ():
+            if split not in self._labels:
+                problem = f"samples without y_{split}: nothing can be measured on them"
+                found.append(Issue("no labels", f"split {split}", problem))
+        return found
 
     def size(self, split: str) -> int:
         return count_of(self._inputs[split]) if split in self._inputs else 0
@@ -173,7 +178,7 @@ class NpzFile(Dataset):
             with self._path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 names = [name for name in stored.files if _means(name)]
                 arrays = {name: self._array(stored, name) for name in names}
-                others = sorted(set(stored.files) - set(names))
+                held = list(stored.files)
         except (
             OSError,
             ValueError,
@@ -185,19 +190,18 @@ class NpzFile(Dataset):
             raise DataError(
                 f"{self._path}: not a readable .npz: {' '.join(str(error).split())}", hint=_HINT
             ) from error
+        others = sorted(set(held) - set(arrays))
+        for name in others:
+            if meant := _meant(name):
+                raise DataError(
+                    f"{self._path}: {name} means nothing here", hint=f"did you mean {meant}?"
+                )
         if not any(name.partition(".")[0] in ("x", "x_train") for name in arrays):
             raise DataError(
                 f"{self._path}: neither x nor x_train in it",
-                f"it holds: {', '.join(others) or 'nothing'}",
+                f"it holds: {', '.join(held) or 'nothing'}",
                 hint=_HINT,
             )
-        for name in others:
-            # Whoever writes x_val means samples: without them training would measure on others.
-            begun = [known for known in _KNOWN if len(name) > 2 and known.startswith(name)]
-            if close := begun or get_close_matches(name, _KNOWN, n=1, cutoff=0.7):
-                raise DataError(
-                    f"{self._path}: {name} means nothing here", hint=f"did you mean {close[0]}?"
-                )
         return arrays, others
 
     def _array(self, stored: Mapping[str, Array], name: str) -> Array:
@@ -240,6 +244,7 @@ class NpzFile(Dataset):
         labels: dict[str, Array] = {}
         names = self.input_names or (_ONLY,)
         lone = any(key.partition(".")[0] == "x" for key in arrays)
+        self._refuse_half(arrays, lone=lone)
         for split in SPLITS:
             suffix = "" if split == "train" and lone else f"_{split}"
             keys = {n: f"x{suffix}.{n}" if n != _ONLY else f"x{suffix}" for n in names}
@@ -248,6 +253,7 @@ class NpzFile(Dataset):
             inputs[split] = {name: arrays[key] for name, key in keys.items()}
             for name, key in keys.items():
                 self._check(key, inputs[split][name])
+                self._check_alike(key, inputs[split][name], inputs["train"][name])
             count = count_of(inputs[split])
             for name, key in keys.items():
                 if len(inputs[split][name]) != count:
@@ -262,6 +268,31 @@ class NpzFile(Dataset):
             if split not in inputs:
                 self._carve(split, share, inputs, labels)
         return inputs, labels
+
+    def _refuse_half(self, arrays: Mapping[str, Array], *, lone: bool) -> None:
+        """Refuse arrays that would be left aside without a word, and samples to train without y."""
+        prefixes = {key.partition(".")[0] for key in arrays}
+        if lone and (other := sorted(prefixes & {"x_train", "y_train"})):
+            raise DataError(
+                f"{self._path}: {other[0]} beside x: which of them is to be trained on?",
+                hint="x and y for all samples, or x_train and y_train",
+            )
+        for label in sorted(prefixes & set(_LABELS)):
+            if label.replace("y", "x", 1) not in prefixes:
+                raise DataError(f"{self._path}: {label}, but no {label.replace('y', 'x', 1)}")
+        train = "y" if lone else "y_train"
+        if prefixes & set(_LABELS) and train not in prefixes:
+            raise DataError(
+                f"{self._path}: {train} is missing", hint="labels for training, or none at all"
+            )
+
+    def _check_alike(self, name: str, values: Array, first: Array) -> None:
+        if values.shape[1:] != first.shape[1:]:
+            raise DataError(
+                f"{self._path}: samples of {name} are {list(values.shape[1:])}, those to train on "
+                f"{list(first.shape[1:])}",
+                hint="one shape for all splits",
+            )
 
     def _carve(
         self,
@@ -320,6 +351,14 @@ def _means(key: str) -> bool:
     """Whether a file's array is samples or labels."""
     prefix, dot, name = key.partition(".")
     return prefix in _INPUTS and bool(name) if dot else key in _KNOWN
+
+
+def _meant(name: str) -> str | None:
+    """Which array somebody means by a name that is nearly one: x_val, X_train, y_tets."""
+    prefix, dot, rest = name.partition(".")
+    begun = [known for known in _KNOWN if len(prefix) > 2 and known.startswith(prefix.lower())]
+    close = begun or get_close_matches(prefix.lower(), _KNOWN, n=1, cutoff=0.7)
+    return f"{close[0]}{dot}{rest}" if close else None
 
 
 def _wrong_labels(values: Array) -> tuple[str, str] | None:

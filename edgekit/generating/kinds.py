@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgekit.errors import UsageError
@@ -29,19 +29,22 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+SECONDS = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What a person may choose, as far as a loop has it.
 
     Attributes:
         steps: Calls of diffusion; None for an eighth of its times.
-        seconds: Of sound.
-        temperature: Divides the logits that are drawn from.
+        seconds: Of sound; None for a tenth.
+        temperature: Divides the logits that are drawn from; None for 1.
     """
 
     steps: int | None = None
-    seconds: float = 0.1
-    temperature: float = 1.0
+    seconds: float | None = None
+    temperature: float | None = None
 
 
 class Kind(ABC):
@@ -49,11 +52,13 @@ class Kind(ABC):
 
     Attributes:
         name: As listed above.
+        heeds: Which wishes it has a use for.
         rate_hz: Instants a second of sound; 0 of pictures.
         calls: Of the model, for one sample.
     """
 
     name: ClassVar[str]
+    heeds: ClassVar[tuple[str, ...]] = ()
     rate_hz: int = 0
     calls: int
 
@@ -73,11 +78,12 @@ class Pixels(Kind):
     """`by_pixel`; levels are shown from black to white."""
 
     name = "pixels"
+    heeds = ("temperature",)
 
     def __init__(self, height: int, width: int, levels: int, wishes: Wishes) -> None:
         self.calls = height * width
         self._height, self._width, self._most = height, width, levels - 1
-        self._temperature = wishes.temperature
+        self._temperature = _or(wishes.temperature, 1.0)
 
     def make(self, ask: Ask, count: int, random: np.random.Generator, told: Told = nobody) -> Array:
         levels = by_pixel(
@@ -96,11 +102,12 @@ class Instants(Kind):
     """`by_instant`, after silence; levels are those of µ-law."""
 
     name = "instants"
+    heeds = ("seconds", "temperature")
 
     def __init__(self, window: int, rate_hz: int, wishes: Wishes) -> None:
         self.rate_hz = rate_hz
-        self.calls = max(1, round(wishes.seconds * rate_hz))
-        self._window, self._temperature = window, wishes.temperature
+        self.calls = max(1, round(_or(wishes.seconds, SECONDS) * rate_hz))
+        self._window, self._temperature = window, _or(wishes.temperature, 1.0)
 
     def make(self, ask: Ask, count: int, random: np.random.Generator, told: Told = nobody) -> Array:
         import numpy as np
@@ -126,6 +133,7 @@ class Diffusion(Kind):
     """
 
     name = "diffusion"
+    heeds = ("steps",)
 
     def __init__(self, shape: tuple[int, ...], times: int, wishes: Wishes) -> None:
         self.calls = wishes.steps if wishes.steps is not None else max(1, times // 8)
@@ -178,8 +186,22 @@ def kind_of(
         owner: For complaints.
 
     Raises:
-        UsageError: It is no model that makes samples, or not of such a size.
+        UsageError: It is no model that makes samples, or not of such a size, or its loop has no use
+            for what was wished.
     """
+    kind = _kind_of(inputs, outputs, wishes, owner)
+    for field in fields(wishes):
+        if getattr(wishes, field.name) is not None and field.name not in kind.heeds:
+            raise UsageError(
+                f"--{field.name} means nothing to {owner}, whose loop is {kind.name}",
+                hint="docs/generate.md says which loop has which options",
+            )
+    return kind
+
+
+def _kind_of(
+    inputs: Sequence[InputSpec], outputs: Sequence[TensorInfo], wishes: Wishes, owner: str
+) -> Kind:
     given, first = tuple(outputs[0].shape[1:]), inputs[0]
     pictures = len(given) == 3
     if len(inputs) == 2:
@@ -199,6 +221,10 @@ def kind_of(
         "no loop makes samples with that",
         hint="docs/generate.md says what generate can run",
     )
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _greys(shares: Array) -> Array:

@@ -7,6 +7,7 @@ an app does what `Stepper` does, with an array that stays where it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ Choose = Callable[["Array"], int]
 
 
 @contextmanager
-def opened(path: Path, transport: Transport | None = None) -> Iterator[Asked]:
+def opened(path: str | Path, transport: Transport | None = None) -> Iterator[Asked]:
     """While active, an artifact that answers samples by the names of its inputs and outputs.
 
     Args:
@@ -44,7 +45,7 @@ def opened(path: Path, transport: Transport | None = None) -> Iterator[Asked]:
         DeviceError: The device keeps no model loaded.
         RuntimeFault: When asked, too: the runtime failed, or gave NaN or infinite values.
     """
-    artifact = Artifact.open(path)
+    artifact = Artifact.open(Path(path))
     manifest = artifact.manifest
     job = Job(action="measure", runtime=manifest.runtime, model=str(artifact.model_path))
     ways = {"inputs": manifest.inputs, "outputs": manifest.outputs}
@@ -137,12 +138,20 @@ def sampled(random: np.random.Generator, temperature: float = 1.0) -> Choose:
 
     Args:
         random: Where chance comes from.
-        temperature: Logits are divided by it: below 1 for what is likely.
+        temperature: Logits are divided by it: above 0, below 1 for what is likely.
 
     Returns:
         Logits [classes] → a class, never 0, which fills up.
+
+    Raises:
+        UsageError: The temperature is not above 0, or not finite.
     """
     import numpy as np
+
+    if not 0 < temperature < math.inf:
+        raise UsageError(
+            f"temperature {temperature:g}: a number above 0", hint="highest takes the likeliest"
+        )
 
     def choose(logits: Array) -> int:
         scaled = logits[1:].astype(np.float64) / temperature

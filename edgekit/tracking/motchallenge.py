@@ -64,6 +64,8 @@ def from_text(text: str, frames: int) -> list[tuple[Array, Array]]:
             raise DataError(f"line {number}: there is no frame {frame:g}; there are {frames}")
         if values[6:] == [0.0]:
             continue
+        if width <= 0 or height <= 0:
+            raise DataError(f"line {number}: a box of {width:g} × {height:g} pixels")
         if int(identity) in found[int(frame) - 1]:
             raise DataError(f"line {number}: {identity:g} is in frame {frame:g} already")
         box = [left - 1, top - 1, left - 1 + width, top - 1 + height]

@@ -41,6 +41,8 @@ from edgekit.training.vocabulary import with_tokenizer
 
 # For whoever looks before the end, which writes them anyway. Short epochs must not wait for it.
 _SAVE_PAUSE_S = 60.0
+# Of fewer pictures a batch of views has too few others to tell one from.
+_FEWEST_VIEWED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def train(
         _refuse_too_few(recipe, dataset)
     else:
         refuse_unfit(source)
+        _refuse_few_views(recipe, dataset)
         if strategy != "none":
             raise UsageError(
                 f"--strategy {strategy}: views are told from those of the same batch, which copies "
@@ -200,6 +203,16 @@ def _refuse_too_few(recipe: Recipe, dataset: Dataset) -> None:
             f"{recipe.train_samples} training samples of {dataset.name}: fewer than its "
             f"{len(dataset.classes)} classes, some of which would never be seen",
             hint=f"train_samples of at least {len(dataset.classes)}, better ten times as many",
+        )
+
+
+def _refuse_few_views(recipe: Recipe, dataset: Dataset) -> None:
+    size = dataset.size("train")
+    pictures = min(recipe.train_samples or size, size)
+    if pictures < _FEWEST_VIEWED:
+        raise DataError(
+            f"{pictures} pictures of {dataset.name}: pre-training tells each from the others",
+            limit=f"at least {_FEWEST_VIEWED}",
         )
 
 

@@ -99,7 +99,7 @@ class Transport(ABC):
         """
         self.refuse_latency()
         raise DeviceError(
-            f"{type(self).__name__} keeps no model loaded between two blocks of calls",
+            "this device keeps no model loaded between two blocks of calls",
             hint="compare on a device that does: edgekit devices",
         )
 
@@ -113,9 +113,8 @@ class Transport(ABC):
             DeviceError: This transport can carry whole jobs only.
         """
         raise DeviceError(
-            f"{type(self).__name__} keeps no model loaded: it would be loaded for each time step "
-            "of an episode",
-            hint="play on this machine, or on a board: edgekit devices",
+            "this device keeps no model loaded, and would load it for every call of a loop",
+            hint="this machine does, and boards do: edgekit devices",
         )
 
     def estimate(self, job: Job, *, timeout_s: float | None = 600.0) -> Estimate:

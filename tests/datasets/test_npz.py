@@ -160,9 +160,33 @@ def test_a_file_that_unpacks_beyond_the_limit_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"x": PICTURES, "y": LABELS, "x_train": PICTURES}, "x_train beside x: which of them"),
+        ({"x_train": PICTURES, "x_test": PICTURES, "y_test": LABELS}, "y_train is missing"),
+        ({"x_train": PICTURES, "y_train": LABELS, "y_validation": LABELS}, "but no x_validation"),
+        (
+            {"x_train": PICTURES, "x_test": PICTURES[:, 1:]},
+            r"x_test are \[3, 4, 3\], those to train",
+        ),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(saved, arrays, reason):
+    with pytest.raises(DataError, match=reason):
+        open_dataset(saved(**arrays))
+
+
+def test_a_split_without_labels_beside_others_is_an_issue(saved):
+    dataset = open_dataset(saved(x_train=PICTURES, y_train=LABELS, x_test=PICTURES))
+    (issue,) = dataset.issues()
+    assert (issue.kind, issue.where, issue.is_error) == ("no labels", "split test", False)
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [
         ("x_val", "x_validation"),
+        ("X_test", "x_test"),
         ("x_valid", "x_validation"),
         ("y_tets", "y_test"),
         ("x_trian", "x_train"),

@@ -49,6 +49,7 @@ def test_a_truth_is_read_pixels_from_one_and_lines_that_do_not_count_left_out(fo
         ("1,7,1,1,2", "line 1: '1,7,1,1,2' is none of a truth"),
         ("1,7,1,one,2,3", "none of a truth"),
         ("1,7,1,nan,2,3", "none of a truth"),
+        ("1,7,1,1,-2,3", "line 1: a box of -2 × 3 pixels"),
         ("4,7,1,1,2,3", "line 1: there is no frame 4; there are 3"),
         ("0,7,1,1,2,3", "no frame 0"),
         ("1,7,1,1,2,3\n1,7,1,1,2,3", "line 2: 7 is in frame 1 already"),

@@ -66,6 +66,20 @@ def test_wishes_say_how_many_calls_there_are():
         found(NOISY, (4, 4, 1), steps=65)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "shape", "wish"),
+    [
+        (PIXELS, (4, 6, 4), {"steps": 5}),
+        (NOISY, (4, 4, 1), {"temperature": 0.5}),
+        (SOUND, (32, 256), {"steps": 5}),
+        (POINT, (9, 9, 3), {"seconds": 0.1}),
+    ],
+)
+def test_a_wish_that_the_loop_has_no_use_for_is_refused(inputs, shape, wish):
+    with pytest.raises(UsageError, match=f"--{next(iter(wish))} means nothing to mine, whose loop"):
+        found(inputs, shape, **wish)
+
+
 def test_each_kind_makes_what_its_model_is_sure_of():
     def white(arrays):
         return [60.0 * np.eye(4)[np.full(arrays[0].shape[:3], 3)]]

@@ -165,5 +165,5 @@ def test_worker_threads_are_given_time_to_come_to_rest(device, monkeypatch):
 
 
 def test_a_transport_that_keeps_no_process_cannot_take_turns(device):
-    with pytest.raises(DeviceError, match="Listening keeps no model loaded"):
+    with pytest.raises(DeviceError, match="this device keeps no model loaded"):
         Transport.session(device, jobs(1)[0])

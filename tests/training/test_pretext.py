@@ -197,6 +197,8 @@ def test_what_cannot_be_trained_without_labels_is_refused(tiny, colours, tmp_pat
     assert "[transfer] features" in caught.value.hint
     with pytest.raises(ModelError, match="whose one input is a picture"):
         train_model("gru", pretrain="moco", out=tmp_path / "run")
+    with pytest.raises(DataError, match="15 pictures of glyphs: pre-training tells each"):
+        train_model("lenet", pretrain="moco", train_samples=15, out=tmp_path / "run")
     for wrong in ({"freeze": 1}, {"head_only": True}, {"install": True}):
         with pytest.raises(UsageError, match="whose head is still to come"):
             train_model("lenet", pretrain="moco", out=tmp_path / "run", **wrong)
