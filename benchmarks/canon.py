@@ -43,6 +43,8 @@ its default data set.
   `—` where nothing is. It says what the file asks for. Where a runtime has no 8-bit kernel for what
   a file offers, it computes in float after all; `edgekit explain ARTIFACT --device local-cpu` says
   which operators ([placement](placement.md)).
+- *Kept* are layers that were left in float on purpose, because int8 would have missed its gate
+  ([mixed precision](mixed.md)); what they consist of counts as float.
 
 {models} models, {artifacts} artifacts, {missing} not made; {whole} of {int8} int8 artifacts are
 wholly in 8 bits.

@@ -57,7 +57,8 @@ def run(only: tuple[str, ...] = (), quick: bool = False) -> dict[str, Any]:
     `sign-digits` only where `EDGEKIT_DATA` is set.
     """
     if unknown := set(only) - set(SETTINGS):
-        raise UsageError(f"--only {min(unknown)}", hint=f"one of: {', '.join(SETTINGS)}")
+        known = f"one of: {', '.join(SETTINGS)}"
+        raise UsageError(f"--only {min(unknown)}: not measured here", hint=known)
     names = only or tuple(n for n in SETTINGS if n == "glyphs" or os.environ.get("EDGEKIT_DATA"))
     seeds = 1 if quick else SEEDS
     found: dict[str, Any] = {"benchmark": "pretrain", "model": _MODEL, "seeds": seeds}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from edgekit.detection import box_overlaps
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UsageError
 from edgekit.fitting import fit_two_classes, scores
 from edgekit.tracking.windows import cut_out, out_of, scaled
 
@@ -28,17 +28,29 @@ JUDGED = 1.3
 class Follower(ABC):
     """One thing, frame after frame."""
 
+    _box: Array | None = None
+
+    def _last(self) -> Array:
+        """Where the thing was in the frame before."""
+        if self._box is None:
+            raise UsageError("follow before begin: the first frame says what is followed")
+        return self._box
+
     @abstractmethod
     def begin(self, image: Array, box: Array) -> None:
         """The first frame, and where the thing is in it.
 
         Raises:
-            DataError: The box has no area.
+            DataError: The box has no area, or lies outside of the frame.
         """
 
     @abstractmethod
     def follow(self, image: Array) -> Array:
-        """Where the thing is in the next frame."""
+        """Where the thing is in the next frame.
+
+        Raises:
+            UsageError: There was no first frame.
+        """
 
 
 class Regressed(Follower):
@@ -57,14 +69,15 @@ class Regressed(Follower):
         self._size = size
 
     def begin(self, image: Array, box: Array) -> None:
-        self._box = _checked(box)
+        self._box = _checked(box, image)
         self._previous = cut_out(image, scaled(self._box, SEARCHED), self._size)
 
     def follow(self, image: Array) -> Array:
-        window = scaled(self._box, SEARCHED)
+        last = self._last()
+        window = scaled(last, SEARCHED)
         search = cut_out(image, window, self._size)
         found = out_of(self._network(self._previous, search), window)
-        self._box = _kept(found, self._box, image)
+        self._box = _kept(found, last, image)
         self._previous = cut_out(image, scaled(self._box, SEARCHED), self._size)
         return self._box
 
@@ -107,7 +120,7 @@ class Learned(Follower):
     def begin(self, image: Array, box: Array) -> None:
         import numpy as np
 
-        self._box = _checked(box)
+        self._box = _checked(box, image)
         self._random = np.random.Generator(np.random.Philox(key=(self._seed, 0)))
         self._frames = self._unsure = 0
         self._seen = [self._examples(image, self._box, 48)]
@@ -116,21 +129,22 @@ class Learned(Follower):
     def follow(self, image: Array) -> Array:
         import numpy as np
 
+        last = self._last()
         self._frames += 1
-        drawn = self._around(self._box, self._candidates, 0.3 * (1 + self._unsure))
-        boxes = np.concatenate([self._box[None], drawn])
+        drawn = self._around(last, self._candidates, 0.3 * (1 + self._unsure))
+        boxes = np.concatenate([last[None], drawn])
         found = scores(self._features(image, boxes), self._weights)
         best = np.argsort(-found, kind="stable")[:5]
         sure = bool(found[best].mean() > 0)
         # Hidden, it is looked for around where it was, further off with each frame.
         self._unsure = 0 if sure else min(self._unsure + 1, 4)
         if sure:
-            self._box = _kept(boxes[best].mean(axis=0), self._box, image)
+            self._box = _kept(boxes[best].mean(axis=0), last, image)
             self._seen = [*self._seen[:1], *self._seen[1:][-self._kept + 1 :]]
             self._seen.append(self._examples(image, self._box, 12))
         if not sure or self._frames % self._every == 0:
             self._fit()
-        return self._box
+        return self._last()
 
     def _fit(self) -> None:
         import numpy as np
@@ -190,12 +204,15 @@ def one_pass(follower: Follower, images: Iterable[Array], boxes: Array) -> Array
     return found
 
 
-def _checked(box: Array) -> Array:
+def _checked(box: Array, image: Array) -> Array:
     import numpy as np
 
     box = np.asarray(box, np.float64)
     if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > box[:2]).all():
         raise DataError(f"box {box.tolist()}: left, top, right and bottom of a thing are needed")
+    height, width = image.shape[:2]
+    if (box[2:] <= 0).any() or (box[:2] >= (width, height)).any():
+        raise DataError(f"box {box.tolist()} lies outside of the frame, {width} × {height} pixels")
     return box
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UsageError
 from edgekit.tracking import Learned, Regressed, one_pass
 
 SIDE, SIZE = 96, 16
@@ -98,3 +98,12 @@ def test_a_first_box_without_area_is_refused(box):
     for make in FOLLOWERS.values():
         with pytest.raises(DataError, match="left, top, right and bottom"):
             make().begin(film(1)[0][0], np.array(box, float))
+
+
+def test_a_first_box_outside_of_the_frame_and_a_missing_first_frame_are_refused():
+    image = film(1)[0][0]
+    for make in FOLLOWERS.values():
+        with pytest.raises(DataError, match="outside of the frame"):
+            make().begin(image, np.array([-9.0, 0, 0, 4]))
+        with pytest.raises(UsageError, match="follow before begin"):
+            make().follow(image)
