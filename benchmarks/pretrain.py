@@ -13,6 +13,7 @@ import shutil
 import statistics
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,12 @@ def _compare(dataset: str, setting: Setting, seeds: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {method: [] for method in METHODS}
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        folder = _model_folder(place)
+        train = partial(train_model, str(_model_folder(place)), dataset=dataset)
         for seed in range(seeds):
             for side, values in sides.items():
                 start = None
                 if side in METHODS:
-                    made = train_model(
-                        str(folder),
-                        dataset=dataset,
+                    made = train(
                         pretrain=side,
                         train_samples=setting.pool,
                         epochs=setting.pretrain_epochs,
@@ -88,9 +87,7 @@ def _compare(dataset: str, setting: Setting, seeds: int) -> dict[str, Any]:
                     ).trained
                     start = str(made.weights)
                     seconds[side].append(made.seconds)
-                trained = train_model(
-                    str(folder),
-                    dataset=dataset,
+                trained = train(
                     begin=start,
                     train_samples=setting.labelled,
                     epochs=setting.epochs,

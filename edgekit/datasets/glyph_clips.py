@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets.base import SPLITS, Samples
 from edgekit.datasets.glyph_fonts import glyph_mask, mask_height, placed
-from edgekit.datasets.glyph_scene import colours
+from edgekit.datasets.glyph_scene import colours, dealt
 from edgekit.datasets.glyphs import CLASSES, STYLES, Glyphs
 from edgekit.errors import DataError
 from edgekit.files import digest_json
@@ -83,10 +83,7 @@ class GlyphClips(Glyphs):
         if not 0 <= index < self.size(split):
             raise DataError(f"{self.name}: {split} has no {index}; it has {self.size(split):,}")
         key = ((VERSION << 8 | SPLITS.index(split)) << 8 | 2, index)
-        rng = np.random.Generator(np.random.Philox(key=key))
-        style = STYLES[split]
-        face = style.faces[int(rng.integers(len(style.faces)))]
-        texture = style.textures[int(rng.integers(len(style.textures)))]
+        rng, face, texture = dealt(STYLES[split], key)
         character = _CHARACTERS[int(rng.integers(len(_CHARACTERS)))]
         dice = rng.random(8).tolist()
         near, far, ink = (

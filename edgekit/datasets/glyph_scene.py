@@ -49,6 +49,21 @@ class Scene:
     box: tuple[int, int, int, int]
 
 
+def dealt(style: Style, key: tuple[int, int]) -> tuple[Generator, str, Texture]:
+    """The random numbers of a sample, of which the first two chose its face and its ground.
+
+    Args:
+        style: What there is to choose from.
+        key: Two integers below 2**64; everything random follows from them.
+    """
+    import numpy as np
+
+    # Philox takes the key as it is: no hashing of seeds, and any sample is reached at once.
+    rng = np.random.Generator(np.random.Philox(key=key))
+    face = style.faces[int(rng.integers(len(style.faces)))]
+    return rng, face, style.textures[int(rng.integers(len(style.textures)))]
+
+
 def draw_scene(
     character: str, style: Style, key: tuple[int, int], height: int, width: int
 ) -> Scene:
@@ -63,10 +78,7 @@ def draw_scene(
     """
     import numpy as np
 
-    # Philox takes the key as it is: no hashing of seeds, and any sample is reached at once.
-    rng = np.random.Generator(np.random.Philox(key=key))
-    face = style.faces[int(rng.integers(len(style.faces)))]
-    texture = style.textures[int(rng.integers(len(style.textures)))]
+    rng, face, texture = dealt(style, key)
     dice = rng.random(16).tolist()
     mask = _warped(character, face, dice[:9], height, width)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgekit.datasets.base import SPLITS, Samples
 from edgekit.datasets.glyph_fonts import glyph_mask, mask_height
-from edgekit.datasets.glyph_scene import colours, exposed
+from edgekit.datasets.glyph_scene import colours, dealt, exposed
 from edgekit.datasets.glyphs import CLASSES, STYLES, Glyphs
 from edgekit.datasets.images import fit_pixels, image_size
 from edgekit.errors import DataError
@@ -79,10 +79,7 @@ class GlyphStrings(Glyphs):
         if not 0 <= index < self.size(split):
             raise DataError(f"{self.name}: {split} has no {index}; it has {self.size(split):,}")
         key = ((VERSION << 8 | SPLITS.index(split)) << 8 | 3, index)
-        rng = np.random.Generator(np.random.Philox(key=key))
-        style = STYLES[split]
-        face = style.faces[int(rng.integers(len(style.faces)))]
-        texture = style.textures[int(rng.integers(len(style.textures)))]
+        rng, face, texture = dealt(STYLES[split], key)
         chosen = rng.integers(len(_CHARACTERS), size=int(rng.integers(FEWEST, MOST + 1)))
         text = "".join(_CHARACTERS[int(number)] for number in chosen)
         dice = rng.random(16).tolist()
