@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import time
 
 import pytest
 
@@ -13,23 +11,13 @@ from edgekit.artifact import Artifact
 from edgekit.bundles.checking import verify
 from edgekit.bundles.making import make_bundle
 from edgekit.errors import UsageError
+from tests.bundles.apps import UNPINNED, changed_list, flipped, result_of, wait_for
 from tests.pages import violations
 
 pytestmark = pytest.mark.browser
 
-# An app that asks for no signature, as it is made without one.
-UNPINNED = {"app/key.js": b"self.KEY = null;\n"}
 SMALL = {"width": 360, "height": 640}
 LARGE = {"width": 430, "height": 932}
-
-
-def wait_for(page, selector):
-    page.wait_for_selector(selector, state="attached", timeout=20_000)
-
-
-def result_of(page):
-    wait_for(page, "#checked[data-result]")
-    return json.loads(page.locator("#checked").get_attribute("data-result"))
 
 
 @pytest.mark.parametrize("label", ["tflite-int8", "onnx-int8"])
@@ -56,15 +44,6 @@ def test_the_check_can_fail(opened, app, serving):
     assert "golden/pictures/portrait.png: " in told
     assert "case 3: logits is " in told
     assert "case 3: another answer" in told
-
-
-def changed_list(app, changed):
-    """Files of a bundle that are changed, with a list that was made to fit."""
-    listed = json.loads((app / "bundle.json").read_text())
-    for name, data in changed.items():
-        entry = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        listed["files"][name] = entry
-    return {**changed, "bundle.json": json.dumps(listed).encode()}
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(SMALL, "light"), (LARGE, "dark")])
@@ -112,23 +91,6 @@ def test_the_camera_is_looked_at_until_it_is_stopped(opened):
     assert page.evaluate("video.srcObject") is None
 
 
-def test_it_works_when_its_server_is_gone(opened, app, serving):
-    with serving(app) as server:
-        page = opened("?artifact=onnx-int8", address=server.address)
-        wait_for(page, "html[data-offline]")
-    page.goto(server.address + "?check&artifact=onnx-int8")
-    assert result_of(page)["mismatches"] == []
-    page.goto(server.address)
-    wait_for(page, "html[data-ready]")
-    page.locator("summary").click()
-    page.get_by_role("button", name="Verify files").click()
-    page.get_by_text("files are what the bundle says").wait_for()
-
-
-def flipped(data, at):
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-
-
 @pytest.mark.parametrize("name", ["artifacts/tflite-int8/model.tflite", "contract.json"])
 def test_a_changed_file_is_refused(opened, app, name, serving):
     changed = {name: flipped((app / name).read_bytes(), 100)}
@@ -139,14 +101,6 @@ def test_a_changed_file_is_refused(opened, app, name, serving):
     assert told == f"{name} was changed: its sha256 differs from the bundle's"
     assert page.locator("#file").is_disabled()
     assert page.locator("html[data-ready]").count() == 0
-
-
-def test_a_bundle_is_not_kept_when_any_file_of_it_was_changed(opened, app, serving):
-    name = "golden/samples/0.png"
-    with serving(app, {name: flipped((app / name).read_bytes(), 20)}) as other:
-        page = opened(address=other.address)
-        page.get_by_text("Not kept for offline use").wait_for()
-        assert page.evaluate("caches.keys()") == []
 
 
 OPEN = """
@@ -241,63 +195,6 @@ def test_what_no_browser_takes_is_refused(checkout, web_order, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_new_release_replaces_the_one_that_is_kept_once_it_is_whole(opened, app, serving):
-    release = b'self.RELEASE = "2";\n'
-    name = "golden/samples/1.png"
-    with serving(app, changed_list(app, UNPINNED)) as server:
-        page = opened(address=server.address)
-        wait_for(page, "html[data-offline]")
-        (old,) = page.evaluate("caches.keys()")
-        # One that is damaged is not taken, and the old one goes on.
-        server.changed |= changed_list(app, {"release.js": release, **UNPINNED})
-        server.changed[name] = flipped((app / name).read_bytes(), 20)
-        assert page.evaluate(UPDATE) == "redundant"
-        assert page.evaluate("caches.keys()") == [old]
-        del server.changed[name]
-        assert page.evaluate(UPDATE) == "installed"
-        leave_for_good(page)
-        page.goto(server.address)
-        wait_for(page, "html[data-offline]")
-        (new,) = page.evaluate("caches.keys()")
-    assert old != new
-    assert new.endswith(":2")
-
-
-def leave_for_good(page):
-    """Close the last page of a release, and wait until the browser has let the release go.
-
-    Chromium now and then never finishes a navigation that begins while one worker takes over from
-    another (once in some hundred runs on a busy machine).
-    """
-    statuses = {}
-    workers = page.context.new_cdp_session(page)
-    workers.on(
-        "ServiceWorker.workerVersionUpdated",
-        lambda told: statuses.update({one["versionId"]: one["status"] for one in told["versions"]}),
-    )
-    workers.send("ServiceWorker.enable")
-    page.goto("about:blank")
-    deadline = time.monotonic() + 20
-    while "activating" in statuses.values() or "installed" in statuses.values():
-        assert time.monotonic() < deadline, statuses
-        page.wait_for_timeout(50)
-    assert "activated" in statuses.values()
-    workers.detach()
-
-
-UPDATE = """
-async () => {
-  const registration = await navigator.serviceWorker.ready;
-  await registration.update().catch(() => {});
-  const worker = registration.installing ?? registration.waiting;
-  while (worker && !["installed", "redundant"].includes(worker.state)) {
-    await new Promise((resolve) => worker.addEventListener("statechange", resolve, { once: true }));
-  }
-  return worker?.state ?? "none";
-}
-"""
-
-
 # -- a key in the app itself -----------------------------------------------------------------------
 
 
@@ -316,21 +213,6 @@ def test_an_app_refuses_a_list_that_its_key_did_not_sign(opened, app, serving):
         told = page.get_by_role("alert").inner_text()
     assert told.startswith("the signature is not by this key, or the bundle was changed: ")
     assert page.locator("html[data-ready]").count() == 0
-
-
-def test_a_release_that_the_key_did_not_sign_does_not_replace_the_one_that_is_kept(
-    opened, app, serving
-):
-    with serving(app) as server:
-        page = opened(address=server.address)
-        wait_for(page, "html[data-offline]")
-        (old,) = page.evaluate("caches.keys()")
-        # All of it fits its list; the signature is still that of the one before.
-        server.changed |= changed_list(app, {"release.js": b'self.RELEASE = "2";\n'})
-        assert page.evaluate(UPDATE) == "redundant"
-        assert page.evaluate("caches.keys()") == [old]
-        page.goto(server.address + "?check")
-        assert result_of(page)["mismatches"] == []
 
 
 # -- choice ----------------------------------------------------------------------------------------
