@@ -57,6 +57,15 @@ def pixels():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x))
 
 
+def clipped():
+    """Limits of a convolution's numbers, and of the outputs."""
+    image = picture()
+    x = layers.Conv2D(8, 3)(layers.Rescaling(1 / 127.5, offset=-1)(image))
+    x = layers.Conv2D(8, 3)(keras.ops.clip(x, -0.5, 1.0))
+    x = layers.Dense(CLASSES)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(image, keras.ops.clip(x, -6.0, 6.0))
+
+
 def told():
     """A vector that is computed, added to what a convolution with a bias of its own gives."""
     image = picture()
@@ -162,6 +171,7 @@ def mixed():
 MODELS = {
     "convnext": convnext,
     "told": told,
+    "clipped": clipped,
     "excite": excite,
     "pixels": pixels,
     "lstm": lambda: sequence(layers.LSTM(4)),

@@ -6,6 +6,8 @@ Imports TensorFlow. Source: github.com/onnx/tensorflow-onnx.
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,8 @@ def frozen_to_onnx(folder: Path, opset: int) -> Any:
     _register_erfc()
     trace = Trace.read(folder)
     inputs = [f"{spec.name}:0" for spec in trace.inputs]
-    graph = _without_scalar_constants(_without_computed_biases(trace.graph_def()))
+    graph = _with_clips(_without_computed_biases(trace.graph_def()), trace.output_tensors)
+    graph = _without_scalar_constants(graph)
     try:
         model, _ = convert.from_graph_def(
             graph, input_names=inputs, output_names=list(trace.output_tensors), opset=opset
@@ -102,6 +105,42 @@ def _without_computed_biases(graph: Any) -> Any:
         if computed and node.attr["data_format"].s in (b"", b"NHWC"):
             node.op = "AddV2"  # over the last axis, as a bias
             del node.attr["data_format"]
+    return graph
+
+
+def _with_clips(graph: Any, outputs: Sequence[str]) -> Any:
+    """The larger of a number and the smaller of x and another one, as one node.
+
+    TensorFlow writes clipping as these two. ONNX Runtime joins a Clip with the convolution before
+    it, or with the grid behind it; for Min and Max it has no 8-bit form.
+    """
+    from tensorflow import make_ndarray
+
+    nodes = {node.name: node for node in graph.node}
+    read = [*outputs, *(name for node in graph.node for name in node.input)]
+    readers = Counter(name.lstrip("^").partition(":")[0] for name in read)
+
+    def scalar(name: str) -> float | None:
+        node = nodes.get(name.removesuffix(":0"))
+        if node is None or node.op != "Const" or node.attr["value"].tensor.tensor_shape.dim:
+            return None
+        return float(make_ndarray(node.attr["value"].tensor))
+
+    joined = set()
+    for node in graph.node:
+        if node.op != "Maximum" or (low := scalar(node.input[1])) is None:
+            continue
+        inner = nodes.get(node.input[0].removesuffix(":0"))
+        if inner is None or inner.op != "Minimum" or readers[inner.name] != 1:
+            continue
+        high = scalar(inner.input[1])
+        if high is not None and low <= high:
+            node.op = "ClipByValue"
+            node.input[:] = [inner.input[0], node.input[1], inner.input[1]]
+            joined.add(inner.name)
+    kept = [node for node in graph.node if node.name not in joined]
+    del graph.node[:]
+    graph.node.extend(kept)
     return graph
 
 

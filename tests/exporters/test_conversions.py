@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 TARGETS = ("tflite", "onnx", "openvino")
-MODELS = ("convnext", "excite", "pixels", "told", "lstm", "bidirectional", "nested", "attention")
+MODELS = (
+    "convnext",
+    "excite",
+    "pixels",
+    "told",
+    "clipped",
+    "lstm",
+    "bidirectional",
+    "nested",
+    "attention",
+)
 
 
 def largest_difference(outputs, reference):
@@ -180,3 +190,8 @@ def test_mobilenet_v3_keeps_at_most_two_transposes_in_onnx(workshop):
 def test_gelu_in_onnx_adds_where_erfc_would_negate_and_subtract(workshop):
     ops = workshop.convert("convnext", "onnx").graph.ops
     assert (ops["Erf"], ops["Neg"], ops["Sub"]) == (1, 1, 1)  # layer normalisation has one of each
+
+
+def test_clipping_is_one_operator_of_an_onnx_file(workshop):
+    ops = workshop.convert("clipped", "onnx").graph.ops
+    assert (ops["Clip"], ops.get("Min", 0), ops.get("Max", 0)) == (2, 0, 0)

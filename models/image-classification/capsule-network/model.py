@@ -4,8 +4,9 @@ A convolution, one that gives the primary capsules (vectors of 8), and a capsule
 much of each primary capsule goes to which class is found out anew for every picture, by three
 rounds of routing by agreement (the paper's procedure 1), unrolled in the graph. A capsule's length
 says how sure it is of its class. Smaller than the paper's network: fewer channels and capsules,
-strides of 2 in both convolutions, no decoder that draws the picture anew. Trained on cross entropy:
-the lengths times `scale` are logits, where the paper has a margin loss on the lengths.
+strides of 2 in both convolutions, no decoder that draws the picture anew. Primary capsules are
+normalised and limited before they are squashed, for the sake of 8 bits. Logits are ten times the
+lengths, which the paper's margin loss is about (training.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,13 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+SCALE = 10.0  # logit of a capsule of length 1
+# Of the numbers in a primary capsule: eight of them at the limit are a capsule of length 0.97. With
+# none, a few grow so large that a scale that holds them leaves 8 bits little for the rest.
+LIMIT = 2.0
+# Normalised numbers are as wide as 1, and their capsules as long as 0.9: nothing to learn from.
+WIDTH = 0.1
+
 
 def build(
     classes: int,
@@ -23,7 +31,6 @@ def build(
     values: int = 8,
     class_values: int = 8,
     rounds: int = 3,
-    scale: float = 10.0,
     size: int = 32,
 ) -> keras.Model:
     """Capsule network with normalisation inside and logits out.
@@ -35,22 +42,25 @@ def build(
         values: Numbers in a primary capsule.
         class_values: Numbers in a class's capsule.
         rounds: Of routing, at least 1.
-        scale: Logit of a capsule of length 1.
         size: Height and width of the picture, at least 32.
 
     Returns:
         uint8 `image` [N, size, size, 3] in 0–255 → float32 `logits` [N, classes], each from 0 to
-        `scale`.
+        10.
     """
     image = keras.Input((size, size, 3), dtype="uint8", name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="normalise")(image)
     x = layers.Conv2D(width, 9, 2, activation="relu", name="convolution")(x)
-    x = layers.Conv2D(types * values, 5, 2, name="primary")(x)
+    x = layers.Conv2D(types * values, 5, 2, use_bias=False, name="primary")(x)
+    x = layers.BatchNormalization(
+        gamma_initializer=keras.initializers.Constant(WIDTH), name="primary_bn"
+    )(x)
+    x = ops.clip(x, -LIMIT, LIMIT)
     x = layers.Reshape((-1, values), name="capsules")(x)
     x = Squash(name="squash")(x)
     x = ClassCapsules(classes, class_values, rounds, name="classes")(x)
     lengths = Length(name="lengths")(x)
-    logits = layers.Rescaling(scale, name="logits")(lengths)
+    logits = layers.Rescaling(SCALE, name="logits")(lengths)
     return keras.Model(image, logits, name="capsule_network")
 
 
