@@ -14,6 +14,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 from edgekit.errors import EdgekitError, MissingExtraError, ModelError
 from edgekit.models import ModelSource
@@ -220,8 +221,14 @@ def _load_saved_model(source: ModelSource) -> Any:
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
+    import h5py
+
     if not path.is_file():
         raise ModelError(f"{path}: no such weights file")
+    if not h5py.is_hdf5(path) and not is_zipfile(path):
+        raise ModelError(
+            f"{path}: these weights cannot be read: neither a .weights.h5 nor a .keras file"
+        )
     try:
         model.load_weights(path)
     except Exception as error:

@@ -175,6 +175,11 @@ def test_weights_of_another_model_do_not_fit(work, keras_models):
     assert "these weights do not fit the model" in text
     text = refused(keras_models / "lstm.keras", "--weights", "absent.weights.h5")
     assert "absent.weights.h5" in text
+    (work / "empty.weights.h5").write_bytes(b"")
+    text = refused(keras_models / "excite.keras", "--weights", "empty.weights.h5")
+    assert "these weights cannot be read" in text
+    # What was made of the way to the artifacts is gone again.
+    assert not (work / "build" / "excite").exists()
 
 
 @pytest.mark.parametrize(

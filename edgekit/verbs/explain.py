@@ -109,9 +109,10 @@ def artifact_at(what: str) -> Artifact | None:
     if path.is_dir() and what not in known_models():
         inside = sorted(entry.name for entry in path.iterdir() if is_artifact(entry))
         if inside:
+            first = next((n for n in inside if not set(n.split("-")) & set(_FLOAT)), inside[0])
             raise UsageError(
                 f"{path} holds {len(inside)} artifacts: {', '.join(inside[:6])}",
-                hint=f"edgekit explain {path / inside[0]}",
+                hint=f"edgekit explain {path / first}",
             )
     if path.suffix in _FILES:
         raise ArtifactError(f"{path}: no such file", hint="edgekit export MODEL makes artifacts")

@@ -21,7 +21,7 @@ from edgekit.errors import (
     UsageError,
 )
 from edgekit.files import sha256_file, sha256_tree
-from edgekit.making import Made, make
+from edgekit.making import Made, make, no_empty_folder
 from edgekit.mixing.search import Rescue
 from edgekit.models import ModelSource, resolve_model, tokenizer_beside
 from edgekit.pace import Pace, time_against_float
@@ -200,7 +200,8 @@ def export(request: ExportRequest, *, report: Report = silent) -> ExportResult:
             for one artifact only is in the result's `failures`.
     """
     order, plan = plan_export(request)
-    made = make(order, report, force=request.force)
+    with no_empty_folder(order.out):
+        made = make(order, report, force=request.force)
     if made.outcomes is None:
         return ExportResult(made)
     results, errors = made.outcomes.results, made.outcomes.errors

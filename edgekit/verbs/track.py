@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 VIDEO = "glyph-videos"
 SPLIT = "test"
 VIDEOS = 8
+_SUFFIXES = (".csv", ".txt", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,10 @@ def _refuse_place(out: Path, video: str | Path) -> None:
             f"-o {out}: inside the video's own folder, whose truth it might replace",
             hint="name a file elsewhere",
         )
+    if out.suffix not in _SUFFIXES:
+        raise UsageError(
+            f"{out}: tracks are text", hint=f"name it {out.stem}.csv or {out.stem}.txt"
+        )
     check_place(out, "-o names the file for the tracks")
 
 
@@ -263,6 +268,8 @@ def _followed(
     """Run everything over the videos: first the detector, then what looks at boxes, then here."""
     found = find_objects(detector, videos, threshold, report)
     seen = look_at(looks, videos, found, report) if looks is not None else None
+    # What the first update imports is none of a frame's time.
+    TRACKERS[tracker]().update(*found[0], (lambda _: seen[0]) if seen is not None else None)
     spent_ns: list[int] = []
     followed, judged = [], []
     at = 0

@@ -267,6 +267,12 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(two, tmp_path):
         track([Asked(tmp_path / "nowhere")], video=two, out=tmp_path / "file" / "tracks.csv")
 
 
+def test_tracks_do_not_go_into_a_picture(detector, two, tmp_path):
+    with pytest.raises(UsageError, match=r"tracks\.png: tracks are text"):
+        track([Asked(detector)], video=two, out=tmp_path / "tracks.png")
+    assert not (tmp_path / "tracks.png").exists()
+
+
 def test_a_truth_without_any_object_gives_no_figures(detector, two):
     (two / "gt" / "gt.txt").write_text("")
     (row,) = track([Asked(detector)], video=two).rows
