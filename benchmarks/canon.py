@@ -37,8 +37,8 @@ its default data set.
 - *Parity* is the largest difference of an output from Keras's, in the output's own unit.
 - *Drop* is what the metric loses against Keras on the same samples, with its 95 % interval. Metrics
   are of {samples:,} test samples at most, the cards' of more.
-- *Latency* is the median of {rounds} fresh processes, comparable within this table only. Measured
-  on: {machines}.
+- *Latency* is the median of {rounds} fresh processes, of a model's files in turn: comparable among
+  the rows of one model only, since others were measured at other times. Measured on: {machines}.
 - *In float* is read from the file: what an int8 artifact computes in float between 8-bit operators,
   `—` where nothing is. It says what the file asks for. Where a runtime has no 8-bit kernel for what
   a file offers, it computes in float after all; `edgekit explain ARTIFACT --device local-cpu` says
